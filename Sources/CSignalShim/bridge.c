@@ -1,0 +1,248 @@
+/* Bridges, and what they subscribe to.
+ *
+ * `add` makes the subscription active before the kernel gets our action, so that the first delivery finds it.
+ * `remove` puts the old action back first, then makes the subscription inactive, then waits until no handler is inside.
+ * A delivery in between is recorded and stays readable; a handler that comes later finds no subscription, and runs the
+ * action that was put back. So a signal that is sent during the change is received, or meets what was restored.
+ */
+#include "internal.h"
+#include <sched.h>
+#include <time.h>
+
+bool csigshim__is_open(const struct csigshim_bridge *bridge)
+{
+    if (bridge >= csigshim__bridges && bridge < csigshim__bridges + CSIGSHIM__BRIDGES && atomic_load(&bridge->open))
+        return true;
+    errno = EINVAL;
+    return false;
+}
+
+int csigshim_open(csigshim_bridge **out, int mechanism)
+{
+    sigset_t mask;
+    if (out == NULL || (mechanism != CSIGSHIM_HANDLER && mechanism != CSIGSHIM_SIGNALFD)) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (mechanism == CSIGSHIM_SIGNALFD) {
+        errno = ENOTSUP;
+        return -1;
+    }
+    if (csigshim__enter(&mask) != 0)
+        return -1;
+    int result = -1;
+    unsigned i = 0;
+    while (i < CSIGSHIM__BRIDGES && atomic_load(&csigshim__bridges[i].open))
+        i++;
+    struct csigshim_bridge *bridge = &csigshim__bridges[i];
+    if (i == CSIGSHIM__BRIDGES) {
+        errno = ENOSPC;
+        goto out;
+    }
+    if (atomic_load(&bridge->slots) == NULL) {
+        void *slots = mmap(NULL, CSIGSHIM__SLOTS * sizeof(struct csigshim__slot), PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANON, -1, 0);
+        if (slots == MAP_FAILED)
+            goto out;
+        atomic_store(&bridge->slots, slots);
+    }
+    if (csigshim__open_bell(bridge) != 0)
+        goto out;
+    atomic_store(&bridge->open, true);
+    if (atomic_load(&csigshim__bridges_used) <= i)
+        atomic_store(&csigshim__bridges_used, i + 1);
+    *out = bridge;
+    result = 0;
+out:
+    csigshim__leave(&mask);
+    return result;
+}
+
+/* Ends when each handler that saw the subscription active has left; none can enter any more. Handlers take
+ * microseconds, but their threads may be preempted in them: yield first, then sleep. */
+static void wait_until_empty(struct csigshim__subscription *subscription)
+{
+    for (int tries = 0; atomic_load(&subscription->inside) != 0; tries++) {
+        if (tries < 100)
+            sched_yield();
+        else
+            nanosleep(&(struct timespec){0, 100000}, NULL);
+    }
+}
+
+static void remove_locked(struct csigshim_bridge *bridge, int signo)
+{
+    struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
+    struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
+    const unsigned flags = atomic_load(&subscription->flags);
+    bool others = false;
+    for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++)
+        others |= &csigshim__bridges[i] != bridge &&
+                  (atomic_load(&csigshim__bridges[i].subscriptions[signo].flags) & CSIGSHIM__ACTIVE);
+    if (!others && disposition->installed)
+        csigshim__restore(signo);
+    atomic_store(&subscription->flags, 0);
+    wait_until_empty(subscription);
+    if (others && (flags & CSIGSHIM_CHAIN))
+        (void)csigshim__install(signo); /* SA_RESTART may have been off for this one's sake */
+    struct csigshim__action *previous = atomic_load(&disposition->previous);
+    if (!others && previous != NULL && previous->below != NULL)
+        atomic_store(&disposition->previous, previous->below); /* he is in the kernel again, and calls ours for this */
+}
+
+int csigshim_close(csigshim_bridge *bridge)
+{
+    sigset_t mask;
+    if (!csigshim__is_open(bridge))
+        return -1;
+    if (csigshim__enter(&mask) != 0)
+        return csigshim__whose() == CSIGSHIM__BORROWED ? 0 : -1;
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+        if (atomic_load(&bridge->subscriptions[signo].flags) != 0)
+            remove_locked(bridge, signo);
+    csigshim__close_bell(bridge);
+    csigshim__discard(bridge);
+    atomic_store(&bridge->inherited, false);
+    atomic_store(&bridge->open, false);
+    csigshim__leave(&mask);
+    return 0;
+}
+
+/* Locks for a call that changes a subscription of an open bridge of this process. */
+static int enter_bridge(struct csigshim_bridge *bridge, int signo, sigset_t *mask)
+{
+    if (!csigshim__is_open(bridge) || csigshim__check(signo) != 0 || csigshim__enter(mask) != 0)
+        return -1;
+    if (!atomic_load(&bridge->inherited))
+        return 0;
+    errno = EPERM;
+    csigshim__leave(mask);
+    return -1;
+}
+
+/* Whether signo would be ignored if there were no bridge. */
+static bool ignored_underneath(int signo)
+{
+    struct sigaction now;
+    if (sigaction(signo, NULL, &now) != 0)
+        return false;
+    if (csigshim__is_ours(&now))
+        now = csigshim__underneath(signo);
+    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN;
+}
+
+int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags)
+{
+    sigset_t mask;
+    if (flags & ~(unsigned)(CSIGSHIM_CHAIN | CSIGSHIM_KEEP_IGNORED)) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (enter_bridge(bridge, signo, &mask) != 0)
+        return -1;
+    struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
+    int result = -1;
+    if (atomic_load(&subscription->flags) != 0) {
+        errno = EEXIST;
+    } else if ((flags & CSIGSHIM_KEEP_IGNORED) && ignored_underneath(signo)) {
+        result = 1;
+    } else {
+        atomic_store(&subscription->unread, 0);
+        atomic_store(&subscription->escalate_at, 0);
+        atomic_fetch_add(&subscription->epoch, 1);
+        atomic_store(&subscription->flags, CSIGSHIM__ACTIVE | (flags & CSIGSHIM_CHAIN));
+        result = csigshim__install(signo);
+        if (result != 0) {
+            const int saved_errno = errno;
+            atomic_store(&subscription->flags, 0);
+            wait_until_empty(subscription);
+            errno = saved_errno;
+        }
+    }
+    csigshim__leave(&mask);
+    return result;
+}
+
+int csigshim_remove(csigshim_bridge *bridge, int signo)
+{
+    sigset_t mask;
+    if (!csigshim__is_open(bridge) || csigshim__check(signo) != 0)
+        return -1;
+    if (csigshim__enter(&mask) != 0)
+        return csigshim__whose() == CSIGSHIM__BORROWED ? 0 : -1;
+    int result = -1;
+    if (atomic_load(&bridge->subscriptions[signo].flags) == 0) {
+        errno = ENOENT;
+    } else {
+        remove_locked(bridge, signo);
+        result = 0;
+    }
+    csigshim__leave(&mask);
+    return result;
+}
+
+int csigshim_set_chain(csigshim_bridge *bridge, int signo, int on)
+{
+    sigset_t mask;
+    if (enter_bridge(bridge, signo, &mask) != 0)
+        return -1;
+    struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
+    int result = -1;
+    if (atomic_load(&subscription->flags) == 0) {
+        errno = ENOENT;
+    } else {
+        atomic_store(&subscription->flags, CSIGSHIM__ACTIVE | (on ? CSIGSHIM_CHAIN : 0u));
+        result = csigshim__install(signo);
+    }
+    csigshim__leave(&mask);
+    return result;
+}
+
+int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread)
+{
+    sigset_t mask;
+    if (enter_bridge(bridge, signo, &mask) != 0)
+        return -1;
+    int result = -1;
+    if (csigshim_default_of(signo) != CSIGSHIM_TERMINATES) {
+        errno = EINVAL;
+    } else if (atomic_load(&bridge->subscriptions[signo].flags) == 0) {
+        errno = ENOENT;
+    } else {
+        atomic_store(&bridge->subscriptions[signo].escalate_at, unread);
+        result = 0;
+    }
+    csigshim__leave(&mask);
+    return result;
+}
+
+int csigshim_after_fork(csigshim_bridge *bridge)
+{
+    sigset_t mask;
+    if (!csigshim__is_open(bridge) || csigshim__enter(&mask) != 0)
+        return -1;
+    int result = 0;
+    if (!atomic_load(&bridge->inherited))
+        goto out;
+    result = csigshim__renew_bell(bridge);
+    if (result < 0)
+        goto out;
+    csigshim__discard(bridge); /* what came before the fork is the parent's */
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
+        struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
+        const unsigned flags = atomic_load(&subscription->flags);
+        if (!(flags & CSIGSHIM__DORMANT))
+            continue;
+        atomic_store(&subscription->unread, 0);
+        atomic_store(&subscription->flags, (flags & CSIGSHIM_CHAIN) | CSIGSHIM__ACTIVE);
+        if (csigshim__install(signo) != 0)
+            result = -1;
+    }
+    if (result < 0)
+        csigshim__make_dormant(bridge);
+    else
+        atomic_store(&bridge->inherited, false);
+out:
+    csigshim__leave(&mask);
+    return result;
+}

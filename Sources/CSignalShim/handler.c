@@ -1,0 +1,314 @@
+/* Everything that runs in signal context. `make check` reads this file's undefined symbols from the object file, and
+ * compares them with Tests/expected/handler-symbols. It makes these system calls: getpid, fstat, write (of one byte,
+ * no cancellation point), and, off the usual path, rt_sigaction, rt_sigprocmask, gettid, tgkill, exit_group.
+ *
+ * A delivery, in order: whose memory is this; a record in the ring of each bridge that wants the signal; the doorbell;
+ * and when all that is behind us, the previous handler. The argument:
+ *
+ * A handler on another thread while `remove` or `close` runs. `inside` is raised between two looks at `flags`, and all
+ * four accesses (ours, and remover's store to flags and load of inside) are seq_cst: either we see the subscription
+ * gone, or the remover sees us inside and waits. The first look keeps `inside` from rising once it is gone, so a flood
+ * cannot hold a remover up. Nothing of a bridge but `flags` and `inside` is touched outside of the two, so its
+ * descriptors are closed only when no handler can write to them.
+ *
+ * Slots out of turn. A handler claims a position by moving `tail`, fills the slot, then publishes its turn. The reader
+ * stops at the first slot that is claimed and not filled; who fills it rings afterwards, so the reader comes again. A
+ * slot whose turn is a lap behind is unread or still being filled: full.
+ *
+ * Full ring. Count first, then ring: the reader that answers the ring sees the count. Full pipe: write fails with
+ * EAGAIN, and the pipe is readable, which is all that we wanted of it.
+ *
+ * Lost wake-up. A handler publishes, then sets `rung`, and rings if it was clear. The reader empties the pipe, then
+ * clears `rung`, then looks at the ring. A handler that found `rung` set did so before the reader's clearing, which is
+ * an exchange too, so the look that follows sees its record. (Cleared before the pipe is emptied, a byte could be
+ * taken away with `rung` set, and nobody would ever ring again.)
+ *
+ * Nested handlers. All signals are blocked but the synchronous faults and ABRT. A fault's handler is not ours. Our
+ * ABRT handler may run inside us: it claims the next slot, which is the case above.
+ *
+ * Children. A forked child finds `owner` wiped to zero by the kernel; a vforked child shares our memory but not our
+ * pid; so neither gets past the first look, and neither writes to memory (which a vforked child would leave dirty if
+ * it died half-way). It puts the previous action back and obeys it, as if ours had never been there. Not caught: a
+ * process with pid 1 that enters a new PID namespace by unshare(2) and then vforks.
+ *
+ * Closed descriptors. Before a bridge counts as having the delivery, fstat says that both ends of its pipe are still
+ * the pipe that we made (both: a pipe without readers raises SIGPIPE). If no bridge could take the delivery, it meets
+ * the previous action, so a process that closed all its descriptors can still be ended. An fstat that is refused by a
+ * sandbox proves nothing, and is taken for intact.
+ *
+ * Leaving by siglongjmp. The previous handler runs last, with no count held and no slot half filled, under the mask
+ * that the kernel would have given it. A thread cancelled in here: there is no cancellation point, and asynchronous
+ * cancellation is a signal too, which the mask holds off.
+ *
+ * The same delivery twice. Somebody who installed a handler over ours and was then put under ours by `rearm` may call
+ * ours from his. While a previous handler runs, its siginfo carries a mark in padding that the kernel zeroes for each
+ * delivery; a call of ours that finds the mark records nothing, and goes on to what was under us before.
+ */
+#include "internal.h"
+#include <time.h>
+
+struct csigshim__disposition csigshim__dispositions[CSIGSHIM__NSIG];
+struct csigshim_bridge csigshim__bridges[CSIGSHIM__BRIDGES];
+_Atomic unsigned csigshim__bridges_used;
+
+_Atomic pid_t *csigshim__owner;
+
+enum { RECORDED = 1 << 16, ESCALATE = 1 << 17 };
+
+/* The page that a fork wipes, and the pid that a vfork does not share. */
+enum csigshim__whose csigshim__whose(void)
+{
+    const pid_t owner = atomic_load_explicit(csigshim__owner, memory_order_relaxed);
+    if (owner == getpid())
+        return CSIGSHIM__OURS;
+    return owner == 0 ? CSIGSHIM__FORKED : CSIGSHIM__BORROWED;
+}
+
+bool csigshim__end_intact(const struct csigshim__end *end)
+{
+    struct stat now;
+    if (fstat(end->fd, &now) != 0)
+        return errno != EBADF;
+    return now.st_ino == end->inode && now.st_dev == end->device && now.st_mode == end->mode &&
+           csigshim__birth(&now) == end->birth;
+}
+
+void csigshim__ring(struct csigshim_bridge *bridge)
+{
+    if (!atomic_exchange(&bridge->rung, true))
+        csigshim__write_byte(bridge->write_end.fd);
+}
+
+static void describe(csigshim_event *event, int signo, const siginfo_t *info)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    memset(event, 0, sizeof *event);
+    event->signo = signo;
+    event->code = info->si_code;
+    event->count = 1;
+    event->time_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    event->fd = -1;
+
+    csigshim__details(event, info);
+}
+
+static bool push(struct csigshim_bridge *bridge, const csigshim_event *event)
+{
+    struct csigshim__slot *const slots = atomic_load_explicit(&bridge->slots, memory_order_relaxed);
+    size_t at = atomic_load_explicit(&bridge->tail, memory_order_relaxed);
+    for (;;) {
+        struct csigshim__slot *slot = &slots[at % CSIGSHIM__SLOTS];
+        const size_t empty = at / CSIGSHIM__SLOTS * 2;
+        const size_t turn = atomic_load_explicit(&slot->turn, memory_order_acquire);
+        if (turn == empty) {
+            if (atomic_compare_exchange_weak(&bridge->tail, &at, at + 1)) {
+                slot->event = *event;
+                atomic_store_explicit(&slot->turn, empty + 1, memory_order_release);
+                return true;
+            }
+        } else if ((ptrdiff_t)(turn - empty) < 0) {
+            return false;
+        } else {
+            at = atomic_load(&bridge->tail);
+        }
+    }
+}
+
+static unsigned record(struct csigshim_bridge *bridge, int signo, const csigshim_event *event)
+{
+    struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
+    if (!(atomic_load_explicit(&subscription->flags, memory_order_relaxed) & CSIGSHIM__ACTIVE))
+        return 0;
+    atomic_fetch_add(&subscription->inside, 1);
+    unsigned verdict = atomic_load(&subscription->flags);
+    if ((verdict & CSIGSHIM__ACTIVE) && csigshim__end_intact(&bridge->write_end) &&
+        csigshim__end_intact(&bridge->read_end)) {
+        verdict |= RECORDED;
+        csigshim_event mine = *event;
+        mine.reserved[0] = atomic_load(&subscription->epoch);
+        const unsigned unread = atomic_fetch_add(&subscription->unread, 1) + 1;
+        const unsigned limit = atomic_load(&subscription->escalate_at);
+        if (limit != 0 && unread >= limit)
+            verdict |= ESCALATE;
+        if (!push(bridge, &mine)) {
+            atomic_fetch_add(&subscription->overflow, 1);
+            atomic_store(&bridge->overflowed, true);
+        }
+        csigshim__ring(bridge);
+    } else {
+        verdict = 0;
+    }
+    atomic_fetch_sub(&subscription->inside, 1);
+    return verdict;
+}
+
+/* The mark: the action that is being run for this delivery, in the last bytes of its siginfo. */
+static void *mark_place(siginfo_t *info)
+{
+    return (char *)info + sizeof *info - sizeof(void *);
+}
+
+static struct csigshim__action *marked(int signo, siginfo_t *info)
+{
+    struct csigshim__action *mark;
+    memcpy(&mark, mark_place(info), sizeof mark);
+    if (mark == NULL)
+        return NULL;
+    struct csigshim__action *known = atomic_load(&csigshim__dispositions[signo].known);
+    while (known != NULL && known != mark) /* believe it only if it is one of ours */
+        known = known->next;
+    return known;
+}
+
+static bool is_function(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) || (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
+/* Calls a handler that is not ours as the kernel would have: its arguments, its mask, the errno that it interrupts. */
+static void call(struct csigshim__action *action, int signo, siginfo_t *info, void *context, int interrupted_errno)
+{
+    sigset_t mask;
+    csigshim__interrupted_mask(context, &mask);
+    for (size_t i = 0; i < (CSIGSHIM__NSIG + 6) / 8; i++)
+        ((unsigned char *)&mask)[i] |= ((const unsigned char *)&action->saved.sa_mask)[i];
+    if (!(action->saved.sa_flags & SA_NODEFER))
+        sigaddset(&mask, signo);
+    memcpy(mark_place(info), &action, sizeof action);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    errno = interrupted_errno;
+    if (action->saved.sa_flags & SA_SIGINFO)
+        action->saved.sa_sigaction(signo, info, context);
+    else
+        action->saved.sa_handler(signo);
+    memset(mark_place(info), 0, sizeof action);
+}
+
+/* Runs an action's handler, if it is one that has a call left. The kernel's own SA_RESETHAND: its first call is its
+ * last. */
+static void run(struct csigshim__action *action, int signo, siginfo_t *info, void *context, int interrupted_errno)
+{
+    if (action == NULL || !is_function(&action->saved))
+        return;
+    if ((action->saved.sa_flags & SA_RESETHAND) && atomic_exchange(&action->spent, true))
+        return;
+    call(action, signo, info, context, interrupted_errno);
+}
+
+/* What SA_RESETHAND leaves of an action. */
+static struct sigaction defaulted(struct sigaction action)
+{
+    action.sa_flags &= ~SA_SIGINFO;
+    action.sa_handler = SIG_DFL;
+    return action;
+}
+
+/* What the kernel would have in our place. */
+struct sigaction csigshim__underneath(int signo)
+{
+    struct csigshim__action *previous = atomic_load(&csigshim__dispositions[signo].previous);
+    if ((previous->saved.sa_flags & SA_RESETHAND) && atomic_load(&previous->spent))
+        return defaulted(previous->saved);
+    return previous->saved;
+}
+
+/* Sends signo to this thread with nothing blocking it, so that what is installed now happens here and now. */
+void csigshim__strike(int signo)
+{
+    sigset_t one, before;
+    sigemptyset(&one);
+    sigaddset(&one, signo);
+    pthread_sigmask(SIG_UNBLOCK, &one, &before);
+    csigshim__raise(signo);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void csigshim__die(int signo)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    sigaction(signo, &action, NULL);
+    csigshim__strike(signo);
+    _exit(128 + signo); /* the init of a PID namespace, whom no signal kills */
+}
+
+/* No bridge took the delivery: it meets what is underneath. */
+static void fall_back(int signo, siginfo_t *info, void *context, int interrupted_errno)
+{
+    struct sigaction now, under = csigshim__underneath(signo);
+    if (is_function(&under)) {
+        run(atomic_load(&csigshim__dispositions[signo].previous), signo, info, context, interrupted_errno);
+        return;
+    }
+    if (under.sa_handler == SIG_IGN || sigaction(signo, NULL, &now) != 0)
+        return;
+    if (csigshim__is_ours(&now)) /* a bridge that lost its pipe: from now on it is as if we were gone */
+        sigaction(signo, &under, NULL);
+    else if (is_function(&now)) /* somebody's handler calls ours for what it was: the decision is his */
+        return;
+    csigshim__strike(signo);
+}
+
+/* In a child, before it asks for its bridges. Writes no memory but this stack. */
+static void in_child(int signo, siginfo_t *info, void *context, int interrupted_errno)
+{
+    struct sigaction now, under = csigshim__underneath(signo);
+    struct csigshim__action *previous = atomic_load(&csigshim__dispositions[signo].previous);
+    const bool call_it = is_function(&under);
+    if (sigaction(signo, NULL, &now) == 0 && csigshim__is_ours(&now)) {
+        const struct sigaction back = (under.sa_flags & SA_RESETHAND) ? defaulted(under) : under;
+        sigaction(signo, &back, NULL);
+        if (!call_it) { /* all of it is the kernel's from here on */
+            csigshim__strike(signo);
+            return;
+        }
+    }
+    if (call_it)
+        call(previous, signo, info, context, interrupted_errno);
+}
+
+void csigshim__handler(int signo, siginfo_t *info, void *context)
+{
+    const int interrupted_errno = errno;
+    const bool ours = csigshim__whose() == CSIGSHIM__OURS;
+    struct csigshim__action *mark = marked(signo, info);
+    if (mark != NULL) {
+        run(mark->below, signo, info, context, interrupted_errno);
+    } else if (!ours) {
+        in_child(signo, info, context, interrupted_errno);
+    } else {
+        csigshim_event event;
+        describe(&event, signo, info);
+        unsigned verdict = 0;
+        const unsigned used = atomic_load(&csigshim__bridges_used);
+        for (unsigned i = 0; i < used; i++)
+            verdict |= record(&csigshim__bridges[i], signo, &event);
+        if (verdict & ESCALATE)
+            csigshim__die(signo);
+        if (!(verdict & RECORDED))
+            fall_back(signo, info, context, interrupted_errno);
+        else if (verdict & CSIGSHIM_CHAIN)
+            run(atomic_load(&csigshim__dispositions[signo].previous), signo, info, context, interrupted_errno);
+    }
+    errno = interrupted_errno;
+}
+
+int csigshim_reset_for_exec(void)
+{
+    const int saved_errno = errno;
+    int result = 0;
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
+        struct sigaction now;
+        if (atomic_load(&csigshim__dispositions[signo].previous) == NULL || sigaction(signo, NULL, &now) != 0 ||
+            !csigshim__is_ours(&now))
+            continue;
+        const struct sigaction under = csigshim__underneath(signo);
+        if (sigaction(signo, &under, NULL) != 0)
+            result = -1;
+    }
+    if (result == 0)
+        errno = saved_errno;
+    return result;
+}

@@ -1,0 +1,112 @@
+/* CSignalShim: Unix signals as records on a pollable descriptor.  SPDX-License-Identifier: Apache-2.0
+ *
+ *     csigshim_bridge *bridge;
+ *     csigshim_event event;
+ *     csigshim_open(&bridge, CSIGSHIM_HANDLER);
+ *     csigshim_add(bridge, SIGTERM, 0);
+ *     while (csigshim_wait(bridge, -1) == 1)          // or poll csigshim_fd(bridge) in a loop of your own
+ *         while (csigshim_read(bridge, &event, 1) == 1)
+ *             handle(&event);
+ *
+ * Functions return 0 or a count, or -1 with errno set:
+ *   EINVAL   not a signal, one that the C library keeps for itself, a bad argument, or not an open bridge
+ *   ENOTSUP  uncatchable (KILL, STOP), a synchronous fault (ILL, TRAP, BUS, FPE, SEGV, SYS), or not on this system
+ *   EEXIST   already added to this bridge             ENOENT  not added
+ *   EBUSY    the signal is in use elsewhere           ENOSPC  more than 64 bridges
+ *   EBADF    somebody closed the bridge's descriptor  EPERM   a forked child before csigshim_after_fork
+ * A call that fails changes nothing.
+ *
+ * Threads: every function may be called from any thread at any time, with one exception: csigshim_close while another
+ * thread is inside a call on the same bridge is misuse. Only csigshim_wake and csigshim_reset_for_exec may be called
+ * from a signal handler. No function is a cancellation point but csigshim_wait, which holds nothing while it waits.
+ */
+#ifndef CSIGNALSHIM_H
+#define CSIGNALSHIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct csigshim_bridge csigshim_bridge; /* opaque; what was captured, and the descriptor that says so */
+
+enum { CSIGSHIM_HANDLER = 0, CSIGSHIM_SIGNALFD = 1 };         /* mechanism; signalfd: ENOTSUP in this version */
+enum { CSIGSHIM_CHAIN = 1, CSIGSHIM_KEEP_IGNORED = 2 };       /* flags of csigshim_add */
+enum { CSIGSHIM_ABSENT, CSIGSHIM_ARMED, CSIGSHIM_DISPLACED }; /* csigshim_state */
+enum { CSIGSHIM_DETAILS_DROPPED = 1 };                        /* flags of an event */
+
+typedef struct csigshim_event {
+    int32_t signo, code, pid; /* si_signo, si_code, si_pid (0: the kernel, or a sender outside the PID namespace) */
+    uint32_t uid;             /* si_uid, the sender's real user; like pid set where si_code says that it has a meaning */
+    int32_t status;           /* SIGCHLD: si_status, an exit code or a signal, as code says */
+    uint32_t count;           /* deliveries that this event stands for, >= 1 */
+    uint64_t value;           /* sigqueue(3)'s value, as a pointer-sized integer */
+    uint64_t time_ns;         /* CLOCK_MONOTONIC when it was captured */
+    uint32_t flags;           /* CSIGSHIM_DETAILS_DROPPED: stands for deliveries whose details found no room */
+    int32_t overrun, fd;      /* timers: si_overrun; SIGIO: si_fd; else 0 and -1 */
+    uint32_t reserved[3];     /* 0 */
+} csigshim_event;             /* 64 bytes, and stays so within a major version */
+
+/* Bridges. A bridge keeps 16,384 unread deliveries with their details in 1.2 MiB of private memory, and counts what
+ * comes on top. Its pollable descriptor is a doorbell: poll it for reading, and never read(2) or close it yourself.
+ * It is close-on-exec and numbered 3 or higher. Edge-triggered pollers call csigshim_read until it returns 0. */
+int csigshim_open(csigshim_bridge **bridge, int mechanism);
+int csigshim_close(csigshim_bridge *bridge);          /* removes what is added, and discards what was not read */
+int csigshim_fd(const csigshim_bridge *bridge);
+int csigshim_capacity(const csigshim_bridge *bridge); /* unread deliveries that keep their details */
+
+/* Subscribing. CSIGSHIM_CHAIN: the previous handler runs as well, after the capture, as its own flags ask and once for
+ * each delivery; SIG_DFL and SIG_IGN run nothing. CSIGSHIM_KEEP_IGNORED: where the signal is ignored at this moment,
+ * nothing is added and the result is 1. After csigshim_remove, what was captured stays readable. The last removal of a
+ * signal puts back the exact saved sigaction(2), unless somebody installed theirs on top of ours. */
+int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags);
+int csigshim_remove(csigshim_bridge *bridge, int signo);
+int csigshim_set_chain(csigshim_bridge *bridge, int signo, int on); /* changes CSIGSHIM_CHAIN without a gap */
+
+/* Receiving. csigshim_read never blocks: it returns the number of events written, 0 if there are none. csigshim_wait
+ * returns 1 when there is something to read, 0 after timeout_ms milliseconds (negative: never), and goes on after
+ * EINTR. csigshim_wake makes it return 1 once; the next read takes the wake-up away and may give 0. */
+ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t capacity);
+int csigshim_wait(csigshim_bridge *bridge, int timeout_ms);
+int csigshim_wake(csigshim_bridge *bridge);
+
+/* Escalation: the unread-th delivery of signo that nobody has read takes the default action at once, decided inside
+ * the handler, so that it works when every thread is stuck. 0: off. EINVAL unless the default action terminates. */
+int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread);
+
+/* Coexistence. A handler that somebody installed over ours makes the state CSIGSHIM_DISPLACED; csigshim_rearm installs
+ * ours over theirs, and the last removal then restores theirs. */
+int csigshim_state(int signo);
+int csigshim_rearm(int signo);
+
+/* Children. A forked child is as if no bridge had ever been installed, until it calls csigshim_after_fork (0: the
+ * bridge works, with the descriptor numbers that it had; 1: with new ones). csigshim_reset_for_exec puts back every
+ * saved disposition; it writes no memory, so it may be called between vfork(2) and execve(2). A child made by clone(2)
+ * or _Fork(3), which run no pthread_atfork(3) handlers, may call csigshim_reset_for_exec alone. */
+int csigshim_after_fork(csigshim_bridge *bridge);
+int csigshim_reset_for_exec(void);
+
+/* Dispositions. csigshim_default_action dies, stops or ignores, as the default action of signo would, whatever is
+ * installed; where no signal kills (the init of a PID namespace), it ends with _exit(128 + signo).
+ * csigshim_disposition tells what the kernel has now; csigshim_set_disposition: EBUSY while a bridge has the signal. */
+enum { CSIGSHIM_DEFAULT, CSIGSHIM_IGNORED, CSIGSHIM_HANDLED };
+int csigshim_default_action(int signo);
+int csigshim_disposition(int signo);
+int csigshim_set_disposition(int signo, int disposition); /* CSIGSHIM_DEFAULT or CSIGSHIM_IGNORED */
+
+/* Knowledge. What signal(7) says of a number, and which threads of this process (Linux, from /proc) could take the
+ * signal or block it: the number of such threads, the first `capacity` of which are written to tids. */
+enum { CSIGSHIM_CATCHABLE, CSIGSHIM_OUT_OF_RANGE, CSIGSHIM_RESERVED, CSIGSHIM_UNCATCHABLE, CSIGSHIM_FAULT };
+enum { CSIGSHIM_TERMINATES, CSIGSHIM_IGNORES, CSIGSHIM_STOPS, CSIGSHIM_CONTINUES };
+int csigshim_classify(int signo);
+int csigshim_default_of(int signo);
+ssize_t csigshim_unblocked_threads(int signo, pid_t *tids, size_t capacity);
+ssize_t csigshim_blocked_threads(int signo, pid_t *tids, size_t capacity);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,127 @@
+/* What the files of CSignalShim share. Names with two underscores are for them alone.
+ *
+ * Everything that a signal handler may look at is static, or mapped once and never freed, and is atomic or immutable.
+ * The rest, marked "locked", belongs to whoever holds csigshim__enter's lock.
+ */
+#ifndef CSIGSHIM__INTERNAL_H
+#define CSIGSHIM__INTERNAL_H
+
+#include "platform.h" /* first: it asks for the GNU names */
+
+#include "include/CSignalShim.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+enum {
+    CSIGSHIM__BRIDGES = 64,
+    CSIGSHIM__SLOTS = 16384, /* a power of two */
+    CSIGSHIM__ACTIVE = 0x100, /* beside CSIGSHIM_CHAIN in the flags of a subscription */
+    CSIGSHIM__DORMANT = 0x200 /* in a forked child: was active in the parent */
+};
+
+static_assert(sizeof(csigshim_event) == 64, "the event's layout is a promise");
+
+/* A place in the ring. In its n-th lap (from 0) it is empty at turn 2n and filled at 2n + 1, so that fresh zero pages
+ * are a valid empty ring. */
+struct csigshim__slot {
+    _Atomic size_t turn;
+    csigshim_event event;
+};
+
+/* What one bridge wants of one signal. */
+struct csigshim__subscription {
+    _Atomic unsigned flags;       /* CSIGSHIM__ACTIVE or _DORMANT, and CSIGSHIM_CHAIN; 0: not added */
+    _Atomic unsigned inside;      /* handlers that saw it active and have not left */
+    _Atomic size_t overflow;      /* deliveries that found the ring full */
+    _Atomic unsigned unread;      /* deliveries since `add` that nobody has read */
+    _Atomic unsigned escalate_at; /* unread deliveries that are one too many; 0: none */
+    _Atomic unsigned epoch;       /* which `add` a record belongs to */
+};
+
+/* One end of the doorbell, and what makes a descriptor provably it. */
+struct csigshim__end {
+    int fd;
+    dev_t device;
+    ino_t inode;
+    mode_t mode;
+    long birth;
+};
+
+struct csigshim_bridge {
+    _Atomic(struct csigshim__slot *) slots; /* mapped at the first open, and kept for the next bridge that lives here */
+    _Atomic size_t tail;                    /* next position to claim, any handler */
+    size_t head;                            /* next position to read; locked */
+    _Atomic bool overflowed;                /* some subscription has an overflow to collect */
+    _Atomic bool rung;                      /* a byte is in the pipe, or about to be */
+    struct csigshim__end read_end, write_end; /* change only while no handler can be inside and the bridge is ours */
+    _Atomic bool open;
+    _Atomic bool inherited; /* the parent's, until csigshim_after_fork */
+    struct csigshim__subscription subscriptions[CSIGSHIM__NSIG];
+};
+
+/* A saved action. Never freed, and immutable but for `spent`, so that a handler may hold on to one at leisure; equal
+ * ones are one, so that adding and removing for ever takes no more memory than the host has different handlers.
+ * `below` is what ours had saved when this one was found installed over it: it is what a call of ours from there means. */
+struct csigshim__action {
+    struct sigaction saved;
+    struct csigshim__action *below;
+    struct csigshim__action *next; /* in the list of all that this signal ever had */
+    _Atomic bool spent;            /* SA_RESETHAND: it has had its one call */
+};
+
+struct csigshim__disposition {
+    _Atomic(struct csigshim__action *) previous; /* what is under ours; null: ours was never installed */
+    _Atomic(struct csigshim__action *) known;    /* every action of this signal, newest first */
+    bool installed; /* locked: put into the kernel, and not taken out again */
+    bool linked;    /* locked: somebody may have saved ours, and call it */
+};
+
+extern struct csigshim_bridge csigshim__bridges[CSIGSHIM__BRIDGES];
+extern _Atomic unsigned csigshim__bridges_used; /* high-water mark */
+extern struct csigshim__disposition csigshim__dispositions[CSIGSHIM__NSIG];
+
+extern _Atomic pid_t *csigshim__owner; /* the pid whose memory this is, on a page that fork wipes to 0 */
+
+/* handler.c: all that may run in signal context */
+enum csigshim__whose { CSIGSHIM__OURS, CSIGSHIM__FORKED, CSIGSHIM__BORROWED };
+enum csigshim__whose csigshim__whose(void); /* BORROWED: a vforked child, which shares the parent's memory */
+void csigshim__handler(int signo, siginfo_t *info, void *context);
+bool csigshim__end_intact(const struct csigshim__end *end);
+void csigshim__ring(struct csigshim_bridge *bridge);
+struct sigaction csigshim__underneath(int signo);
+void csigshim__strike(int signo);
+void csigshim__die(int signo);
+
+static inline bool csigshim__is_ours(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == csigshim__handler;
+}
+
+/* process.c: the lock, and children */
+int csigshim__enter(sigset_t *mask);        /* locks, all signals blocked, and makes a forked child's copy its own */
+void csigshim__leave(const sigset_t *mask);
+int csigshim__start(void);                  /* once, before the first bridge */
+void csigshim__make_dormant(struct csigshim_bridge *bridge);
+
+/* disposition.c; all locked */
+int csigshim__install(int signo);
+void csigshim__restore(int signo);
+bool csigshim__wanted(int signo);
+void csigshim__review_installed(void); /* in a forked child: takes back `installed` where the saved action is in again */
+
+/* doorbell.c */
+int csigshim__open_bell(struct csigshim_bridge *bridge);
+void csigshim__close_bell(struct csigshim_bridge *bridge);
+int csigshim__renew_bell(struct csigshim_bridge *bridge); /* 1: with new numbers */
+
+/* bridge.c */
+bool csigshim__is_open(const struct csigshim_bridge *bridge); /* else errno is EINVAL */
+
+/* reader.c */
+void csigshim__discard(struct csigshim_bridge *bridge); /* locked, and no handler inside */
+
+int csigshim__check(int signo); /* signals.c: 0, or -1 with errno for what a bridge cannot have */
+
+#endif

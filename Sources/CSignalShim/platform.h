@@ -1,0 +1,199 @@
+/* What differs between systems, so that no function elsewhere has an #ifdef in its body.
+ * Everything here that takes part in signal context is a system call without cancellation point, or arithmetic. */
+#ifndef CSIGSHIM__PLATFORM_H
+#define CSIGSHIM__PLATFORM_H
+
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE 1
+#endif
+#include "include/CSignalShim.h"
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#if defined(_SIG_MAXSIG)
+#define CSIGSHIM__NSIG (_SIG_MAXSIG + 1)
+#elif defined(_NSIG)
+#define CSIGSHIM__NSIG _NSIG
+#else
+#define CSIGSHIM__NSIG NSIG
+#endif
+
+/* write(2) of one byte that is no cancellation point: a cancelled thread must not leave the handler half-way. */
+#if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__)
+#include <sys/syscall.h>
+static inline void csigshim__write_byte(int fd)
+{
+    (void)syscall(SYS_write, fd, "", (size_t)1);
+}
+static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
+{
+    return (ssize_t)syscall(SYS_read, fd, bytes, size);
+}
+#elif defined(__APPLE__)
+extern ssize_t csigshim__write_nocancel(int, const void *, size_t) __asm("_write$NOCANCEL");
+extern ssize_t csigshim__read_nocancel(int, void *, size_t) __asm("_read$NOCANCEL");
+static inline void csigshim__write_byte(int fd)
+{
+    (void)csigshim__write_nocancel(fd, "", 1);
+}
+static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
+{
+    return csigshim__read_nocancel(fd, bytes, size);
+}
+#else
+static inline void csigshim__write_byte(int fd) /* POSIX.1-2024: pthread_setcancelstate is async-signal-safe */
+{
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    (void)!write(fd, "", 1);
+    pthread_setcancelstate(state, &state);
+}
+static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
+{
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    ssize_t count = read(fd, bytes, size);
+    pthread_setcancelstate(state, &state);
+    return count;
+}
+#endif
+
+/* Sends signo to the calling thread. By hand on Linux, because some C libraries cache the numbers that a vforked
+ * child must not trust. */
+#if defined(__linux__)
+static inline void csigshim__raise(int signo)
+{
+    (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), signo);
+}
+#else
+static inline void csigshim__raise(int signo)
+{
+    (void)raise(signo);
+}
+#endif
+
+/* The mask that the interrupted thread had. */
+#if defined(__OpenBSD__)
+static inline void csigshim__interrupted_mask(const void *context, sigset_t *mask)
+{
+    *mask = (sigset_t)((const struct sigcontext *)context)->sc_mask;
+}
+#else
+static inline void csigshim__interrupted_mask(const void *context, sigset_t *mask)
+{
+    sigemptyset(mask);
+    /* the kernel's set may be shorter than the C library's: take only the bits that are signals */
+    memcpy(mask, &((const ucontext_t *)context)->uc_sigmask, (CSIGSHIM__NSIG + 6) / 8);
+}
+#endif
+
+/* The members of siginfo_t to which si_code gives a meaning: sigaction(2). */
+#if defined(__linux__)
+static inline void csigshim__details(csigshim_event *event, const siginfo_t *info)
+{
+    const int code = info->si_code;
+    if (code == SI_TIMER) {
+        event->overrun = info->si_overrun;
+    } else if (info->si_signo == SIGCHLD && code > 0) {
+        event->status = info->si_status;
+    } else if (code >= POLL_IN && code <= POLL_HUP) {
+        event->fd = info->si_fd; /* SIGIO, or what F_SETSIG put in its place */
+    }
+    const bool user = code <= 0 && code != SI_TIMER && code != SI_SIGIO;
+    if (user || (info->si_signo == SIGCHLD && code > 0)) {
+        event->pid = info->si_pid;
+        event->uid = info->si_uid;
+    }
+    if (code == SI_TIMER || (user && code != SI_USER && code != SI_TKILL)) /* the rest has SI_QUEUE's layout */
+        event->value = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
+}
+#else
+static inline void csigshim__details(csigshim_event *event, const siginfo_t *info)
+{
+    const int code = info->si_code;
+    const bool child = info->si_signo == SIGCHLD && code > 0 && code != SI_USER && code != SI_QUEUE;
+    if (child)
+        event->status = info->si_status;
+    if (child || code == SI_USER || code == SI_QUEUE || code == 0 /* macOS's kill */) {
+        event->pid = info->si_pid;
+        event->uid = info->si_uid;
+    }
+    if (code == SI_QUEUE || code == SI_TIMER)
+        event->value = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
+}
+#endif
+
+/* Makes the kernel hand a forked child zeros in place of this page. -1 where it cannot: the atfork handler does it. */
+#if defined(MADV_WIPEONFORK)
+static inline int csigshim__wipe_on_fork(void *page, size_t size)
+{
+    return madvise(page, size, MADV_WIPEONFORK);
+}
+#elif defined(INHERIT_ZERO)
+static inline int csigshim__wipe_on_fork(void *page, size_t size)
+{
+    return minherit(page, size, INHERIT_ZERO);
+}
+#elif defined(MAP_INHERIT_ZERO)
+static inline int csigshim__wipe_on_fork(void *page, size_t size)
+{
+    return minherit(page, size, MAP_INHERIT_ZERO);
+}
+#else
+static inline int csigshim__wipe_on_fork(void *page, size_t size)
+{
+    (void)page, (void)size;
+    return -1;
+}
+#endif
+
+/* FreeBSD takes a pipe's st_ino from a pool, so a number comes back; its st_ctim is the time of creation and stays.
+ * Linux numbers pipes once, and changes st_ctim with each write. */
+#if defined(__FreeBSD__)
+static inline long csigshim__birth(const struct stat *status)
+{
+    return (long)status->st_ctim.tv_sec ^ status->st_ctim.tv_nsec;
+}
+#else
+static inline long csigshim__birth(const struct stat *status)
+{
+    (void)status;
+    return 0;
+}
+#endif
+
+/* A nonblocking, close-on-exec pipe. */
+#if defined(__APPLE__)
+static inline int csigshim__pipe(int ends[2])
+{
+    if (pipe(ends) != 0)
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        (void)fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+        (void)fcntl(ends[i], F_SETFL, O_NONBLOCK);
+    }
+    return 0;
+}
+static inline int csigshim__dup_onto(int fd, int number)
+{
+    return dup2(fd, number) < 0 ? -1 : fcntl(number, F_SETFD, FD_CLOEXEC);
+}
+#else
+static inline int csigshim__pipe(int ends[2])
+{
+    return pipe2(ends, O_NONBLOCK | O_CLOEXEC);
+}
+static inline int csigshim__dup_onto(int fd, int number)
+{
+    return dup3(fd, number, O_CLOEXEC) < 0 ? -1 : 0;
+}
+#endif
+
+#endif

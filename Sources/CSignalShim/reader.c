@@ -1,0 +1,199 @@
+/* Taking records out: see handler.c for the argument of the ring and its doorbell.
+ *
+ * Readers take turns under the lock. The doorbell stays rung until the ring is seen empty, so a reader with a small
+ * buffer leaves the descriptor readable; and what is left over after the bell was silenced rings it again.
+ */
+#include "internal.h"
+#include <limits.h>
+#include <poll.h>
+#include <time.h>
+
+/* Records that are ready, in the order in which their places were claimed. */
+static size_t pop(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity)
+{
+    struct csigshim__slot *const slots = atomic_load(&bridge->slots);
+    size_t count = 0;
+    while (count < capacity) {
+        struct csigshim__slot *slot = &slots[bridge->head % CSIGSHIM__SLOTS];
+        const size_t filled = bridge->head / CSIGSHIM__SLOTS * 2 + 1;
+        if (atomic_load_explicit(&slot->turn, memory_order_acquire) != filled)
+            break;
+        events[count++] = slot->event;
+        atomic_store_explicit(&slot->turn, filled + 1, memory_order_release);
+        bridge->head++;
+    }
+    return count;
+}
+
+/* One event for each signal that had more deliveries than the ring had room for. */
+static size_t pop_overflow(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity)
+{
+    size_t count = 0;
+    if (capacity == 0 || !atomic_exchange(&bridge->overflowed, false))
+        return 0;
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
+        _Atomic size_t *overflow = &bridge->subscriptions[signo].overflow;
+        if (atomic_load(overflow) == 0)
+            continue;
+        if (count == capacity) {
+            atomic_store(&bridge->overflowed, true);
+            break;
+        }
+        size_t deliveries = atomic_exchange(overflow, 0);
+        if (deliveries > UINT32_MAX) { /* the rest in the next event */
+            atomic_fetch_add(overflow, deliveries - UINT32_MAX);
+            atomic_store(&bridge->overflowed, true);
+            deliveries = UINT32_MAX;
+        }
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        events[count++] = (csigshim_event){
+            .signo = signo,
+            .count = (uint32_t)deliveries,
+            .time_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
+            .flags = CSIGSHIM_DETAILS_DROPPED,
+            .fd = -1,
+            .reserved = {atomic_load(&bridge->subscriptions[signo].epoch)},
+        };
+    }
+    return count;
+}
+
+static size_t pop_both(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity)
+{
+    const size_t count = pop(bridge, events, capacity);
+    return count + pop_overflow(bridge, events + count, capacity - count);
+}
+
+/* Empties the pipe, then clears the flag: in the other order a ring could get lost. */
+static void silence(struct csigshim_bridge *bridge)
+{
+    char bytes[64];
+    while (csigshim__end_intact(&bridge->read_end) &&
+           csigshim__read_bytes(bridge->read_end.fd, bytes, sizeof bytes) == (ssize_t)sizeof bytes)
+        ;
+    atomic_exchange(&bridge->rung, false);
+}
+
+static bool something_left(struct csigshim_bridge *bridge)
+{
+    struct csigshim__slot *const slots = atomic_load(&bridge->slots);
+    const size_t turn = atomic_load(&slots[bridge->head % CSIGSHIM__SLOTS].turn);
+    return atomic_load(&bridge->overflowed) || turn == bridge->head / CSIGSHIM__SLOTS * 2 + 1;
+}
+
+/* What is handed out is read: it counts no longer for escalation, if it belongs to the present `add`. */
+static void hand_out(struct csigshim_bridge *bridge, csigshim_event *event)
+{
+    struct csigshim__subscription *subscription = &bridge->subscriptions[event->signo];
+    unsigned unread = atomic_load(&subscription->unread);
+    while (event->reserved[0] == atomic_load(&subscription->epoch) &&
+           !atomic_compare_exchange_weak(&subscription->unread, &unread,
+                                         unread > event->count ? unread - event->count : 0))
+        ;
+    event->reserved[0] = 0;
+}
+
+ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t capacity)
+{
+    sigset_t mask;
+    if (!csigshim__is_open(bridge))
+        return -1;
+    if (events == NULL || capacity > SSIZE_MAX) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (capacity == 0 || csigshim__whose() != CSIGSHIM__OURS || atomic_load(&bridge->inherited))
+        return 0;
+    if (csigshim__enter(&mask) != 0)
+        return -1;
+    size_t count = pop_both(bridge, events, capacity);
+    if (count < capacity) {
+        silence(bridge);
+        count += pop_both(bridge, events + count, capacity - count);
+        if (count == capacity && something_left(bridge) && csigshim__end_intact(&bridge->write_end))
+            csigshim__ring(bridge);
+    }
+    for (size_t i = 0; i < count; i++)
+        hand_out(bridge, &events[i]);
+    csigshim__leave(&mask);
+    return (ssize_t)count;
+}
+
+/* Makes the ring as good as new, also where a claimed slot will never be filled: its handler ran in a thread that this
+ * forked child does not have. */
+void csigshim__discard(struct csigshim_bridge *bridge)
+{
+    struct csigshim__slot *const slots = atomic_load(&bridge->slots);
+    for (const size_t tail = atomic_load(&bridge->tail); bridge->head != tail; bridge->head++)
+        atomic_store(&slots[bridge->head % CSIGSHIM__SLOTS].turn, bridge->head / CSIGSHIM__SLOTS * 2 + 2);
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+        atomic_store(&bridge->subscriptions[signo].overflow, 0);
+    atomic_store(&bridge->overflowed, false);
+    atomic_store(&bridge->rung, false);
+}
+
+static int64_t milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* 0 if this process may use the bridge's descriptors. */
+static int check_bell(csigshim_bridge *bridge)
+{
+    if (csigshim__whose() != CSIGSHIM__OURS || atomic_load(&bridge->inherited)) {
+        errno = EPERM;
+        return -1;
+    }
+    if (csigshim__end_intact(&bridge->read_end) && csigshim__end_intact(&bridge->write_end))
+        return 0;
+    errno = EBADF;
+    return -1;
+}
+
+int csigshim_wait(csigshim_bridge *bridge, int timeout_ms)
+{
+    if (!csigshim__is_open(bridge))
+        return -1;
+    const int64_t deadline = timeout_ms < 0 ? 0 : milliseconds() + timeout_ms;
+    for (int left = timeout_ms;;) {
+        if (check_bell(bridge) != 0)
+            return -1;
+        struct pollfd bell = {.fd = bridge->read_end.fd, .events = POLLIN};
+        const int ready = poll(&bell, 1, left);
+        if (ready > 0 && (bell.revents & POLLIN))
+            return 1;
+        if (ready < 0 && errno != EINTR)
+            return -1;
+        if (ready == 0 && timeout_ms >= 0)
+            return 0;
+        if (timeout_ms >= 0) {
+            const int64_t remaining = deadline - milliseconds();
+            left = remaining > 0 ? (int)remaining : 0;
+        }
+    }
+}
+
+int csigshim_wake(csigshim_bridge *bridge)
+{
+    const int saved_errno = errno;
+    if (!csigshim__is_open(bridge))
+        return -1;
+    if (check_bell(bridge) != 0)
+        return errno == EPERM ? (errno = saved_errno, 0) : -1;
+    csigshim__ring(bridge);
+    errno = saved_errno;
+    return 0;
+}
+
+int csigshim_fd(const csigshim_bridge *bridge)
+{
+    return csigshim__is_open(bridge) ? bridge->read_end.fd : -1;
+}
+
+int csigshim_capacity(const csigshim_bridge *bridge)
+{
+    return csigshim__is_open(bridge) ? CSIGSHIM__SLOTS : -1;
+}

@@ -1,0 +1,88 @@
+/* What signal(7) says of a number. Pure. Safe in signal context. */
+#include "internal.h"
+
+static int last_signal(void)
+{
+#ifdef SIGRTMAX
+    return SIGRTMAX;
+#else
+    return CSIGSHIM__NSIG - 1;
+#endif
+}
+
+/* The C library keeps some numbers for thread cancellation and the like: below SIGRTMIN on Linux, by name elsewhere. */
+static bool reserved(int signo)
+{
+#if defined(__linux__)
+    return signo >= 32 && signo < SIGRTMIN;
+#elif defined(SIGTHR) && defined(SIGLIBRT)
+    return signo == SIGTHR || signo == SIGLIBRT;
+#elif defined(SIGTHR)
+    return signo == SIGTHR;
+#else
+    (void)signo;
+    return false;
+#endif
+}
+
+int csigshim_classify(int signo)
+{
+    if (signo < 1 || signo > last_signal() || signo >= CSIGSHIM__NSIG)
+        return CSIGSHIM_OUT_OF_RANGE;
+    if (reserved(signo))
+        return CSIGSHIM_RESERVED;
+    switch (signo) {
+    case SIGKILL:
+    case SIGSTOP:
+        return CSIGSHIM_UNCATCHABLE;
+    case SIGILL:
+    case SIGTRAP:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGSEGV:
+    case SIGSYS:
+        return CSIGSHIM_FAULT;
+    default:
+        return CSIGSHIM_CATCHABLE;
+    }
+}
+
+int csigshim_default_of(int signo)
+{
+    switch (signo) {
+    case SIGCHLD:
+    case SIGURG:
+    case SIGWINCH:
+#if !defined(__linux__)
+    case SIGIO: /* BSD and macOS ignore these two; Linux dies of SIGIO and has no SIGINFO */
+#endif
+#if defined(SIGINFO)
+    case SIGINFO:
+#endif
+        return CSIGSHIM_IGNORES;
+    case SIGCONT:
+        return CSIGSHIM_CONTINUES;
+    case SIGSTOP:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+        return CSIGSHIM_STOPS;
+    default:
+        return CSIGSHIM_TERMINATES;
+    }
+}
+
+int csigshim__check(int signo)
+{
+    switch (csigshim_classify(signo)) {
+    case CSIGSHIM_CATCHABLE:
+        return 0;
+    case CSIGSHIM_UNCATCHABLE:
+    case CSIGSHIM_FAULT:
+        errno = ENOTSUP;
+        return -1;
+    default:
+        errno = EINVAL;
+        return -1;
+    }
+}
