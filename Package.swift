@@ -1,0 +1,22 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+    name: "SignalBridge",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "SignalBridge", targets: ["SignalBridge"]),
+        .library(name: "CSignalShim", targets: ["CSignalShim"]),
+    ],
+    targets: [
+        .target(name: "CSignalShim"),
+        .target(name: "SignalBridge", dependencies: ["CSignalShim"]),
+        .testTarget(name: "SignalBridgeTests", dependencies: ["SignalBridge", "CSignalShim"]),
+    ],
+    cLanguageStandard: .c11
+)
+
+// The documentation's plugin is a build tool of ours, and no user's dependency: `make docs` asks for it.
+if Context.environment["SIGNALBRIDGE_DOCS"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"))
+}

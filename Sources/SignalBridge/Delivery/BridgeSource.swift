@@ -1,0 +1,207 @@
+// The system's signals: one C bridge, and the table of those that it feeds.
+//
+// One lock orders everything: records leave the ring, go into mailboxes, and subscriptions come and go, under it. So a
+// subscriber gets what is captured from the moment that `subscribe` returns until `unsubscribe` begins, in order, no
+// matter which thread happens to read. A subscription that comes first empties the ring, so it is not given what came
+// before it; one that goes first empties it too, then restores the disposition, then takes what came during that.
+//
+// Lock order: this lock, then a mailbox's. What user code could be behind (continuations, executors, queues) happens
+// after this lock is released.
+import CSignalShim
+import Dispatch
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+final class BridgeSource: SignalSource {
+    /// The bridge that feeds everyone whom Dispatch delivers to. Made with the first subscription; from then on it stays,
+    /// with its descriptor, and costs nothing while no signal comes.
+    static let shared = BridgeSource(readByDispatch: true)
+
+    private struct State {
+        var bridge: OpaquePointer?
+        var reader: (any DispatchSourceRead)?
+        var table = SubscriberTable()
+        /// Signals that were ignored when the first subscription got them.
+        var ignored: Set<SignalNumber> = []
+    }
+    private let state = Lock(State())
+    private let readByDispatch: Bool
+
+    init(readByDispatch: Bool) {
+        self.readByDispatch = readByDispatch
+    }
+
+    /// For `SignalWaiter`, whose own thread reads.
+    var bridge: OpaquePointer? { state.withLock { $0.bridge } }
+
+    deinit {
+        state.withLock { state in
+            state.reader?.cancel()
+            if let bridge = state.bridge { csigshim_close(bridge) }
+        }
+    }
+
+    func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {
+        var consequences = SubscriberTable.Consequences()
+        defer { act(on: consequences) }
+        return try state.withLock { state throws(SignalBridgeError) in
+            let bridge = try open(&state)
+            drain(&state, &consequences, limit: .max)
+            var left: Set<SignalNumber> = []
+            var done: [SignalNumber] = []
+            for signal in mailbox.signals {
+                do throws(SignalBridgeError) {
+                    if try !arm(signal, for: mailbox, &state, bridge) { left.insert(signal) } else { done.append(signal) }
+                } catch {
+                    for signal in done { disarm(signal, for: mailbox, &state, bridge) }
+                    throw error
+                }
+            }
+            return left
+        }
+    }
+
+    func unsubscribe(_ mailbox: Mailbox) {
+        var consequences = SubscriberTable.Consequences()
+        defer { act(on: consequences) }
+        state.withLock { state in
+            guard let bridge = state.bridge else { return }
+            let mine = mailbox.signals.filter { state.table.subscribers[$0]?.contains { $0 === mailbox } ?? false }
+            if mine.isEmpty { return }
+            drain(&state, &consequences, limit: .max)
+            let last = mine.filter { state.table.subscribers[$0]?.count == 1 }
+            mailbox.restored(Set(last))
+            for signal in last {
+                csigshim_remove(bridge, signal.rawValue)
+                state.ignored.remove(signal)
+            }
+            if !last.isEmpty { drain(&state, &consequences, limit: .max) }
+            for signal in mine { disarm(signal, for: mailbox, &state, bridge) }
+        }
+    }
+
+    func consumed(_ signal: SignalNumber) {
+        state.withLock { state in
+            guard let bridge = state.bridge else { return }
+            updateEscalation(of: signal, state, bridge)
+        }
+    }
+
+    func resend(_ signal: SignalNumber, count: Int, chained: Bool) {
+        // A handler that was chained to has had these deliveries already.
+        if chained, csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_HANDLED) { return }
+        for _ in 0..<count { _ = sendSignal(signal.rawValue, to: currentProcessID(), value: nil) }
+    }
+
+    /// Reads what is there, on any thread. With a limit, so that a flood cannot keep a reader for itself.
+    func drain() {
+        var consequences = SubscriberTable.Consequences()
+        state.withLock { drain(&$0, &consequences, limit: 4096) }
+        act(on: consequences)
+    }
+
+    /// In a forked child: see `SignalWaiter.resumeAfterFork`.
+    func resumeAfterFork() throws(SignalBridgeError) -> Bool {
+        state.reinitializeAfterFork()
+        guard let bridge else { return false }
+        let result = csigshim_after_fork(bridge)
+        if result < 0 { throw .systemCall("csigshim_after_fork", nil, errno) }
+        return result == 1
+    }
+
+    // MARK: under the lock
+
+    private func open(_ state: inout State) throws(SignalBridgeError) -> OpaquePointer {
+        if let bridge = state.bridge { return bridge }
+        var opened: OpaquePointer?
+        guard csigshim_open(&opened, Int32(CSIGSHIM_HANDLER)) == 0, let bridge = opened else {
+            throw .systemCall("csigshim_open", nil, errno)
+        }
+        state.bridge = bridge
+        if readByDispatch {
+            let queue = DispatchQueue(label: "SignalBridge")
+            let reader = DispatchSource.makeReadSource(fileDescriptor: csigshim_fd(bridge), queue: queue)
+            reader.setEventHandler { @Sendable [unowned self] in drain() }
+            reader.activate()
+            state.reader = reader
+        }
+        return bridge
+    }
+
+    /// `false`: left ignored, as asked.
+    private func arm(
+        _ signal: SignalNumber, for mailbox: Mailbox, _ state: inout State, _ bridge: OpaquePointer
+    ) throws(SignalBridgeError) -> Bool {
+        let chain = mailbox.options.chain
+        if let others = state.table.subscribers[signal] {
+            if mailbox.options.keepIgnored && state.ignored.contains(signal) { return false }
+            if chain && !others.contains(where: { $0.options.chain }) { csigshim_set_chain(bridge, signal.rawValue, 1) }
+        } else {
+            let wasIgnored = csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_IGNORED)
+            let flags = (chain ? CSIGSHIM_CHAIN : 0) | (mailbox.options.keepIgnored ? CSIGSHIM_KEEP_IGNORED : 0)
+            let result = csigshim_add(bridge, signal.rawValue, UInt32(flags))
+            if result < 0 { throw .systemCall("sigaction", signal, errno) }
+            if result == 1 { return false }
+            if wasIgnored { state.ignored.insert(signal) }
+        }
+        state.table.add(mailbox, to: signal)
+        updateEscalation(of: signal, state, bridge)
+        return true
+    }
+
+    private func disarm(
+        _ signal: SignalNumber, for mailbox: Mailbox, _ state: inout State, _ bridge: OpaquePointer
+    ) {
+        guard state.table.remove(mailbox, from: signal) else { return }
+        guard let others = state.table.subscribers[signal] else {
+            state.ignored.remove(signal)
+            csigshim_remove(bridge, signal.rawValue)  // ENOENT if `unsubscribe` did it already
+            return
+        }
+        if mailbox.options.chain, !others.contains(where: { $0.options.chain }) {
+            csigshim_set_chain(bridge, signal.rawValue, 0)
+        }
+        updateEscalation(of: signal, state, bridge)
+    }
+
+    /// While this reads, it decides who has had one too many; if ever nobody reads, the C handler does, with what is
+    /// left of the number.
+    private func updateEscalation(of signal: SignalNumber, _ state: State, _ bridge: OpaquePointer) {
+        guard signal.terminatesByDefault else { return }
+        csigshim_escalate_after(bridge, signal.rawValue, UInt32(state.table.remaining(of: signal)))
+    }
+
+    private func drain(_ state: inout State, _ consequences: inout SubscriberTable.Consequences, limit: Int) {
+        guard let bridge = state.bridge else { return }
+        var escalating: Set<SignalNumber> = []
+        withUnsafeTemporaryAllocation(of: csigshim_event.self, capacity: 128) { buffer in
+            var total = 0
+            while total < limit {
+                let count = csigshim_read(bridge, buffer.baseAddress!, buffer.count)
+                for index in 0..<max(0, count) {
+                    let event = SignalEvent(buffer[index])
+                    state.table.deliver(event, &consequences)
+                    if event.signal.terminatesByDefault { escalating.insert(event.signal) }
+                }
+                if count < buffer.count { return }
+                total += count
+            }
+        }
+        for signal in escalating where state.table.remaining(of: signal) > 0 {
+            updateEscalation(of: signal, state, bridge)
+        }
+    }
+
+    // MARK: after the lock
+
+    private func act(on consequences: SubscriberTable.Consequences) {
+        for signal in consequences.escalate { csigshim_default_action(signal.rawValue) }
+        for mailbox in consequences.wake { mailbox.wake() }
+    }
+}

@@ -1,0 +1,135 @@
+/// One subscription's side of delivery: what it asked for, what it has not consumed, and how to wake its consumer.
+///
+/// A consumer is woken, and then takes: an event is consumed when user code has it, not when somebody meant to hand it
+/// over to a thread that is stuck. Escalation and merging both count on that.
+final class Mailbox: Sendable {
+    let signals: [SignalNumber]
+    let options: SignalOptions
+
+    private struct State {
+        var queue: EventQueue
+        var finished = false
+        var unconsumed: [SignalNumber: Int] = [:]
+        var consumedTermination = false
+        /// Signals whose disposition was restored when this subscription, the last one, ended.
+        var restored: Set<SignalNumber>?
+        /// Deliveries that were captured during that.
+        var late: [SignalNumber: Int] = [:]
+        var wake: (@Sendable () -> Void)?
+    }
+    private let state: Lock<State>
+
+    /// Checks the request; what the system says to it comes later.
+    init(_ signals: some Collection<SignalNumber>, _ options: SignalOptions) throws(SignalBridgeError) {
+        var unique: [SignalNumber] = []
+        for signal in signals {
+            if let refusal = SignalBridgeError.refusing(signal) { throw refusal }
+            if !unique.contains(signal) { unique.append(signal) }
+        }
+        if unique.isEmpty {
+            throw SignalBridgeError(.noSignals, nil, "no signals are named; name at least one")
+        }
+        for (signal, unread) in options.escalations {
+            guard unique.contains(signal), signal.terminatesByDefault, unread >= 1, unread <= Int32.max else {
+                throw SignalBridgeError(
+                    .cannotEscalate, signal,
+                    "\(signal) cannot escalate after \(unread): it must be in the list, end a process by default, and unread be 1 or more"
+                )
+            }
+        }
+        self.signals = unique
+        self.options = options
+        state = Lock(State(queue: EventQueue(everyDelivery: options.everyDelivery)))
+    }
+
+    /// What is called, on any thread, when there is something to take or nothing more will come.
+    func onChange(_ wake: (@Sendable () -> Void)?) {
+        let old = state.withLock { state in
+            let old = state.wake
+            state.wake = wake
+            return old
+        }
+        _ = old  // dropped outside of the lock
+    }
+
+    func wake() {
+        let wake = state.withLock { $0.wake }
+        wake?()
+    }
+
+    /// Takes an event in. `true`: it was one unconsumed delivery too many.
+    func deliver(_ event: SignalEvent) -> Bool {
+        state.withLock { state in
+            state.queue.append(event)
+            if state.restored?.contains(event.signal) == true { state.late[event.signal, default: 0] += event.count }
+            state.unconsumed[event.signal, default: 0] += event.count
+            guard let limit = options.escalations[event.signal] else { return false }
+            return state.unconsumed[event.signal]! >= limit
+        }
+    }
+
+    enum Taken {
+        case event(SignalEvent)
+        case nothing
+        case finished
+    }
+
+    /// Consumes the next event.
+    func take() -> Taken {
+        state.withLock { state in
+            guard let event = state.queue.popFirst() else { return state.finished ? .finished : .nothing }
+            state.unconsumed[event.signal]! -= event.count
+            if event.signal == .sigint || event.signal == .sigterm { state.consumedTermination = true }
+            return .event(event)
+        }
+    }
+
+    var hasEvents: Bool { state.withLock { !$0.queue.isEmpty } }
+    /// Whether `take` would give something else than `.nothing`.
+    var isReady: Bool { state.withLock { !$0.queue.isEmpty || $0.finished } }
+
+    /// How many more deliveries make one too many; at least 1. `nil`: any number is fine.
+    func remaining(of signal: SignalNumber) -> Int? {
+        guard let limit = options.escalations[signal] else { return nil }
+        return state.withLock { max(1, limit - $0.unconsumed[signal, default: 0]) }
+    }
+
+    /// The dispositions of these signals have just been restored; what comes now, came late.
+    func restored(_ signals: Set<SignalNumber>) {
+        state.withLock { $0.restored = signals }
+    }
+
+    /// Nothing more will come.
+    func finish() {
+        state.withLock { $0.finished = true }
+        wake()
+    }
+
+    /// Throws away what nobody consumed, and says what of it the process must get once more, now that it meets the
+    /// restored disposition: what came while that was done, and the request to end that a program never noticed.
+    func abandon() -> [(signal: SignalNumber, count: Int)] {
+        state.withLock { state in
+            defer {
+                state.queue = EventQueue(everyDelivery: false)
+                state.unconsumed = [:]
+                state.late = [:]
+            }
+            return (state.restored ?? []).compactMap { signal in
+                let unread = state.unconsumed[signal, default: 0]
+                var again = min(unread, state.late[signal, default: 0])
+                let asksToEnd = signal == .sigint || signal == .sigterm
+                if asksToEnd, unread > 0, !state.consumedTermination, !options.chain { again = max(again, 1) }
+                return again > 0 ? (signal, again) : nil
+            }
+        }
+    }
+
+    /// In a forked child: what came before is the parent's.
+    func reinitializeAfterFork() {
+        state.reinitializeAfterFork()
+        state.withLock { state in
+            state.queue = EventQueue(everyDelivery: options.everyDelivery)
+            state.unconsumed = [:]
+        }
+    }
+}

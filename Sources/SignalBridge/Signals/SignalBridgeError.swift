@@ -1,0 +1,83 @@
+import CSignalShim
+
+/// Why a request about signals was refused. Nothing of the request was carried out.
+public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The kind of error, to compare with `==`. New kinds may come in any version.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        /// The kind's name, such as "uncatchable".
+        public let description: String
+
+        /// `SIGKILL` and `SIGSTOP`: no process can catch them.
+        public static let uncatchable = Code(description: "uncatchable")
+        /// `SIGILL`, `SIGTRAP`, `SIGBUS`, `SIGFPE`, `SIGSEGV`, `SIGSYS`: they say that an instruction failed, and cannot
+        /// be handled later on another thread.
+        public static let synchronousFault = Code(description: "synchronousFault")
+        /// No signal has this number here.
+        public static let outOfRange = Code(description: "outOfRange")
+        /// The C library keeps this number for itself.
+        public static let reserved = Code(description: "reserved")
+        /// The list of signals is empty.
+        public static let noSignals = Code(description: "noSignals")
+        /// `.escalate` names a signal that is not in the list, or whose default action does not end the process.
+        public static let cannotEscalate = Code(description: "cannotEscalate")
+        /// A subscription has the signal, so its disposition cannot be set by hand.
+        public static let inUse = Code(description: "inUse")
+        /// No subscription has the signal.
+        public static let notSubscribed = Code(description: "notSubscribed")
+        /// An argument makes no sense; the description says which.
+        public static let invalidArgument = Code(description: "invalidArgument")
+        /// The system refused; ``SignalBridgeError/errno`` says why.
+        public static let systemCallFailed = Code(description: "systemCallFailed")
+    }
+
+    /// The kind of error.
+    public let code: Code
+    /// The signal that it is about, if it is about one.
+    public let signal: SignalNumber?
+    /// What the system said, if the system refused.
+    public let errno: Int32?
+    /// What happened, and what to do about it, in one line.
+    public let description: String
+
+    init(_ code: Code, _ signal: SignalNumber?, errno: Int32? = nil, _ description: String) {
+        self.code = code
+        self.signal = signal
+        self.errno = errno
+        self.description = description
+    }
+
+    static func outOfRange(_ signal: SignalNumber) -> SignalBridgeError {
+        SignalBridgeError(.outOfRange, signal, "\(signal) does not exist on this system; see signal(7)")
+    }
+
+    static func inUse(_ signal: SignalNumber) -> SignalBridgeError {
+        SignalBridgeError(.inUse, signal, "\(signal) has a subscription; end that first")
+    }
+
+    static func systemCall(_ call: String, _ signal: SignalNumber?, _ errno: Int32) -> SignalBridgeError {
+        let about = signal.map { " for \($0)" } ?? ""
+        return SignalBridgeError(
+            .systemCallFailed, signal, errno: errno, "\(call)\(about) failed: \(errnoDescription(errno))")
+    }
+
+    /// What keeps a signal from being subscribed to, if anything does.
+    static func refusing(_ signal: SignalNumber) -> SignalBridgeError? {
+        switch Int(csigshim_classify(signal.rawValue)) {
+        case CSIGSHIM_CATCHABLE:
+            return nil
+        case CSIGSHIM_UNCATCHABLE:
+            return SignalBridgeError(
+                .uncatchable, signal, "\(signal) cannot be caught by any process; use SIGTERM to be asked to end")
+        case CSIGSHIM_FAULT:
+            return SignalBridgeError(
+                .synchronousFault, signal,
+                "\(signal) reports a fault of the running instruction and cannot be delivered as an event; leave it to a crash reporter"
+            )
+        case CSIGSHIM_RESERVED:
+            return SignalBridgeError(
+                .reserved, signal, "\(signal) is reserved by the C library; use SignalNumber.realtime(0) and up")
+        default:
+            return .outOfRange(signal)
+        }
+    }
+}

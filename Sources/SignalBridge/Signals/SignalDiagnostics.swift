@@ -1,0 +1,78 @@
+import CSignalShim
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Why a signal does, or does not, arrive: a look at the process as it is now.
+///
+/// ```swift
+/// print(try SignalDiagnostics(for: .sigterm).advice)
+/// ```
+public struct SignalDiagnostics: Sendable {
+    /// The signal that was looked at.
+    public let signal: SignalNumber
+    /// A subscription has it, and the kernel's handler for it is ours.
+    public let isArmed: Bool
+    /// A subscription has it, but somebody installed another handler over ours.
+    public let isDisplaced: Bool
+    /// The kernel throws it away.
+    public let isIgnored: Bool
+    /// The threads (Linux's thread ids) that block it. Dispatch's and Swift's workers are always among them: that is
+    /// harmless, as long as ``unblockedThreads`` is not empty. Empty where the system does not tell.
+    public let blockedThreads: [Int32]
+    /// The threads that can take it.
+    public let unblockedThreads: [Int32]
+
+    /// Looks. Reads `/proc/self/task` on Linux; not for hot paths.
+    public init(for signal: SignalNumber) throws(SignalBridgeError) {
+        if let refusal = SignalBridgeError.refusing(signal) { throw refusal }
+        self.signal = signal
+        let state = Int(csigshim_state(signal.rawValue))
+        isArmed = state == CSIGSHIM_ARMED
+        isDisplaced = state == CSIGSHIM_DISPLACED
+        isIgnored = csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_IGNORED)
+        blockedThreads = Self.threads { csigshim_blocked_threads(signal.rawValue, $0, $1) }
+        unblockedThreads = Self.threads { csigshim_unblocked_threads(signal.rawValue, $0, $1) }
+    }
+
+    /// What to do, in one line.
+    public var advice: String {
+        if isDisplaced {
+            return "\(signal): somebody installed a handler over this library's; call rearm(), or let that handler call ours"
+        }
+        if isIgnored { return "\(signal): the process ignores it, perhaps since it was started (nohup)" }
+        if !isArmed { return "\(signal): nobody subscribes to it" }
+        if unblockedThreads.isEmpty && !blockedThreads.isEmpty {
+            return "\(signal): every thread blocks it; unblock it in one, with pthread_sigmask(3)"
+        }
+        return "\(signal): armed; it will arrive"
+    }
+
+    /// Installs this library's handler over the one that displaced it, which runs as well if a subscription chains. The
+    /// last subscription to go restores that one.
+    public func rearm() throws(SignalBridgeError) {
+        guard csigshim_rearm(signal.rawValue) != 0 else { return }
+        if errno == ENOENT {
+            throw SignalBridgeError(.notSubscribed, signal, "\(signal) has no subscription; subscribe to it instead")
+        }
+        throw .systemCall("sigaction", signal, errno)
+    }
+
+    private static func threads(_ list: (UnsafeMutablePointer<pid_t>, Int) -> Int) -> [Int32] {
+        var capacity = 64
+        while true {
+            var count = 0
+            let threads = [pid_t](unsafeUninitializedCapacity: capacity) { buffer, initialized in
+                count = max(0, list(buffer.baseAddress!, capacity))
+                initialized = min(count, capacity)
+            }
+            if count <= capacity { return threads }
+            capacity = count + 16  // threads are born while we look
+        }
+    }
+}

@@ -1,0 +1,184 @@
+import CSignalShim
+
+#if canImport(Darwin)
+    public import Darwin
+#elseif canImport(Glibc)
+    public import Glibc
+#elseif canImport(Musl)
+    public import Musl
+#endif
+
+/// The number of a signal, as in `signal(7)`.
+///
+/// Any number can be written down; whether this system has it, and whether it can be caught, is checked where it is
+/// used, with a ``SignalBridgeError`` that names it.
+///
+/// ```swift
+/// SignalNumber.sigterm.name               // "SIGTERM"
+/// SignalNumber(name: "hup")               // .sighup
+/// SignalNumber.realtime(2).description    // "SIGRTMIN+2"
+/// ```
+public struct SignalNumber: RawRepresentable, Hashable, Sendable {
+    /// The number that the kernel knows, such as 15.
+    public let rawValue: Int32
+
+    /// Any number; nothing is checked here.
+    public init(rawValue: Int32) {
+        self.rawValue = rawValue
+    }
+
+    /// Hang-up of the terminal; for a daemon: read the configuration again.
+    public static let sighup = SignalNumber(rawValue: SIGHUP)
+    /// Ctrl-C.
+    public static let sigint = SignalNumber(rawValue: SIGINT)
+    /// Ctrl-\, with a core dump by default.
+    public static let sigquit = SignalNumber(rawValue: SIGQUIT)
+    /// Illegal instruction: a synchronous fault, which cannot be subscribed to.
+    public static let sigill = SignalNumber(rawValue: SIGILL)
+    /// Breakpoint: a synchronous fault, which cannot be subscribed to.
+    public static let sigtrap = SignalNumber(rawValue: SIGTRAP)
+    /// `abort(3)`.
+    public static let sigabrt = SignalNumber(rawValue: SIGABRT)
+    /// Bus error: a synchronous fault, which cannot be subscribed to.
+    public static let sigbus = SignalNumber(rawValue: SIGBUS)
+    /// Arithmetic error: a synchronous fault, which cannot be subscribed to.
+    public static let sigfpe = SignalNumber(rawValue: SIGFPE)
+    /// Ends the process; cannot be caught.
+    public static let sigkill = SignalNumber(rawValue: SIGKILL)
+    /// Segmentation fault: a synchronous fault, which cannot be subscribed to.
+    public static let sigsegv = SignalNumber(rawValue: SIGSEGV)
+    /// Bad system call: a synchronous fault, which cannot be subscribed to.
+    public static let sigsys = SignalNumber(rawValue: SIGSYS)
+    /// A write to a pipe or socket that nobody reads.
+    public static let sigpipe = SignalNumber(rawValue: SIGPIPE)
+    /// `alarm(2)` and `setitimer(2)`.
+    public static let sigalrm = SignalNumber(rawValue: SIGALRM)
+    /// The polite request to end: from `kill(1)`, systemd, Docker and Kubernetes.
+    public static let sigterm = SignalNumber(rawValue: SIGTERM)
+    /// For the program's own use.
+    public static let sigusr1 = SignalNumber(rawValue: SIGUSR1)
+    /// For the program's own use.
+    public static let sigusr2 = SignalNumber(rawValue: SIGUSR2)
+    /// A child ended, stopped or continued.
+    public static let sigchld = SignalNumber(rawValue: SIGCHLD)
+    /// Continue if stopped.
+    public static let sigcont = SignalNumber(rawValue: SIGCONT)
+    /// Stops the process; cannot be caught.
+    public static let sigstop = SignalNumber(rawValue: SIGSTOP)
+    /// Ctrl-Z.
+    public static let sigtstp = SignalNumber(rawValue: SIGTSTP)
+    /// A background process reads from its terminal.
+    public static let sigttin = SignalNumber(rawValue: SIGTTIN)
+    /// A background process writes to its terminal.
+    public static let sigttou = SignalNumber(rawValue: SIGTTOU)
+    /// Urgent data on a socket.
+    public static let sigurg = SignalNumber(rawValue: SIGURG)
+    /// The limit of CPU time was passed.
+    public static let sigxcpu = SignalNumber(rawValue: SIGXCPU)
+    /// The limit of file size was passed.
+    public static let sigxfsz = SignalNumber(rawValue: SIGXFSZ)
+    /// The virtual timer of `setitimer(2)`.
+    public static let sigvtalrm = SignalNumber(rawValue: SIGVTALRM)
+    /// The profiling timer of `setitimer(2)`.
+    public static let sigprof = SignalNumber(rawValue: SIGPROF)
+    /// A descriptor with `O_ASYNC` is ready.
+    public static let sigio = SignalNumber(rawValue: SIGIO)
+    /// The terminal's window has another size.
+    public static let sigwinch = SignalNumber(rawValue: SIGWINCH)
+
+    /// `SIGRTMIN+n`. Past the last one, or on a system without realtime signals, the number is out of range, and using
+    /// it says so.
+    public static func realtime(_ n: Int32) -> SignalNumber {
+        guard let realtimeSignals, n >= 0, let number = addingExactly(realtimeSignals.lowerBound, n) else {
+            return SignalNumber(rawValue: Int32.max)
+        }
+        return SignalNumber(rawValue: number)
+    }
+
+    private static func addingExactly(_ a: Int32, _ b: Int32) -> Int32? {
+        let (sum, overflow) = a.addingReportingOverflow(b)
+        return overflow ? nil : sum
+    }
+
+    /// Whether this is a realtime signal: queued by the kernel one by one, never merged.
+    public var isRealtime: Bool { realtimeSignals?.contains(rawValue) ?? false }
+
+    /// The signal of a name as `kill -l` prints it: "TERM", "SIGTERM", "RTMIN", "RTMIN+3", "RTMAX-1", in any case.
+    /// `nil` if there is no such signal here.
+    public init?(name: String) {
+        var name = name.uppercased()
+        if name.hasPrefix("SIG") { name.removeFirst(3) }
+        if let number = Self.names.first(where: { $0.value == name })?.key {
+            self.init(rawValue: number)
+            return
+        }
+        guard let realtimeSignals, let number = Self.realtimeNumber(name, in: realtimeSignals) else { return nil }
+        self.init(rawValue: number)
+    }
+
+    private static func realtimeNumber(_ name: String, in range: ClosedRange<Int32>) -> Int32? {
+        if name == "RTMIN" { return range.lowerBound }
+        if name == "RTMAX" { return range.upperBound }
+        let digits = name.dropFirst(6)
+        guard let first = digits.first, first.isNumber, let offset = Int32(digits), offset <= range.upperBound else {
+            return nil
+        }
+        let number =
+            name.hasPrefix("RTMIN+")
+            ? range.lowerBound + offset : name.hasPrefix("RTMAX-") ? range.upperBound - offset : -1
+        return range.contains(number) ? number : nil
+    }
+
+    /// "SIGTERM", "SIGRTMIN+3"; "signal 99" for a number without a name.
+    public var name: String {
+        if let name = Self.names[rawValue] { return "SIG" + name }
+        guard let realtimeSignals, isRealtime else { return "signal \(rawValue)" }
+        let offset = rawValue - realtimeSignals.lowerBound
+        return offset == 0 ? "SIGRTMIN" : "SIGRTMIN+\(offset)"
+    }
+
+    /// Sends this signal to a process: `kill(2)`, or `sigqueue(3)` if there is a value.
+    ///
+    /// - Parameters:
+    ///   - process: a process id above 0. Groups and "everybody" (0, -1 and below) are refused; use `kill(2)` for them.
+    ///   - value: what arrives as ``SignalEvent/value``. Realtime signals keep each value; a standard signal that is
+    ///     still pending swallows the next, value and all. Linux only.
+    /// - Throws: ``SignalBridgeError`` with ``SignalBridgeError/Code/outOfRange``,
+    ///   ``SignalBridgeError/Code/invalidArgument`` or ``SignalBridgeError/Code/systemCallFailed`` (errno `ESRCH`: no such
+    ///   process; `EPERM`: not ours to signal; `EAGAIN`: the queue of `RLIMIT_SIGPENDING` is full; `ENOTSUP`: no
+    ///   `sigqueue` here).
+    public func send(to process: pid_t, value: Int? = nil) throws(SignalBridgeError) {
+        guard csigshim_classify(rawValue) != Int32(CSIGSHIM_OUT_OF_RANGE) else { throw .outOfRange(self) }
+        guard process > 0 else {
+            throw SignalBridgeError(.invalidArgument, self, "\(process) is no process id; kill(2) signals groups")
+        }
+        let failure = sendSignal(rawValue, to: process, value: value)
+        if failure != 0 { throw .systemCall(value == nil ? "kill" : "sigqueue", self, failure) }
+    }
+}
+
+extension SignalNumber: CustomStringConvertible {
+    /// The ``name``.
+    public var description: String { name }
+}
+
+extension SignalNumber {
+    /// Where one number has two names (IO and POLL, ABRT and IOT), the one that `kill -l` prints.
+    private static let names: [Int32: String] = {
+        var names: [Int32: String] = [
+            SIGHUP: "HUP", SIGINT: "INT", SIGQUIT: "QUIT", SIGILL: "ILL", SIGTRAP: "TRAP", SIGABRT: "ABRT",
+            SIGBUS: "BUS", SIGFPE: "FPE", SIGKILL: "KILL", SIGSEGV: "SEGV", SIGSYS: "SYS", SIGPIPE: "PIPE",
+            SIGALRM: "ALRM", SIGTERM: "TERM", SIGUSR1: "USR1", SIGUSR2: "USR2", SIGCHLD: "CHLD", SIGCONT: "CONT",
+            SIGSTOP: "STOP", SIGTSTP: "TSTP", SIGTTIN: "TTIN", SIGTTOU: "TTOU", SIGURG: "URG", SIGXCPU: "XCPU",
+            SIGXFSZ: "XFSZ", SIGVTALRM: "VTALRM", SIGPROF: "PROF", SIGIO: "IO", SIGWINCH: "WINCH",
+        ]
+        #if os(Linux) || os(Android)
+            names[SIGPWR] = "PWR"
+            names[SIGSTKFLT] = "STKFLT"
+        #else
+            names[SIGEMT] = "EMT"
+            names[SIGINFO] = "INFO"
+        #endif
+        return names
+    }()
+}

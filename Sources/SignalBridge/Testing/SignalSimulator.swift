@@ -1,0 +1,186 @@
+import CSignalShim
+import Dispatch
+
+/// Stands in for the system in ``withSimulatedSignals(isolation:_:)``: sends signals to the subscriptions of one task
+/// tree, and to nobody else. Tests of shutdown code run in parallel with it, and no process gets a signal.
+///
+/// ```swift
+/// await withSimulatedSignals { simulator in
+///     async let finished: Void = serve()           // code that subscribes to SIGTERM
+///     await simulator.waitForSubscriber(of: .sigterm)
+///     try simulator.send(.sigterm)
+///     await finished
+/// }
+/// ```
+///
+/// It refuses what the system would refuse. Where the system would end the process, it records ``forcedEnd``.
+public final class SignalSimulator: Sendable {
+    @TaskLocal static var current: SignalSimulator?
+
+    private struct State {
+        var table = SubscriberTable()
+        var ignored: Set<SignalNumber> = []
+        var now: Duration = .zero
+        var forcedEnd: SignalNumber?
+        var sleepers: [DispatchSemaphore] = []
+        var arrivals: [Int: (signal: SignalNumber, continuation: CheckedContinuation<Void, Never>)] = [:]
+        var lastID = 0
+    }
+    private let state = Lock(State())
+
+    init() {}
+
+    /// Delivers a signal, as if it had been sent to the process.
+    ///
+    /// Without a subscriber it does what the disposition says: nothing, or it sets ``forcedEnd``.
+    ///
+    /// - Parameters:
+    ///   - value: what `sigqueue(3)` would send along.
+    ///   - sender: who it seems to come from; `nil`: the kernel. By default, this process.
+    /// - Throws: ``SignalBridgeError/Code/outOfRange`` or ``SignalBridgeError/Code/reserved``.
+    public func send(
+        _ signal: SignalNumber, value: Int? = nil,
+        sender: SignalEvent.Sender? = .current
+    ) throws(SignalBridgeError) {
+        try check(signal)
+        var consequences = SubscriberTable.Consequences()
+        state.withLock { state in
+            if state.table.subscribers[signal] == nil {
+                if !state.ignored.contains(signal) { end(signal, &state) }
+                return
+            }
+            let nanoseconds = UInt64(max(0, state.now / .nanoseconds(1)))
+            let event = SignalEvent(signal, count: 1, sender: sender, value: value, nanoseconds: nanoseconds)
+            state.table.deliver(event, &consequences)
+            for signal in consequences.escalate { end(signal, &state) }
+        }
+        for mailbox in consequences.wake { mailbox.wake() }
+    }
+
+    /// Moves the simulated clock, by which the deadlines of this task tree are measured.
+    public func advance(by duration: Duration) {
+        let sleepers = state.withLock { state in
+            state.now += duration
+            defer { state.sleepers = [] }
+            return state.sleepers
+        }
+        for sleeper in sleepers { sleeper.signal() }
+    }
+
+    /// The simulated time since the simulation began.
+    public var now: Duration { state.withLock { $0.now } }
+
+    /// The signal that would have ended the process, if one would have: the first.
+    public var forcedEnd: SignalNumber? { state.withLock { $0.forcedEnd } }
+
+    /// Runs `body` on this thread with its subscriptions simulated: for threads and dispatch queues, which do not belong
+    /// to the task tree.
+    public func bind<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+        do {
+            return try Self.$current.withValue(self, operation: body)
+        } catch {
+            throw error as! Failure  // `withValue` rethrows without saying what
+        }
+    }
+
+    /// Returns once somebody subscribes to the signal, or when the task is cancelled.
+    public func waitForSubscriber(of signal: SignalNumber) async {
+        let id = state.withLock { state in
+            state.lastID += 1
+            return state.lastID
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let goOn = state.withLock { state in
+                    if state.table.subscribers[signal] != nil || Task.isCancelled { return true }
+                    state.arrivals[id] = (signal, continuation)
+                    return false
+                }
+                if goOn { continuation.resume() }
+            }
+        } onCancel: {
+            state.withLock { $0.arrivals.removeValue(forKey: id) }?.continuation.resume()
+        }
+    }
+
+    // MARK: for the library
+
+    func onAdvance(_ sleeper: DispatchSemaphore) {
+        state.withLock { state in
+            if !state.sleepers.contains(where: { $0 === sleeper }) { state.sleepers.append(sleeper) }
+        }
+    }
+
+    func set(_ disposition: SignalDisposition.Plain, for signal: SignalNumber) throws(SignalBridgeError) {
+        try state.withLock { state throws(SignalBridgeError) in
+            if state.table.subscribers[signal] != nil { throw .inUse(signal) }
+            if disposition == .ignore { state.ignored.insert(signal) } else { state.ignored.remove(signal) }
+        }
+    }
+
+    func disposition(of signal: SignalNumber) throws(SignalBridgeError) -> SignalDisposition {
+        try check(signal)
+        return state.withLock { state in
+            state.table.subscribers[signal] != nil ? .handler : state.ignored.contains(signal) ? .ignore : .default
+        }
+    }
+
+    func performDefaultAction(of signal: SignalNumber) throws(SignalBridgeError) {
+        try check(signal)
+        state.withLock { end(signal, &$0) }
+    }
+
+    private func end(_ signal: SignalNumber, _ state: inout State) {
+        if signal.terminatesByDefault, state.forcedEnd == nil { state.forcedEnd = signal }
+    }
+
+    private func check(_ signal: SignalNumber) throws(SignalBridgeError) {
+        guard let refusal = SignalBridgeError.refusing(signal) else { return }
+        if refusal.code == .outOfRange || refusal.code == .reserved { throw refusal }
+    }
+}
+
+extension SignalSimulator: SignalSource {
+    func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {
+        let (left, arrived) = state.withLock { state in
+            let left = mailbox.options.keepIgnored ? state.ignored.intersection(mailbox.signals) : []
+            for signal in mailbox.signals where !left.contains(signal) { state.table.add(mailbox, to: signal) }
+            let arrived = state.arrivals.filter { state.table.subscribers[$0.value.signal] != nil }
+            for id in arrived.keys { state.arrivals[id] = nil }
+            return (left, arrived)
+        }
+        for (_, waiting) in arrived { waiting.continuation.resume() }
+        return left
+    }
+
+    func unsubscribe(_ mailbox: Mailbox) {
+        state.withLock { state in
+            var restored: Set<SignalNumber> = []
+            for signal in mailbox.signals where state.table.remove(mailbox, from: signal) {
+                if state.table.subscribers[signal] == nil { restored.insert(signal) }
+            }
+            if !restored.isEmpty { mailbox.restored(restored) }
+        }
+    }
+
+    func consumed(_ signal: SignalNumber) {}
+
+    func resend(_ signal: SignalNumber, count: Int, chained: Bool) {
+        for _ in 0..<count { try? send(signal) }
+    }
+}
+
+/// Where a subscription that is made here and now listens.
+func currentSource() -> any SignalSource {
+    SignalSimulator.current ?? BridgeSource.shared
+}
+
+/// Runs `body` with a simulator in place of the system: in this task tree, every subscription of this module listens to
+/// it. What is made outside of the tree is not affected; threads and queues enter with ``SignalSimulator/bind(_:)``.
+public func withSimulatedSignals<Result>(
+    isolation: isolated (any Actor)? = #isolation,
+    _ body: (SignalSimulator) async throws -> Result
+) async rethrows -> Result {
+    let simulator = SignalSimulator()
+    return try await SignalSimulator.$current.withValue(simulator, operation: { try await body(simulator) })
+}

@@ -1,0 +1,293 @@
+/* A small test harness. TEST(name) { ... } defines a test; `main` is here. Each test runs in a child of its own with a
+ * deadline, so that dispositions, masks and descriptors do not leak into the next one. `program name...` runs only
+ * the tests with these names. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "CSignalShim.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+#ifndef UNDER_TSAN
+#define UNDER_TSAN 0
+#endif
+
+#if defined(SANITIZED) /* run.sh defines it */
+enum { DEADLINE_SECONDS = 60 };
+#define SCALED(n) ((n) / 10)
+#else
+enum { DEADLINE_SECONDS = 20 };
+#define SCALED(n) (n)
+#endif
+
+#define CHECK(condition)                                                                                              \
+    do {                                                                                                              \
+        errno = 0;                                                                                                    \
+        if (!(condition))                                                                                             \
+            check_failed(__FILE__, __LINE__, #condition);                                                             \
+    } while (0)
+
+#define FAILS(call, code) CHECK((call) == -1 && errno == (code))
+
+/* Not permitted, or not there, on this machine. */
+#define SKIP(reason)                                                                                                  \
+    do {                                                                                                              \
+        printf("skip %s: %s\n", check_current, reason);                                                               \
+        fflush(stdout);                                                                                               \
+        _exit(77);                                                                                                    \
+    } while (0)
+
+#define TEST(name)                                                                                                    \
+    static void name(void);                                                                                           \
+    __attribute__((constructor)) static void register_##name(void)                                                    \
+    {                                                                                                                 \
+        check_tests[check_count++] = (struct check_test){#name, name};                                                \
+    }                                                                                                                 \
+    static void name(void)
+
+struct check_test {
+    const char *name;
+    void (*run)(void);
+};
+static struct check_test check_tests[100];
+static int check_count;
+static const char *check_current = "";
+
+static inline void check_failed(const char *file, int line, const char *text)
+{
+    const int code = errno;
+    printf("%s:%d: %s (errno %d, %s)\n", file, line, text, code, strerror(code));
+    fflush(stdout);
+    _exit(1);
+}
+
+static inline int64_t milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static inline void pause_ms(int ms)
+{
+    struct timespec left = {ms / 1000, ms % 1000 * 1000000};
+    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+        ;
+}
+
+/* The test's own process group is killed with it: what it started must not outlive it. */
+static inline bool check_run(const struct check_test *test)
+{
+    siginfo_t info;
+    check_current = test->name;
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit none = {0, 0};
+        setrlimit(RLIMIT_CORE, &none);
+        setpgid(0, 0);
+        test->run();
+        fflush(stdout);
+        _exit(0);
+    }
+    setpgid(child, child);
+    const int64_t deadline = milliseconds() + DEADLINE_SECONDS * 1000;
+    bool late = false;
+    do {
+        info.si_pid = 0;
+        waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT);
+        late = milliseconds() > deadline;
+        if (info.si_pid == 0)
+            pause_ms(2);
+    } while (info.si_pid == 0 && !late);
+    kill(-child, SIGKILL); /* the child is not reaped yet, so that the number is still its own */
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (info.si_pid != 0 && WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77)) {
+        if (WEXITSTATUS(status) == 0)
+            printf("ok %s\n", test->name);
+        return true;
+    }
+    if (info.si_pid == 0)
+        printf("FAIL %s (no end within %d s)\n", test->name, DEADLINE_SECONDS);
+    else if (WIFSIGNALED(status))
+        printf("FAIL %s (signal %d)\n", test->name, WTERMSIG(status));
+    else
+        printf("FAIL %s (exit %d)\n", test->name, WEXITSTATUS(status));
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    int failed = 0, run = 0;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (int i = 0; i < check_count; i++) {
+        bool wanted = argc == 1;
+        for (int k = 1; k < argc; k++)
+            wanted |= strcmp(argv[k], check_tests[i].name) == 0;
+        if (!wanted)
+            continue;
+        run++;
+        failed += !check_run(&check_tests[i]);
+    }
+    printf("%d passed, %d failed\n", run - failed, failed);
+    return failed != 0 || run == 0;
+}
+
+/* What the tests share. */
+
+static inline bool test_is_handler(void)
+{
+    const char *name = getenv("CSIGSHIM_MECHANISM");
+    return name == NULL || strcmp(name, "signalfd") != 0;
+}
+
+static inline int test_mechanism(void)
+{
+    return test_is_handler() ? CSIGSHIM_HANDLER : CSIGSHIM_SIGNALFD;
+}
+
+#define HANDLER_ONLY()                                                                                                \
+    do {                                                                                                              \
+        if (!test_is_handler())                                                                                       \
+            SKIP("promised for the handler mechanism only");                                                          \
+    } while (0)
+
+static inline csigshim_bridge *opened(void)
+{
+    csigshim_bridge *bridge = NULL;
+    const int result = csigshim_open(&bridge, test_mechanism());
+    if (result == -1 && errno == ENOTSUP && !test_is_handler())
+        SKIP("this mechanism is not in this version");
+    CHECK(result == 0);
+    CHECK(bridge != NULL);
+    return bridge;
+}
+
+static inline csigshim_bridge *opened_on(int signo, unsigned flags)
+{
+    csigshim_bridge *bridge = opened();
+    CHECK(csigshim_add(bridge, signo, flags) == 0);
+    return bridge;
+}
+
+/* How many deliveries of signo are there to be read now; nothing else may be there. */
+static inline unsigned long drained(csigshim_bridge *bridge, int signo)
+{
+    csigshim_event events[256];
+    unsigned long sum = 0;
+    for (ssize_t count; (count = csigshim_read(bridge, events, 256)) != 0;) {
+        CHECK(count > 0);
+        for (ssize_t i = 0; i < count; i++) {
+            CHECK(events[i].signo == signo);
+            CHECK(events[i].count >= 1);
+            sum += events[i].count;
+        }
+    }
+    return sum;
+}
+
+/* Waits until `expected` deliveries were read; more than that is an error. */
+static inline void collect(csigshim_bridge *bridge, int signo, unsigned long expected)
+{
+    unsigned long sum = 0;
+    while (sum < expected) {
+        CHECK(csigshim_wait(bridge, DEADLINE_SECONDS * 1000) == 1);
+        sum += drained(bridge, signo);
+    }
+    CHECK(sum == expected);
+    CHECK(csigshim_wait(bridge, 20) == 0);
+}
+
+/* The next event, which must come. */
+static inline csigshim_event next_event(csigshim_bridge *bridge)
+{
+    csigshim_event event;
+    ssize_t count;
+    do {
+        CHECK(csigshim_wait(bridge, DEADLINE_SECONDS * 1000) == 1);
+        count = csigshim_read(bridge, &event, 1);
+    } while (count == 0);
+    CHECK(count == 1);
+    return event;
+}
+
+static inline int status_of(pid_t pid)
+{
+    int status;
+    CHECK(pid > 0);
+    while (waitpid(pid, &status, 0) < 0)
+        CHECK(errno == EINTR);
+    return status;
+}
+
+static inline bool exited(pid_t pid, int code)
+{
+    const int status = status_of(pid);
+    return WIFEXITED(status) && WEXITSTATUS(status) == code;
+}
+
+static inline bool died_of(pid_t pid, int signo)
+{
+    const int status = status_of(pid);
+    return WIFSIGNALED(status) && WTERMSIG(status) == signo;
+}
+
+/* Memory that children share with us, zeroed. */
+static inline void *shared(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    return memory;
+}
+
+static inline void install(int signo, void (*handler)(int), int flags)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    action.sa_flags = flags;
+    CHECK(sigaction(signo, &action, NULL) == 0);
+}
+
+static inline void change_mask(int how, int signo)
+{
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, signo);
+    CHECK(pthread_sigmask(how, &one, NULL) == 0);
+}
+
+static inline pthread_t started(void *(*body)(void *), void *argument)
+{
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, body, argument) == 0);
+    return thread;
+}
+
+#endif

@@ -1,0 +1,35 @@
+#!/bin/sh
+# The public header alone, as C11, C17 and C++17, without a warning.
+set -u
+header=$(cd "$(dirname "$0")/../../Sources/CSignalShim/include" && pwd)
+compiler=${CC:-clang}
+command -v "$compiler" >/dev/null 2>&1 || compiler=cc
+cxx=${CXX:-clang++}
+command -v "$cxx" >/dev/null 2>&1 || cxx=c++
+passed=0
+failed=0
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+try() {
+    name=$1
+    shift
+    # Twice, since a header must bear that.
+    printf '#include "CSignalShim.h"\n#include "CSignalShim.h"\n%s\n' \
+        'extern char size[sizeof(csigshim_event) == 64 ? 1 : -1];' >"$work/alone.$extension"
+    if "$@" -Wall -Wextra -Wpedantic -Werror -I"$header" -fsyntax-only "$work/alone.$extension"; then
+        echo "ok $name"
+        passed=$((passed + 1))
+    else
+        echo "FAIL $name"
+        failed=$((failed + 1))
+    fi
+}
+
+extension=c
+try header_c11 "$compiler" -std=c11
+try header_c17 "$compiler" -std=c17
+extension=cpp
+try header_cxx17 "$cxx" -std=c++17
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,102 @@
+#!/bin/sh
+# Compiles the tests of the C target and runs them: run.sh [thread|address|undefined] [program...]
+# The last line is "N passed, N failed"; the exit status is 0 if none failed.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+library=$here/../../Sources/CSignalShim
+
+compiler=${CC:-clang}
+command -v "$compiler" >/dev/null 2>&1 || compiler=cc
+command -v "$compiler" >/dev/null 2>&1 || compiler=gcc
+cxx=${CXX:-clang++}
+command -v "$cxx" >/dev/null 2>&1 || cxx=c++
+
+flags="-std=c11 -O1 -g -Wall -Wextra -Werror -pthread"
+sanitizer=
+case ${1:-} in
+thread | address | undefined)
+    sanitizer=$1
+    shift
+    flags="$flags -fsanitize=$sanitizer -fno-omit-frame-pointer -DSANITIZED"
+    ;;
+esac
+
+link="-ldl"
+if [ "$sanitizer" = undefined ]; then
+    flags="$flags -fno-sanitize-recover=all"
+elif [ "$sanitizer" = thread ] && command -v swiftc >/dev/null 2>&1; then
+    # A clang that comes with Swift has a runtime that wants libdispatch.
+    case $("$compiler" --version 2>/dev/null) in
+    *[Ss]wift*)
+        paths=$(swiftc -print-target-info | sed -n '/"runtimeLibraryPaths"/,/]/s/^ *"\(\/.*\)",\{0,1\}$/\1/p')
+        for path in $paths; do
+            [ -e "$path/libdispatch.so" ] && link="$link -L$path -ldispatch -lBlocksRuntime -Wl,-rpath,$path"
+        done
+        ;;
+    esac
+fi
+# Tests fork with threads running, end with _exit, and count on a report to fail the test.
+TSAN_OPTIONS="halt_on_error=1 die_after_fork=0 report_signal_unsafe=1 ${TSAN_OPTIONS:-}"
+ASAN_OPTIONS="detect_leaks=0 ${ASAN_OPTIONS:-}"
+export TSAN_OPTIONS ASAN_OPTIONS
+
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# The linker of one clang warns about each symbol of the sanitizer that it cannot export.
+quietly() {
+    "$@" 2>"$work/messages"
+    status=$?
+    grep -v 'Cannot export local symbol' "$work/messages" >&2
+    return $status
+}
+
+objects=
+for source in "$library"/*.c; do
+    object=$work/$(basename "$source" .c).o
+    # shellcheck disable=SC2086
+    quietly "$compiler" $flags -I"$library/include" -c "$source" -o "$object" || exit 1
+    objects="$objects $object"
+done
+
+: >"$work/results"
+wanted=" $* "
+run() {
+    "$@" >"$work/output" 2>&1
+    status=$?
+    grep -v '^[0-9]* passed, [0-9]* failed$' "$work/output"
+    cat "$work/output" >>"$work/results"
+    if [ $status -ne 0 ] && ! grep -q '^FAIL ' "$work/output"; then
+        echo "FAIL $(basename "$1") (exit $status)" | tee -a "$work/results"
+    fi
+}
+
+for source in "$here"/*.c; do
+    name=$(basename "$source" .c)
+    [ "$wanted" = "  " ] || case $wanted in *" $name "*) ;; *) continue ;; esac
+    # shellcheck disable=SC2086
+    if quietly "$compiler" $flags -I"$library/include" "$source" $objects $link -o "$work/$name"; then
+        echo "# $name"
+        run "$work/$name"
+    else
+        echo "FAIL $name (does not compile)" | tee -a "$work/results"
+    fi
+done
+
+if [ "$wanted" = "  " ] || [ "$wanted" = " consumer " ]; then
+    sanitize=${sanitizer:+-fsanitize=$sanitizer}
+    # shellcheck disable=SC2086
+    if quietly "$cxx" -std=c++17 -Wall -Wextra -Wpedantic -Werror -pthread $sanitize -I"$library/include" \
+        "$here/consumer.cpp" $objects $link -o "$work/consumer"; then
+        echo "# consumer"
+        run "$work/consumer"
+    else
+        echo "FAIL consumer (does not compile)" | tee -a "$work/results"
+    fi
+fi
+
+passed=$(grep -c '^ok ' "$work/results")
+failed=$(grep -c '^FAIL ' "$work/results")
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,258 @@
+/* Arguments, refusals, and that a call that fails changes nothing (G11). */
+#include "check.h"
+#include <limits.h>
+
+static const int invalid[] = {INT_MIN, -1, 0, 65, 100, 128, 1000, INT_MAX, 32, 33};
+static const int unsupported[] = {SIGKILL, SIGSTOP, SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS};
+
+static void refused(csigshim_bridge *bridge, int signo, int code)
+{
+    pid_t tid;
+    FAILS(csigshim_add(bridge, signo, 0), code);
+    FAILS(csigshim_add(bridge, signo, CSIGSHIM_CHAIN | CSIGSHIM_KEEP_IGNORED), code);
+    FAILS(csigshim_remove(bridge, signo), code);
+    FAILS(csigshim_set_chain(bridge, signo, 1), code);
+    if (test_is_handler())
+        FAILS(csigshim_escalate_after(bridge, signo, 1), code);
+    FAILS(csigshim_state(signo), code);
+    FAILS(csigshim_rearm(signo), code);
+    FAILS(csigshim_set_disposition(signo, CSIGSHIM_IGNORED), code);
+    FAILS(csigshim_unblocked_threads(signo, &tid, 1), code);
+    FAILS(csigshim_blocked_threads(signo, &tid, 1), code);
+}
+
+TEST(refuses_each_bad_number)
+{
+    csigshim_bridge *bridge = opened();
+    for (size_t i = 0; i < sizeof invalid / sizeof *invalid; i++) {
+        refused(bridge, invalid[i], EINVAL);
+        FAILS(csigshim_disposition(invalid[i]), EINVAL);
+        FAILS(csigshim_default_action(invalid[i]), EINVAL);
+    }
+    for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++) {
+        refused(bridge, unsupported[i], ENOTSUP);
+        if (unsupported[i] != SIGSEGV || !UNDER_TSAN)
+            CHECK(csigshim_disposition(unsupported[i]) >= 0);
+    }
+    CHECK(csigshim_wait(bridge, 0) == 0);
+}
+
+TEST(accepts_each_other_number)
+{
+    csigshim_bridge *bridge = opened();
+    int accepted = 0;
+    for (int signo = 1; signo <= SIGRTMAX; signo++) {
+        if (csigshim_classify(signo) != CSIGSHIM_CATCHABLE)
+            continue;
+        CHECK(csigshim_state(signo) == CSIGSHIM_ABSENT);
+        CHECK(csigshim_add(bridge, signo, 0) == 0);
+        CHECK(csigshim_state(signo) == CSIGSHIM_ARMED);
+        CHECK(kill(getpid(), signo) == 0);
+        collect(bridge, signo, 1);
+        CHECK(csigshim_remove(bridge, signo) == 0);
+        CHECK(csigshim_state(signo) == CSIGSHIM_ABSENT);
+        CHECK(csigshim_disposition(signo) == CSIGSHIM_DEFAULT);
+        accepted++;
+    }
+    CHECK(accepted == 31 - 8 + SIGRTMAX - SIGRTMIN + 1);
+}
+
+TEST(open_refuses_bad_arguments)
+{
+    csigshim_bridge *bridge = NULL;
+    FAILS(csigshim_open(NULL, test_mechanism()), EINVAL);
+    const int unknown[] = {-1, 2, 7, 1 << 8, 1 << 30, INT_MIN};
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+        FAILS(csigshim_open(&bridge, unknown[i]), EINVAL);
+        CHECK(bridge == NULL);
+    }
+}
+
+TEST(add_refuses_unknown_flags)
+{
+    csigshim_bridge *bridge = opened();
+    const unsigned unknown[] = {4, 8, 0x100, 0x200, 0x80000000u, CSIGSHIM_CHAIN | 4};
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        FAILS(csigshim_add(bridge, SIGTERM, unknown[i]), EINVAL);
+    CHECK(csigshim_state(SIGTERM) == CSIGSHIM_ABSENT);
+    FAILS(csigshim_remove(bridge, SIGTERM), ENOENT);
+}
+
+static volatile sig_atomic_t host_calls;
+
+static void count_call(int signo)
+{
+    (void)signo;
+    host_calls++;
+}
+
+TEST(second_add_changes_nothing)
+{
+    install(SIGUSR1, count_call, 0);
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    FAILS(csigshim_add(bridge, SIGUSR1, CSIGSHIM_CHAIN), EEXIST);
+    FAILS(csigshim_add(bridge, SIGUSR1, CSIGSHIM_KEEP_IGNORED), EEXIST);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    collect(bridge, SIGUSR1, 2);
+    CHECK(host_calls == 0);
+    CHECK(csigshim_remove(bridge, SIGUSR1) == 0);
+    FAILS(csigshim_remove(bridge, SIGUSR1), ENOENT);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    CHECK(host_calls == 1);
+}
+
+TEST(not_added_is_an_error)
+{
+    csigshim_bridge *bridge = opened(), *other = opened_on(SIGTERM, 0);
+    FAILS(csigshim_remove(bridge, SIGTERM), ENOENT);
+    FAILS(csigshim_set_chain(bridge, SIGTERM, 1), ENOENT);
+    if (test_is_handler())
+        FAILS(csigshim_escalate_after(bridge, SIGTERM, 1), ENOENT);
+    FAILS(csigshim_rearm(SIGHUP), ENOENT);
+    CHECK(csigshim_state(SIGTERM) == CSIGSHIM_ARMED);
+    CHECK(csigshim_remove(other, SIGTERM) == 0);
+}
+
+static void not_a_bridge(csigshim_bridge *bridge)
+{
+    csigshim_event event;
+    FAILS(csigshim_close(bridge), EINVAL);
+    FAILS(csigshim_fd(bridge), EINVAL);
+    FAILS(csigshim_capacity(bridge), EINVAL);
+    FAILS(csigshim_add(bridge, SIGTERM, 0), EINVAL);
+    FAILS(csigshim_remove(bridge, SIGTERM), EINVAL);
+    FAILS(csigshim_set_chain(bridge, SIGTERM, 1), EINVAL);
+    FAILS(csigshim_escalate_after(bridge, SIGTERM, 1), EINVAL);
+    FAILS(csigshim_read(bridge, &event, 1), EINVAL);
+    FAILS(csigshim_wait(bridge, 0), EINVAL);
+    FAILS(csigshim_wake(bridge), EINVAL);
+    FAILS(csigshim_after_fork(bridge), EINVAL);
+    CHECK(csigshim_disposition(SIGTERM) == CSIGSHIM_DEFAULT);
+}
+
+TEST(null_and_closed_bridges)
+{
+    not_a_bridge(NULL);
+    csigshim_bridge *bridge = opened_on(SIGTERM, 0);
+    CHECK(csigshim_close(bridge) == 0);
+    not_a_bridge(bridge);
+    not_a_bridge(NULL);
+}
+
+TEST(sixty_four_bridges)
+{
+    csigshim_bridge *bridges[64], *extra = NULL;
+    for (int i = 0; i < 64; i++)
+        bridges[i] = opened_on(SIGUSR1, 0);
+    FAILS(csigshim_open(&extra, test_mechanism()), ENOSPC);
+    CHECK(extra == NULL);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    for (int i = 0; i < 64; i++)
+        collect(bridges[i], SIGUSR1, 1);
+    CHECK(csigshim_close(bridges[20]) == 0);
+    CHECK(csigshim_open(&extra, test_mechanism()) == 0);
+    FAILS(csigshim_open(&bridges[20], test_mechanism()), ENOSPC);
+    CHECK(csigshim_state(SIGUSR1) == CSIGSHIM_ARMED);
+    bridges[20] = extra;
+    for (int i = 0; i < 64; i++)
+        CHECK(csigshim_close(bridges[i]) == 0);
+    CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT);
+}
+
+TEST(no_descriptors_left)
+{
+    csigshim_bridge *first = opened(), *bridge = NULL;
+    const int before = dup(0);
+    CHECK(before >= 0 && close(before) == 0);
+    struct rlimit limit, low;
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    low = limit;
+    for (rlim_t room = 0; room < 2; room++) {
+        low.rlim_cur = (rlim_t)before + room;
+        CHECK(setrlimit(RLIMIT_NOFILE, &low) == 0);
+        FAILS(csigshim_open(&bridge, test_mechanism()), EMFILE);
+        CHECK(bridge == NULL);
+    }
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    const int after = dup(0);
+    CHECK(after == before);
+    CHECK(csigshim_open(&bridge, test_mechanism()) == 0);
+    CHECK(bridge != first);
+}
+
+TEST(read_without_room)
+{
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    csigshim_event event;
+    CHECK(csigshim_capacity(bridge) == 16384 || !test_is_handler());
+    CHECK(csigshim_read(bridge, &event, 1) == 0);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    CHECK(csigshim_read(bridge, &event, 0) == 0);
+    FAILS(csigshim_read(bridge, NULL, 1), EINVAL);
+    CHECK(csigshim_wait(bridge, 0) == 1);
+    CHECK(csigshim_read(bridge, &event, 1) == 1);
+    CHECK(event.signo == SIGUSR1 && event.count == 1 && event.flags == 0 && event.fd == -1 && event.overrun == 0);
+    CHECK(event.reserved[0] == 0 && event.reserved[1] == 0 && event.reserved[2] == 0);
+    CHECK(sizeof event == 64);
+    CHECK(csigshim_read(bridge, &event, 1) == 0);
+}
+
+TEST(classes_and_defaults)
+{
+    const int ignores[] = {SIGCHLD, SIGURG, SIGWINCH}, stops[] = {SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
+    for (int signo = 1; signo <= 64; signo++) {
+        int expected = CSIGSHIM_TERMINATES, class = CSIGSHIM_CATCHABLE;
+        for (size_t i = 0; i < sizeof ignores / sizeof *ignores; i++)
+            expected = signo == ignores[i] ? CSIGSHIM_IGNORES : expected;
+        for (size_t i = 0; i < sizeof stops / sizeof *stops; i++)
+            expected = signo == stops[i] ? CSIGSHIM_STOPS : expected;
+        expected = signo == SIGCONT ? CSIGSHIM_CONTINUES : expected;
+        for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
+            class = signo == unsupported[i] ? (i < 2 ? CSIGSHIM_UNCATCHABLE : CSIGSHIM_FAULT) : class;
+        if (signo > 31 && signo < SIGRTMIN)
+            class = CSIGSHIM_RESERVED;
+        CHECK(csigshim_classify(signo) == class);
+        if (class != CSIGSHIM_RESERVED)
+            CHECK(csigshim_default_of(signo) == expected);
+    }
+    const int outside[] = {INT_MIN, -1, 0, 65, 100, INT_MAX};
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++)
+        CHECK(csigshim_classify(outside[i]) == CSIGSHIM_OUT_OF_RANGE);
+}
+
+TEST(dispositions)
+{
+    csigshim_bridge *bridge = opened();
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DEFAULT);
+    FAILS(csigshim_set_disposition(SIGHUP, CSIGSHIM_HANDLED), EINVAL);
+    FAILS(csigshim_set_disposition(SIGHUP, 9), EINVAL);
+    CHECK(csigshim_set_disposition(SIGHUP, CSIGSHIM_IGNORED) == 0);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED);
+    CHECK(kill(getpid(), SIGHUP) == 0);
+    CHECK(csigshim_add(bridge, SIGHUP, 0) == 0);
+    FAILS(csigshim_set_disposition(SIGHUP, CSIGSHIM_DEFAULT), EBUSY);
+    CHECK(kill(getpid(), SIGHUP) == 0);
+    collect(bridge, SIGHUP, 1);
+    CHECK(csigshim_remove(bridge, SIGHUP) == 0);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED);
+    CHECK(csigshim_set_disposition(SIGHUP, CSIGSHIM_DEFAULT) == 0);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DEFAULT);
+    install(SIGHUP, count_call, 0);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_HANDLED);
+}
+
+TEST(two_bridges_one_signal)
+{
+    csigshim_bridge *one = opened_on(SIGUSR1, 0), *two = opened_on(SIGUSR1, 0);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    collect(one, SIGUSR1, 1);
+    CHECK(csigshim_remove(one, SIGUSR1) == 0);
+    CHECK(csigshim_state(SIGUSR1) == CSIGSHIM_ARMED);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    collect(two, SIGUSR1, 2);
+    CHECK(drained(one, SIGUSR1) == 0);
+    CHECK(csigshim_close(two) == 0);
+    CHECK(csigshim_state(SIGUSR1) == CSIGSHIM_ABSENT);
+    CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT);
+}
