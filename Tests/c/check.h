@@ -46,12 +46,11 @@ enum { DEADLINE_SECONDS = 20 };
 
 #define CHECK(condition)                                                                                              \
     do {                                                                                                              \
-        errno = 0;                                                                                                    \
         if (!(condition))                                                                                             \
             check_failed(__FILE__, __LINE__, #condition);                                                             \
     } while (0)
 
-#define FAILS(call, code) CHECK((call) == -1 && errno == (code))
+#define FAILS(call, code) CHECK((errno = 0, (call) == -1 && errno == (code)))
 
 /* Not permitted, or not there, on this machine. */
 #define SKIP(reason)                                                                                                  \

@@ -126,12 +126,11 @@ public struct SignalEvents: AsyncSequence, Sendable {
 /// Signals for the length of a scope: when `body` returns or throws, the process's dispositions are as they were.
 ///
 /// ```swift
-/// try await withSignalEvents(.sigint, .sigterm) { events in
+/// try await withSignalEvents(.sigusr1, .sigint) { events in
 ///     for await event in events {
-///         print("asked to end: \(event)")
-///         break
+///         if event.signal == .sigint { break }
+///         print("progress, asked \(event.count) times")
 ///     }
-/// }
 /// ```
 ///
 /// The same as a ``SignalEvents`` that ends where you can see it. A copy that escapes gives no more events.

@@ -1,4 +1,4 @@
-public import Dispatch
+import Dispatch
 
 #if canImport(Darwin)
     import Darwin
@@ -11,7 +11,9 @@ public import Dispatch
 /// Signals as calls of a handler on a dispatch queue, one at a time and in order, also on a concurrent queue.
 ///
 /// ```swift
-/// let subscription = try SignalSubscription(.sighup, queue: .main) { event in print("reload, says \(event)") }
+/// let reload = try SignalSubscription(.sighup, queue: .main) { event in
+///     print("reload, says \(event)")
+/// }
 /// ```
 ///
 /// Keep it: dropping the last reference cancels it. What was said of merging at ``SignalEvents`` holds here too.

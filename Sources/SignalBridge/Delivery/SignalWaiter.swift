@@ -13,10 +13,19 @@ import Dispatch
 /// comes.
 ///
 /// ```swift
-/// let waiter = try SignalWaiter(.sigint, .sigterm)
-/// startWorkers()
-/// let event = waiter.next()   // the main thread sleeps here
-/// stopWorkers()
+/// let waiter = try SignalWaiter(.sigint, .sigterm)  // before the threads: nothing is lost from here on
+/// let stop = Flag()
+/// let worker = Thread {
+///     while !stop.value { Thread.sleep(forTimeInterval: 0.01) }
+///     print("worker: done")
+/// }
+/// worker.start()
+///
+/// if let event = waiter.next() {  // sleeps, and takes no CPU
+///     print("main: \(event)")
+/// }
+/// stop.value = true
+/// while !worker.isFinished { Thread.sleep(forTimeInterval: 0.01) }
 /// ```
 ///
 /// Subscribed for its whole life, so nothing is lost between two calls of ``next(timeout:)``. Each waiter has a bridge of

@@ -11,7 +11,8 @@ import CSignalShim
 /// Why a signal does, or does not, arrive: a look at the process as it is now.
 ///
 /// ```swift
-/// print(try SignalDiagnostics(for: .sigterm).advice)
+/// let diagnostics = try SignalDiagnostics(for: .sigusr2)
+/// print(diagnostics.advice)  // SIGUSR2: armed; it will arrive
 /// ```
 public struct SignalDiagnostics: Sendable {
     /// The signal that was looked at.

@@ -61,4 +61,11 @@ public enum SignalDisposition: Hashable, Sendable {
             throw SignalBridgeError.refusing(signal) ?? .systemCall("sigaction", signal, errno)
         }
     }
+
+    /// Puts back every disposition that subscriptions changed: for a program that is about to replace itself with
+    /// `execve(2)`, so that what was ignored when it started (`nohup(1)`) is ignored after that too. Subscriptions get
+    /// nothing from then on. Async-signal-safe; C code that forks calls `csigshim_reset_for_exec` in the child.
+    public static func resetForExec() throws(SignalBridgeError) {
+        if csigshim_reset_for_exec() != 0 { throw .systemCall("sigaction", nil, errno) }
+    }
 }

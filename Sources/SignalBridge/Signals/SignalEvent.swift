@@ -1,11 +1,11 @@
 import CSignalShim
 
 #if canImport(Darwin)
-    public import Darwin
+    import Darwin
 #elseif canImport(Glibc)
-    public import Glibc
+    import Glibc
 #elseif canImport(Musl)
-    public import Musl
+    import Musl
 #endif
 
 /// One delivery of a signal, or several that arrived before anybody looked, with what `sigaction(2)` tells of it.

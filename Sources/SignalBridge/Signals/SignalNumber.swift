@@ -1,11 +1,11 @@
 import CSignalShim
 
 #if canImport(Darwin)
-    public import Darwin
+    import Darwin
 #elseif canImport(Glibc)
-    public import Glibc
+    import Glibc
 #elseif canImport(Musl)
-    public import Musl
+    import Musl
 #endif
 
 /// The number of a signal, as in `signal(7)`.
@@ -14,9 +14,9 @@ import CSignalShim
 /// used, with a ``SignalBridgeError`` that names it.
 ///
 /// ```swift
-/// SignalNumber.sigterm.name               // "SIGTERM"
-/// SignalNumber(name: "hup")               // .sighup
-/// SignalNumber.realtime(2).description    // "SIGRTMIN+2"
+/// print(SignalNumber.sigterm.name)  // SIGTERM
+/// print(SignalNumber(name: "hup") == .sighup)  // true
+/// print(SignalNumber.realtime(2).description)  // SIGRTMIN+2
 /// ```
 public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     /// The number that the kernel knows, such as 15.

@@ -5,11 +5,21 @@ import Dispatch
 /// tree, and to nobody else. Tests of shutdown code run in parallel with it, and no process gets a signal.
 ///
 /// ```swift
-/// await withSimulatedSignals { simulator in
-///     async let finished: Void = serve()           // code that subscribes to SIGTERM
+/// func serve() async throws -> String {
+///     for await event in try SignalEvents(.sighup, .sigterm) where event.signal == .sigterm {
+///         return "ended by \(event.signal)"
+///     }
+///     return "ended by itself"
+/// }
+///
+/// try await withSimulatedSignals { simulator in
+///     async let result = serve()
 ///     await simulator.waitForSubscriber(of: .sigterm)
+///     try simulator.send(.sighup)
 ///     try simulator.send(.sigterm)
-///     await finished
+///     let text = try await result
+///     precondition(text == "ended by SIGTERM")
+///     precondition(simulator.forcedEnd == nil)
 /// }
 /// ```
 ///

@@ -1,0 +1,12 @@
+// The smallest daemon: it says what it receives and from whom, and ends when it is asked to.
+import Foundation
+import SignalBridge
+
+let events = try SignalEvents(.sighup, .sigusr1, .realtime(0), .sigterm)
+print("ready")
+fflush(nil)
+for await event in events {
+    print(event)
+    fflush(nil)
+    if event.signal == .sigterm { break }
+}

@@ -1,0 +1,71 @@
+# SignalBridge. From a fresh clone, with a Swift 6.1 toolchain and nothing else:
+#
+#   make demo      a daemon in a process of its own gets signals from another one, and says from whom
+#   make test      every test: Swift, C, C++, the documentation's examples, a package that uses this one
+#
+# For those who work on it:
+#
+#   make check     lint, header, symbols, docs, test, and the tests again under the thread and address sanitizers
+#   make format    formats Swift and C                       make lint    says what `make format` would change
+#   make docs      the DocC documentation, in .build/docs    make clean   removes what was built
+#
+# A tool that is missing is named in one line; as root on Debian it is installed.
+
+SWIFT ?= swift
+SCRATCH := .build
+C_FILES := $(wildcard Sources/CSignalShim/*.c Sources/CSignalShim/*.h Sources/CSignalShim/include/*.h Tests/c/*.c \
+             Tests/c/*.h Tests/c/*.cpp)
+SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/outside Examples/Package.swift Examples/Sources Snippets
+
+.PHONY: demo test test-swift test-c test-documentation test-outside check header symbols lint format docs sanitize clean
+
+demo:
+	@$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples --product daemon
+	@$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples --product demo
+	@$(SCRATCH)/examples/debug/demo
+
+test: test-swift test-c test-documentation test-outside
+
+test-swift:
+	$(SWIFT) test
+
+test-c:
+	Tests/c/run.sh
+
+test-documentation:
+	Tests/tools/documentation.sh
+
+test-outside:
+	Tests/outside/run.sh all
+
+check: lint header symbols docs test sanitize
+
+header:
+	Tests/c/header.sh
+
+symbols:
+	Tests/tools/symbols.sh
+
+sanitize:
+	Tests/c/run.sh thread
+	Tests/c/run.sh address
+	Tests/c/run.sh undefined
+	$(SWIFT) test --sanitize=thread --scratch-path $(SCRATCH)/thread
+	$(SWIFT) test --sanitize=address --scratch-path $(SCRATCH)/address
+
+lint:
+	@Tests/tools/need.sh clang-format
+	$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)
+	clang-format --dry-run --Werror $(C_FILES)
+
+format:
+	@Tests/tools/need.sh clang-format
+	$(SWIFT) format format --in-place --recursive $(SWIFT_FILES)
+	clang-format -i $(C_FILES)
+
+docs:
+	SIGNALBRIDGE_DOCS=1 $(SWIFT) package --scratch-path $(SCRATCH)/docs-build --allow-writing-to-directory $(SCRATCH)/docs \
+	    generate-documentation --target SignalBridge --warnings-as-errors --output-path $(SCRATCH)/docs
+
+clean:
+	rm -rf $(SCRATCH) Examples/.build Tests/outside/.build

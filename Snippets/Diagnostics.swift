@@ -1,0 +1,16 @@
+// Why does my signal not arrive?
+// snippet.hide
+import SignalBridge
+
+// snippet.show
+let events = try SignalEvents(.sigusr2)
+let diagnostics = try SignalDiagnostics(for: .sigusr2)
+print(diagnostics.advice)  // SIGUSR2: armed; it will arrive
+if diagnostics.isDisplaced { try diagnostics.rearm() }
+
+try SignalDisposition.set(.ignore, for: .sigpipe)  // writes fail with EPIPE instead
+do {
+    _ = try SignalEvents(.sigkill)
+} catch {
+    print(error)  // SIGKILL cannot be caught by any process; use SIGTERM to be asked to end
+}

@@ -1,0 +1,11 @@
+// Signals for the length of a scope.
+// signals: USR1 USR1 INT
+import SignalBridge
+
+try await withSignalEvents(.sigusr1, .sigint) { events in
+    for await event in events {
+        if event.signal == .sigint { break }
+        print("progress, asked \(event.count) times")
+    }
+}
+print("from here on, SIGINT does again what it did before")

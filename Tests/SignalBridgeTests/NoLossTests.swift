@@ -1,0 +1,200 @@
+// G1, G2 and G3: every delivery counts, with its details, in order.
+import Foundation
+import SignalBridge
+import Testing
+
+@Suite struct NoLoss {
+    @Test("G1: the counts add up while the consumer sleeps now and then")
+    func sleepyConsumer() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let total = flood(50_000)
+            let events = try SignalEvents(.sigusr1)
+            async let sent: Void = deliver(.sigusr1, times: total)
+            var received = 0
+            var seen = 0
+            for await event in events {
+                #expect(event.signal == .sigusr1)
+                received += event.count
+                seen += 1
+                if seen % 50 == 0 { try await Task.sleep(for: .milliseconds(2)) }
+                if received >= total { break }
+            }
+            await sent
+            events.finish()
+            #expect(await events.rest().isEmpty, "nothing was counted twice")
+            #expect(received == total)
+        }
+    }
+
+    @Test("G1: of 50,000 kills, each subscriber gets as many as the kernel delivered")
+    func kills() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            install(countingHandler, for: .sigusr1)  // chained to, it counts what the kernel delivered
+            let first = try SignalEvents(.sigusr1, options: .chain)
+            let second = try SignalEvents(.sigusr1, .sigusr2, options: .everyDelivery)
+            let third = Shared(0)
+            let callback = try SignalSubscription(.sigusr1) { event in third { $0 += event.count } }
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<2 {
+                    group.addTask {
+                        await onThread { for _ in 0..<flood(25_000) { kill(getpid(), SIGUSR1) } }
+                    }
+                }
+            }
+            await deliver(.sigusr2)  // by a thread that takes what is pending first
+            try await Task.sleep(for: .milliseconds(100))
+            #expect(await eventually { third.now == handledCount })
+            first.finish()
+            callback.cancel()
+            let all = await second.collect(deliveries: handledCount + 1)
+            #expect(handledCount > 100)
+            #expect(await first.rest().deliveries == handledCount)
+            #expect(all.filter { $0.signal == .sigusr1 }.deliveries == handledCount)
+        }
+    }
+
+    @Test("G1: subscribers that come and go take nothing from the one that stays")
+    func churn() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let total = flood(20_000)
+            let stays = try SignalEvents(.sigusr1, .sigusr2)
+            let done = Shared(false)
+            async let sent: Void = deliver(.sigusr1, times: total)
+            async let churned = onThread { () -> Int in
+                var rounds = 0
+                do {
+                    while !done.now || rounds < 50 {
+                        let events = try SignalEvents(.sigusr1, options: .everyDelivery)
+                        let callback = try SignalSubscription(.sigusr2, .sigusr1) { _ in }
+                        let waiter = try SignalWaiter(.sigusr1)
+                        _ = waiter.next(timeout: .zero)
+                        events.finish()
+                        if rounds % 2 == 0 { callback.cancel() }
+                        waiter.cancel()
+                        rounds += 1
+                    }
+                } catch { Issue.record(error) }
+                return rounds
+            }
+            let received = await stays.collect(deliveries: total).deliveries
+            await sent
+            done { $0 = true }
+            #expect(await churned >= 50)
+            stays.finish()
+            #expect(await stays.rest().isEmpty)
+            #expect(received == total)
+        }
+    }
+
+    @Test("G1: each of two waiters gets all, although nobody looks for a while")
+    func waiters() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let total = flood(40_000)
+            let first = try SignalWaiter(.sigusr1)
+            let second = try SignalWaiter(.sigusr1)
+            await deliver(.sigusr1, times: total)
+            let counts = await onThread { () -> [Int] in
+                [first, second].map { waiter in
+                    var sum = 0
+                    while let event = waiter.next(timeout: .milliseconds(100)) { sum += event.count }
+                    return sum
+                }
+            }
+            #expect(counts == [total, total])
+        }
+    }
+}
+
+@Suite struct Details {
+    @Test("G2: every delivery keeps its details, 16,384 unread; past that the count is exact and says so")
+    func capacity() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let events = try SignalEvents(.sigusr1, options: .everyDelivery)
+            await deliver(.sigusr1, times: 16_384)
+            #expect(await eventually { pendingRecordsAreRead() })
+            await deliver(.sigusr1, times: 500)
+            events.finish()
+            let all = await events.rest()
+            let detailed = all.prefix(16_384)
+            #expect(detailed.count == 16_384)
+            #expect(detailed.allSatisfy { $0.count == 1 && !$0.detailsDropped })
+            #expect(detailed.allSatisfy { $0.sender == .current && $0.cause == .thread })
+            #expect(detailed.map(\.monotonicNanoseconds) == detailed.map(\.monotonicNanoseconds).sorted())
+            #expect(all.count == 16_385, "the rest is one event")
+            #expect(all.last?.count == 500)
+            #expect(all.last?.detailsDropped == true)
+        }
+    }
+
+    @Test("G2: a waiter that nobody calls keeps 16,384 deliveries with their details")
+    func waiterCapacity() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let waiter = try SignalWaiter(.sigusr1, options: .everyDelivery)
+            await deliver(.sigusr1, times: 17_000)
+            let all = await onThread { () -> [SignalEvent] in
+                var all: [SignalEvent] = []
+                while let event = waiter.next(timeout: .zero) { all.append(event) }
+                return all
+            }
+            #expect(all.deliveries == 17_000)
+            #expect(all.prefix { !$0.detailsDropped && $0.count == 1 && $0.sender == .current }.count == 16_384)
+            #expect(all.dropFirst(16_384).allSatisfy { $0.detailsDropped })
+        }
+    }
+
+    @Test("G3: values of a realtime signal arrive each once and in order for each sender")
+    func realtimeOrder() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let count = flood(5000)
+            let signal = SignalNumber.realtime(1)
+            let events = try SignalEvents(signal)
+            await withTaskGroup(of: Void.self) { group in
+                for sender in 0..<3 {
+                    group.addTask {  // the pool's threads block signals: one thread, the main one, takes them
+                        for index in 0..<count {
+                            while (try? signal.send(to: getpid(), value: sender << 32 | index)) == nil { usleep(100) }
+                        }
+                    }
+                }
+            }
+            let all = await events.collect(deliveries: 3 * count)
+            #expect(all.allSatisfy { $0.count == 1 && $0.cause == .queue && $0.sender == .current })
+            for sender in 0..<3 {
+                let values = all.compactMap(\.value).filter { $0 >> 32 == sender }.map { $0 & 0xffff_ffff }
+                #expect(values == Array(0..<count))
+            }
+        }
+    }
+
+    @Test("G2, G3: signals of several processes arrive each once, from whom they are")
+    func processes() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let signal = SignalNumber.realtime(3)
+            let events = try SignalEvents(signal)
+            let script = "i=0; while [ $i -lt 200 ]; do kill -\(signal.rawValue) \(getpid()); i=$((i + 1)); done"
+            let children = (0..<3).map { _ in spawnShell(script) }
+            let all = await events.collect(deliveries: 600)
+            for child in children {
+                let sender = SignalEvent.Sender(processID: child, userID: getuid())
+                #expect(all.filter { $0.sender == sender && $0.count == 1 && $0.cause == .kill }.count == 200)
+                reap(child)
+            }
+            #expect(all.count == 600)
+        }
+    }
+}
+
+/// A subscription made now reads what is captured before it starts.
+private func pendingRecordsAreRead() -> Bool {
+    guard let events = try? SignalEvents(.sigusr2) else { return false }
+    events.finish()
+    return true
+}

@@ -1,0 +1,205 @@
+// What the tests share. Everything that touches real signals runs in an exit test, so in a process of its own.
+import Foundation
+import SignalBridge
+import Synchronization
+import Testing
+
+/// The thread sanitizer makes signals slow; floods are smaller under it.
+let underThreadSanitizer = dlsym(nil, "__tsan_init") != nil
+
+func flood(_ count: Int) -> Int { underThreadSanitizer ? count / 10 : count }
+
+/// First line of an exit test: ends the process if the test hangs.
+func limit(to seconds: Double = 60) {
+    Thread.detachNewThread {
+        var all = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_SETMASK, &all, nil)
+        Thread.sleep(forTimeInterval: seconds)
+        _ = "a test hung for \(Int(seconds)) seconds\n".withCString { write(2, $0, strlen($0)) }
+        _exit(99)
+    }
+}
+
+/// State behind a pthread mutex: the thread sanitizer does not understand `Synchronization.Mutex`.
+final class Shared<Value>: @unchecked Sendable {
+    private let mutex = NSLock()
+    private var value: Value
+
+    init(_ value: Value) { self.value = value }
+
+    func callAsFunction<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+        mutex.lock()
+        defer { mutex.unlock() }
+        return try body(&value)
+    }
+
+    var now: Value { self { $0 } }
+}
+
+/// Waits for something that happens soon, on a machine that may be slow.
+func eventually(within seconds: Double = 30, _ condition: () -> Bool) async -> Bool {
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    while !condition() {
+        if Date() > deadline { return false }
+        try? await Task.sleep(for: .milliseconds(2))
+    }
+    return true
+}
+
+/// Runs `body` on a thread that blocks no signal, as the cooperative pool's threads do.
+func startThread(_ body: @escaping @Sendable () -> Void) {
+    Thread.detachNewThread {
+        setMask([])
+        body()
+    }
+}
+
+/// The same, and waits for its result.
+func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
+    await withCheckedContinuation { continuation in
+        startThread { continuation.resume(returning: body()) }
+    }
+}
+
+/// The same where nothing may be awaited.
+func onThreadAndWait(_ body: @escaping @Sendable () -> Void) {
+    let done = DispatchSemaphore(value: 0)
+    startThread {
+        body()
+        done.signal()
+    }
+    done.wait()
+}
+
+/// Blocks exactly these signals in the calling thread.
+func setMask(_ signals: [SignalNumber]) {
+    var mask = sigset_t()
+    sigemptyset(&mask)
+    for signal in signals { sigaddset(&mask, signal.rawValue) }
+    pthread_sigmask(SIG_SETMASK, &mask, nil)
+}
+
+/// Each is delivered before this returns, to a thread of its own: none merges with another in the kernel.
+func deliver(_ signals: SignalNumber..., times: Int = 1) async {
+    await onThread {
+        for _ in 0..<times { for signal in signals { raise(signal.rawValue) } }
+    }
+}
+
+#if os(Linux)
+    /// `gettid(2)`, which Swift cannot call.
+    func threadID() -> pid_t {
+        let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+        return link.flatMap { $0.split(separator: "/").last }.flatMap { pid_t($0) } ?? 0
+    }
+#endif
+
+// MARK: dispositions
+
+/// All of `struct sigaction` but what the C library adds for itself.
+func action(of signal: SignalNumber) -> [UInt8] {
+    var action = sigaction()
+    withUnsafeMutableBytes(of: &action) { _ = memset($0.baseAddress!, 0, $0.count) }
+    sigaction(signal.rawValue, nil, &action)
+    #if os(Linux)
+        action.sa_flags &= ~0x0400_0000  // SA_RESTORER
+        action.sa_restorer = nil
+    #endif
+    return withUnsafeBytes(of: action) { Array($0) }
+}
+
+typealias Handler = @convention(c) (Int32) -> Void
+
+func install(_ handler: Handler, for signal: SignalNumber, flags: Int32 = 0, mask: [SignalNumber] = []) {
+    var action = sigaction()
+    #if os(Linux)
+        action.__sigaction_handler.sa_handler = handler
+    #else
+        action.__sigaction_u.__sa_handler = handler
+    #endif
+    action.sa_flags = flags
+    for signal in mask { sigaddset(&action.sa_mask, signal.rawValue) }
+    sigaction(signal.rawValue, &action, nil)
+}
+
+/// What `countingHandler` has counted in this process.
+let handled = Atomic<Int>(0)
+var handledCount: Int { handled.load(ordering: .sequentiallyConsistent) }
+let countingHandler: Handler = { _ in handled.add(1, ordering: .sequentiallyConsistent) }
+/// Another handler, so that two can be told apart.
+let otherHandler: Handler = { _ in }
+
+/// Every signal that can be subscribed to.
+let catchable: [SignalNumber] = {
+    let faults = [SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
+    let numbers = (1..<32).filter { $0 != SIGKILL && $0 != SIGSTOP && !faults.contains($0) }
+    #if os(Linux)
+        return (numbers + Array(__libc_current_sigrtmin()...__libc_current_sigrtmax())).map(SignalNumber.init(rawValue:))
+    #else
+        return numbers.map(SignalNumber.init(rawValue:))
+    #endif
+}()
+
+// MARK: other processes
+
+/// A shell, with no signal blocked or ignored.
+func spawnShell(_ script: String) -> pid_t {
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    var all = sigset_t()
+    sigemptyset(&none)
+    sigfillset(&all)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setsigdefault(&attributes, &all)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+    let words = ["sh", "-c", script]
+    var arguments = words.map { strdup($0) } + [nil]
+    defer { for argument in arguments { free(argument) } }
+    var child: pid_t = 0
+    let failure = posix_spawn(&child, "/bin/sh", nil, &attributes, &arguments, environ)
+    precondition(failure == 0, "posix_spawn: \(failure)")
+    return child
+}
+
+func reap(_ child: pid_t) {
+    var status: Int32 = 0
+    while waitpid(child, &status, 0) < 0, errno == EINTR {}
+}
+
+extension SignalEvents {
+    /// Consumes until the counts add up to `total`.
+    func collect(deliveries total: Int) async -> [SignalEvent] {
+        var all: [SignalEvent] = []
+        var sum = 0
+        var iterator = makeAsyncIterator()
+        while sum < total, let event = await iterator.next() {
+            all.append(event)
+            sum += event.count
+        }
+        return all
+    }
+
+    /// What is left after `finish()`.
+    func rest() async -> [SignalEvent] {
+        var all: [SignalEvent] = []
+        for await event in self { all.append(event) }
+        return all
+    }
+}
+
+extension [SignalEvent] {
+    var deliveries: Int { reduce(0) { $0 + $1.count } }
+}
+
+/// What a refused request throws.
+func refusal(_ body: () throws -> Void) -> SignalBridgeError? {
+    do {
+        try body()
+        return nil
+    } catch {
+        return error as? SignalBridgeError
+    }
+}

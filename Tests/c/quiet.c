@@ -1,0 +1,127 @@
+/* No wake-up and no system call while no signal arrives (G13). */
+#include "check.h"
+#include <dirent.h>
+
+static _Atomic pid_t tid;
+
+static void *wait_two_seconds(void *bridge)
+{
+    struct rusage before, after;
+    tid = gettid();
+    CHECK(getrusage(RUSAGE_THREAD, &before) == 0);
+    CHECK(csigshim_wait(bridge, 2000) == 0);
+    CHECK(getrusage(RUSAGE_THREAD, &after) == 0);
+    CHECK(after.ru_nvcsw - before.ru_nvcsw <= 2);
+    CHECK(after.ru_utime.tv_sec == before.ru_utime.tv_sec);
+    const long spent = (after.ru_utime.tv_usec - before.ru_utime.tv_usec) +
+                       (after.ru_stime.tv_usec - before.ru_stime.tv_usec) +
+                       (after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000000;
+    CHECK(spent < 100000);
+    return NULL;
+}
+
+/* What /proc says the thread is in, with its arguments and stack pointer: the same call for the whole time. */
+static bool current_call(char *text, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", (int)tid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return false;
+    const bool fine = fgets(text, (int)size, file) != NULL;
+    fclose(file);
+    return fine;
+}
+
+static long switches_of_waiter(void)
+{
+    char path[64], line[256];
+    long count = -1;
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)tid);
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL)
+        sscanf(line, "voluntary_ctxt_switches: %ld", &count);
+    fclose(file);
+    CHECK(count >= 0);
+    return count;
+}
+
+TEST(two_idle_seconds)
+{
+    csigshim_bridge *bridge = opened_on(SIGTERM, 0);
+    CHECK(csigshim_add(bridge, SIGCHLD, 0) == 0 && csigshim_add(bridge, SIGRTMIN, 0) == 0);
+    pthread_t waiter = started(wait_two_seconds, bridge);
+    while (tid == 0)
+        pause_ms(1);
+    pause_ms(200);
+    char first[256] = "", last[256] = "";
+    const bool told = current_call(first, sizeof first);
+    const long before = switches_of_waiter();
+    pause_ms(1500);
+    CHECK(switches_of_waiter() == before);
+    if (told) {
+        CHECK(current_call(last, sizeof last));
+        CHECK(strcmp(first, last) == 0);
+        CHECK(strncmp(first, "running", 7) != 0);
+    }
+    CHECK(pthread_join(waiter, NULL) == 0);
+}
+
+static int threads_now(void)
+{
+    int count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    CHECK(tasks != NULL);
+    for (struct dirent *task; (task = readdir(tasks)) != NULL;)
+        count += task->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
+TEST(starts_no_thread)
+{
+    const int before = threads_now();
+    csigshim_bridge *bridge = opened_on(SIGTERM, CSIGSHIM_CHAIN);
+    CHECK(kill(getpid(), SIGTERM) == 0);
+    collect(bridge, SIGTERM, 1);
+    CHECK(threads_now() == before);
+    CHECK(csigshim_close(bridge) == 0);
+}
+
+static long private_pages(void)
+{
+    long total = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    CHECK(file != NULL && fscanf(file, "%ld %ld", &total, &resident) == 2);
+    fclose(file);
+    return total;
+}
+
+static void handler_a(int signo)
+{
+    (void)signo;
+}
+
+static void handler_b(int signo)
+{
+    (void)signo;
+}
+
+/* Bridges that come and go, a storm, and handlers that are swapped: memory stays where it was after the first round. */
+TEST(memory_is_bounded)
+{
+    if (UNDER_TSAN)
+        SKIP("the thread sanitizer keeps memory for itself");
+    long after_first = 0;
+    for (int round = 0; round < 200; round++) {
+        install(SIGUSR1, round % 2 ? handler_a : handler_b, 0);
+        csigshim_bridge *bridge = opened_on(SIGUSR1, CSIGSHIM_CHAIN);
+        for (int i = 0; i < (round == 199 ? 40000 : 50); i++)
+            CHECK(kill(getpid(), SIGUSR1) == 0);
+        CHECK(csigshim_close(bridge) == 0);
+        if (round == 3)
+            after_first = private_pages();
+    }
+    CHECK(private_pages() - after_first <= 64);
+}

@@ -1,0 +1,29 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// A user of the library, in a package of its own: it sees the public products and nothing else.
+
+let library = Target.Dependency.product(name: "SignalBridge", package: "SignalBridge")
+let shim = Target.Dependency.product(name: "CSignalShim", package: "SignalBridge")
+
+func program(_ name: String, _ settings: [SwiftSetting] = []) -> Target {
+    .executableTarget(name: name, dependencies: ["Reporting", library], swiftSettings: settings)
+}
+
+/// The same source once more, with Foundation in the process: links in `Sources/NAME-foundation` point to it.
+func programs(_ name: String) -> [Target] {
+    [program(name), program(name + "-foundation", [.define("FOUNDATION")])]
+}
+
+let package = Package(
+    name: "outside",
+    platforms: [.macOS(.v15)],
+    dependencies: [.package(name: "SignalBridge", path: "../..")],
+    targets: [.target(name: "Reporting", dependencies: [library])]
+        + programs("parked") + programs("atmain") + programs("toplevel")
+        + ["sender", "nohupped", "closer", "wedged", "spawner", "leaver", "mixed"].map { program($0) }
+        + ["c-poll", "cxx-poll", "c-child"].map { .executableTarget(name: $0, dependencies: [shim]) }
+        + [.executableTarget(name: "ending")],
+    cLanguageStandard: .gnu11,
+    cxxLanguageStandard: .cxx17
+)

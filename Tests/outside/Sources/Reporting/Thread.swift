@@ -1,0 +1,29 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+private final class Body: Sendable {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+}
+
+/// A thread of the user's own: neither Dispatch nor Swift concurrency knows of it.
+public func startThread(_ run: @escaping @Sendable () -> Void) {
+    let body = Unmanaged.passRetained(Body(run)).toOpaque()
+    #if canImport(Darwin)
+        var thread: pthread_t?
+        pthread_create(&thread, nil, { Unmanaged<Body>.fromOpaque($0).takeRetainedValue().run(); return nil }, body)
+    #else
+        var thread = pthread_t()
+        pthread_create(&thread, nil, { Unmanaged<Body>.fromOpaque($0!).takeRetainedValue().run(); return nil }, body)
+    #endif
+}
+
+/// The calling thread does nothing any more.
+public func sleepForEver() -> Never {
+    while true { pause() }
+}

@@ -1,0 +1,1 @@
+../atmain/Program.swift

@@ -1,0 +1,28 @@
+/* A parent that has SIGHUP although it was started with it ignored, and gives its child what it was given itself. */
+#include <CSignalShim.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int main(void)
+{
+    csigshim_bridge *bridge;
+    csigshim_event event;
+    if (csigshim_open(&bridge, CSIGSHIM_HANDLER) != 0 || csigshim_add(bridge, SIGHUP, 0) != 0 ||
+        csigshim_add(bridge, SIGUSR1, 0) != 0)
+        return 2;
+    const pid_t child = fork();
+    if (child == 0) {
+        csigshim_reset_for_exec();
+        execl("/bin/cat", "cat", "/proc/self/status", (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    if (waitpid(child, &status, 0) != child || status != 0)
+        return 3;
+    raise(SIGHUP); /* the parent's own is as it was */
+    if (csigshim_wait(bridge, 5000) != 1 || csigshim_read(bridge, &event, 1) != 1 || event.signo != SIGHUP)
+        return 4;
+    return csigshim_close(bridge);
+}

@@ -1,0 +1,35 @@
+// Programs that end while they are subscribed. A global is never deinitialized; nobody finishes anything here.
+import Dispatch
+import Reporting
+import SignalBridge
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+let events = try SignalEvents(.sighup, .sigterm)
+let subscription = try SignalSubscription(.sighup, .sigterm) { report($0) }
+let waiter = try SignalWaiter(.sighup, .sigterm)
+say("subscribed")
+
+switch chosenCase() {
+case "return":
+    break
+case "exit":
+    exit(0)
+case "exit-in-task":  // with a thread inside each kind of waiting
+    startThread { while let event = waiter.next() { report(event) } }
+    Task { for await event in events { report(event) } }
+    Task {
+        try await Task.sleep(for: .milliseconds(200))
+        exit(0)
+    }
+    dispatchMain()
+case "unread":  // what nobody took is no reason to die at the end
+    try SignalNumber.sighup.send(to: getpid())
+    try SignalNumber.sigterm.send(to: getpid())
+default:
+    fatalError("no such case")
+}

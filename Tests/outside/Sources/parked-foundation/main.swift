@@ -1,0 +1,1 @@
+../parked/main.swift

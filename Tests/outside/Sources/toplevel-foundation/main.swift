@@ -1,0 +1,1 @@
+../toplevel/main.swift

@@ -1,0 +1,92 @@
+#!/bin/sh
+# Everything shown is executed. Each Swift and C block in the README, the articles and the doc comments must stand, line
+# for line, in a file under Snippets/ or Examples/c; those files are compiled, started as processes, sent the signals
+# of their `signals:` comment one by one, and must end with 0.
+set -u
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+child=
+trap '[ -n "$child" ] && kill -9 "$child" 2>/dev/null; rm -rf "$work"' EXIT
+passed=0 failed=0
+ok() { passed=$((passed + 1)); echo "ok $1"; }
+bad() { failed=$((failed + 1)); echo "FAIL $1"; }
+
+# 1. What is shown is in the files. Blocks and files are compared without indentation.
+for file in Snippets/*.swift Examples/c/*.c; do
+    sed -n '/snippet\.hide/,/snippet\.show/!p' "$file"
+done | sed 's/^[ \t]*//; s/[ \t]*$//' >"$work/shown"
+blocks=0
+for file in README.md Sources/SignalBridge/SignalBridge.docc/*.md $(find Sources -name '*.swift'); do
+    # A doc comment's block is one of comment lines; an article's is one of plain lines.
+    sed 's/^[ \t]*\/\/\/ \{0,1\}//' "$file" | awk -v out="$work/block" '
+        /^```(swift|c)$/ { n++; inside = 1; next }
+        /^```/ { inside = 0; next }
+        inside { sub(/^[ \t]+/, ""); sub(/[ \t]+$/, ""); print > (out "." n) }'
+    for block in "$work"/block.*; do
+        [ -f "$block" ] || continue
+        blocks=$((blocks + 1))
+        if ! head -1 "$block" | grep -q '^\.package(' && ! awk -v block="$block" '
+            BEGIN { while ((getline line < block) > 0) want = want line "\n" }
+            { have = have $0 "\n" }
+            END { exit index(have, want) == 0 }' "$work/shown"; then
+            bad "$file shows a block that no file in Snippets or Examples/c has:"
+            cat "$block"
+        fi
+        rm -f "$block"
+    done
+done
+[ "$blocks" -gt 5 ] && ok "$blocks blocks in the documentation are in the files that are run" || bad "only $blocks blocks were found"
+
+# 2. The files run. run NAME PROGRAM SIGNALS
+catches() { # catches PID NUMBER: whether the process has a handler for the signal (Linux; elsewhere: wait a second)
+    [ -r "/proc/$1/status" ] || { sleep 1; return 0; }
+    mask=$(awk '/^SigCgt/ { print $2 }' "/proc/$1/status" 2>/dev/null)
+    [ -n "$mask" ] && [ $((0x$(echo "$mask" | tail -c 9) >> ($2 - 1) & 1)) = 1 ]
+}
+run() {
+    rm -f "$work/pid" "$work/status"
+    {
+        sh -c 'echo $$ >"$1.new" && mv "$1.new" "$1"; exec "$2"' sh "$work/pid" "$2" >"$work/output" 2>&1
+        echo $? >"$work/status"
+    } &
+    until [ -f "$work/pid" ]; do sleep 0.1; done
+    child=$(cat "$work/pid")
+    for name in $3; do
+        number=1
+        until [ "$(kill -l $number)" = "$name" ]; do number=$((number + 1)); done
+        tries=0
+        until catches "$child" "$number" || [ $tries = 100 ] || [ -f "$work/status" ]; do
+            sleep 0.1
+            tries=$((tries + 1))
+        done
+        kill -s "$name" "$child" 2>/dev/null
+        sleep 0.2
+    done
+    tries=0
+    until [ -f "$work/status" ] || [ $tries = 300 ]; do # a deadline of half a minute
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    [ -f "$work/status" ] || kill -9 "$child"
+    wait
+    child=
+    status=$(cat "$work/status")
+    if [ "$status" = 0 ]; then ok "$1"; else bad "$1 ended with $status:"; cat "$work/output"; fi
+}
+${SWIFT:-swift} build >"$work/build" 2>&1 || { cat "$work/build"; exit 1; }
+binaries=$(${SWIFT:-swift} build --show-bin-path)
+for file in Snippets/*.swift; do
+    name=$(basename "$file" .swift)
+    run "$file" "$binaries/$name" "$(sed -n 's/^\/\/ signals: //p' "$file")"
+done
+cc=${CC:-clang}
+command -v "$cc" >/dev/null || cc=cc
+for file in Examples/c/*.c; do
+    name=$(basename "$file" .c)
+    "$cc" -std=c11 -Wall -Wextra -Wpedantic -Werror -ISources/CSignalShim/include "$file" Sources/CSignalShim/*.c \
+        -pthread -o "$work/$name" && run "$file" "$work/$name" TERM || bad "$file does not compile"
+done
+
+echo
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]

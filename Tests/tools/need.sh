@@ -1,0 +1,10 @@
+#!/bin/sh
+# need.sh TOOL [PACKAGE]: fine if TOOL is there; else installs Debian's PACKAGE as root, or says what to install.
+tool=$1 package=${2:-$1}
+command -v "$tool" >/dev/null && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    { apt-get update && apt-get install -y --no-install-recommends "$package"; } >/dev/null 2>&1
+    command -v "$tool" >/dev/null && exit 0
+fi
+echo "$tool is missing: install the package $package (Debian: apt-get install $package)" >&2
+exit 1
