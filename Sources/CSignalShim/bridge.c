@@ -79,15 +79,14 @@ static void remove_locked(struct csigshim_bridge *bridge, int signo)
     for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++)
         others |= &csigshim__bridges[i] != bridge &&
                   (atomic_load(&csigshim__bridges[i].subscriptions[signo].flags) & CSIGSHIM__ACTIVE);
-    if (!others && disposition->installed)
-        csigshim__restore(signo);
+    const bool restored = !others && disposition->installed && csigshim__restore(signo);
     atomic_store(&subscription->flags, 0);
     wait_until_empty(subscription);
     if (others && (flags & CSIGSHIM_CHAIN))
         (void)csigshim__install(signo); /* SA_RESTART may have been off for this one's sake */
     struct csigshim__action *previous = atomic_load(&disposition->previous);
-    if (!others && previous != NULL && previous->below != NULL)
-        atomic_store(&disposition->previous, previous->below); /* he is in the kernel again, and calls ours for this */
+    if (restored && previous->below != NULL) /* he is in the kernel again, and calls ours for what was below */
+        atomic_store(&disposition->previous, previous->below);
 }
 
 int csigshim_close(csigshim_bridge *bridge)

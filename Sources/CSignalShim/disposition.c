@@ -137,17 +137,17 @@ int csigshim__install(int signo)
 }
 
 /* Nobody wants signo any more. If somebody is on top of ours, ours stays beneath, and passes on. */
-void csigshim__restore(int signo)
+bool csigshim__restore(int signo)
 {
     struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
     struct sigaction now;
     disposition->installed = false;
     if (sigaction(signo, NULL, &now) != 0 || !csigshim__is_ours(&now)) {
         disposition->linked = true;
-        return;
+        return false;
     }
     const struct sigaction under = csigshim__underneath(signo);
-    sigaction(signo, &under, NULL);
+    return sigaction(signo, &under, NULL) == 0;
 }
 
 void csigshim__review_installed(void)

@@ -98,8 +98,8 @@ static bool push(struct csigshim_bridge *bridge, const csigshim_event *event)
     struct csigshim__slot *const slots = atomic_load_explicit(&bridge->slots, memory_order_relaxed);
     size_t at = atomic_load_explicit(&bridge->tail, memory_order_relaxed);
     for (;;) {
-        struct csigshim__slot *slot = &slots[at % CSIGSHIM__SLOTS];
-        const size_t empty = at / CSIGSHIM__SLOTS * 2;
+        struct csigshim__slot *slot = csigshim__place(slots, at);
+        const size_t empty = csigshim__empty_turn(at);
         const size_t turn = atomic_load_explicit(&slot->turn, memory_order_acquire);
         if (turn == empty) {
             if (atomic_compare_exchange_weak(&bridge->tail, &at, at + 1)) {
@@ -166,34 +166,56 @@ static bool is_function(const struct sigaction *action)
     return (action->sa_flags & SA_SIGINFO) || (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
 }
 
-/* Calls a handler that is not ours as the kernel would have: its arguments, its mask, the errno that it interrupts. */
-static void call(struct csigshim__action *action, int signo, siginfo_t *info, void *context, int interrupted_errno)
+/* The mask that the kernel would have given to the action's handler. */
+static void take_its_mask(const struct sigaction *action, int signo, const void *context)
 {
     sigset_t mask;
     csigshim__interrupted_mask(context, &mask);
     for (size_t i = 0; i < (CSIGSHIM__NSIG + 6) / 8; i++)
-        ((unsigned char *)&mask)[i] |= ((const unsigned char *)&action->saved.sa_mask)[i];
-    if (!(action->saved.sa_flags & SA_NODEFER))
+        ((unsigned char *)&mask)[i] |= ((const unsigned char *)&action->sa_mask)[i];
+    if (!(action->sa_flags & SA_NODEFER))
         sigaddset(&mask, signo);
-    memcpy(mark_place(info), &action, sizeof action);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    errno = interrupted_errno;
-    if (action->saved.sa_flags & SA_SIGINFO)
-        action->saved.sa_sigaction(signo, info, context);
-    else
-        action->saved.sa_handler(signo);
-    memset(mark_place(info), 0, sizeof action);
 }
 
-/* Runs an action's handler, if it is one that has a call left. The kernel's own SA_RESETHAND: its first call is its
- * last. */
-static void run(struct csigshim__action *action, int signo, siginfo_t *info, void *context, int interrupted_errno)
+/* One call of ours: what the kernel handed over, and the errno that it interrupted. */
+struct delivery {
+    int signo;
+    siginfo_t *info;
+    void *context;
+    int interrupted_errno;
+};
+
+/* Calls a handler that is not ours as the kernel would have. If it is not the kernel who called ours, but somebody's
+ * handler, the mask is that one's affair. */
+static void call(struct csigshim__action *action, const struct delivery *delivery, bool kernel_called)
+{
+    const struct sigaction *saved = &action->saved;
+    memcpy(mark_place(delivery->info), &action, sizeof action);
+    if (kernel_called)
+        take_its_mask(saved, delivery->signo, delivery->context);
+    errno = delivery->interrupted_errno;
+    if (saved->sa_flags & SA_SIGINFO)
+        saved->sa_sigaction(delivery->signo, delivery->info, delivery->context);
+    else
+        saved->sa_handler(delivery->signo);
+    memset(mark_place(delivery->info), 0, sizeof action);
+}
+
+static bool kernel_has_ours(int signo)
+{
+    struct sigaction now;
+    return sigaction(signo, NULL, &now) == 0 && csigshim__is_ours(&now);
+}
+
+/* Runs an action's handler, if it is one that has a call left: SA_RESETHAND means that its first call is its last. */
+static void run(struct csigshim__action *action, const struct delivery *delivery, bool kernel_called)
 {
     if (action == NULL || !is_function(&action->saved))
         return;
     if ((action->saved.sa_flags & SA_RESETHAND) && atomic_exchange(&action->spent, true))
         return;
-    call(action, signo, info, context, interrupted_errno);
+    call(action, delivery, kernel_called);
 }
 
 /* What SA_RESETHAND leaves of an action. */
@@ -235,14 +257,17 @@ void csigshim__die(int signo)
 }
 
 /* No bridge took the delivery: it meets what is underneath. */
-static void fall_back(int signo, siginfo_t *info, void *context, int interrupted_errno)
+static void fall_back(const struct delivery *delivery)
 {
+    const int signo = delivery->signo;
     struct sigaction now, under = csigshim__underneath(signo);
+    if (sigaction(signo, NULL, &now) != 0)
+        return;
     if (is_function(&under)) {
-        run(atomic_load(&csigshim__dispositions[signo].previous), signo, info, context, interrupted_errno);
+        run(atomic_load(&csigshim__dispositions[signo].previous), delivery, csigshim__is_ours(&now));
         return;
     }
-    if (under.sa_handler == SIG_IGN || sigaction(signo, NULL, &now) != 0)
+    if (under.sa_handler == SIG_IGN)
         return;
     if (csigshim__is_ours(&now)) /* a bridge that lost its pipe: from now on it is as if we were gone */
         sigaction(signo, &under, NULL);
@@ -252,47 +277,51 @@ static void fall_back(int signo, siginfo_t *info, void *context, int interrupted
 }
 
 /* In a child, before it asks for its bridges. Writes no memory but this stack. */
-static void in_child(int signo, siginfo_t *info, void *context, int interrupted_errno)
+static void in_child(const struct delivery *delivery)
 {
-    struct sigaction now, under = csigshim__underneath(signo);
-    struct csigshim__action *previous = atomic_load(&csigshim__dispositions[signo].previous);
-    const bool call_it = is_function(&under);
-    if (sigaction(signo, NULL, &now) == 0 && csigshim__is_ours(&now)) {
+    const int signo = delivery->signo;
+    const struct sigaction under = csigshim__underneath(signo);
+    const bool kernel_called = kernel_has_ours(signo);
+    if (kernel_called) {
         const struct sigaction back = (under.sa_flags & SA_RESETHAND) ? defaulted(under) : under;
         sigaction(signo, &back, NULL);
-        if (!call_it) { /* all of it is the kernel's from here on */
-            csigshim__strike(signo);
-            return;
-        }
     }
-    if (call_it)
-        call(previous, signo, info, context, interrupted_errno);
+    if (is_function(&under))
+        call(atomic_load(&csigshim__dispositions[signo].previous), delivery, kernel_called);
+    else if (kernel_called)
+        csigshim__strike(signo); /* all of it is the kernel's from here on */
+}
+
+/* In the process whose bridges they are. */
+static void in_owner(const struct delivery *delivery)
+{
+    const int signo = delivery->signo;
+    csigshim_event event;
+    describe(&event, signo, delivery->info);
+    unsigned verdict = 0;
+    const unsigned used = atomic_load(&csigshim__bridges_used);
+    for (unsigned i = 0; i < used; i++)
+        verdict |= record(&csigshim__bridges[i], signo, &event);
+    if (verdict & ESCALATE)
+        csigshim__die(signo);
+    if (!(verdict & RECORDED))
+        fall_back(delivery);
+    else if (verdict & CSIGSHIM_CHAIN)
+        run(atomic_load(&csigshim__dispositions[signo].previous), delivery, kernel_has_ours(signo));
 }
 
 void csigshim__handler(int signo, siginfo_t *info, void *context)
 {
-    const int interrupted_errno = errno;
+    const struct delivery delivery = {signo, info, context, errno};
     const bool ours = csigshim__whose() == CSIGSHIM__OURS;
     struct csigshim__action *mark = marked(signo, info);
-    if (mark != NULL) {
-        run(mark->below, signo, info, context, interrupted_errno);
-    } else if (!ours) {
-        in_child(signo, info, context, interrupted_errno);
-    } else {
-        csigshim_event event;
-        describe(&event, signo, info);
-        unsigned verdict = 0;
-        const unsigned used = atomic_load(&csigshim__bridges_used);
-        for (unsigned i = 0; i < used; i++)
-            verdict |= record(&csigshim__bridges[i], signo, &event);
-        if (verdict & ESCALATE)
-            csigshim__die(signo);
-        if (!(verdict & RECORDED))
-            fall_back(signo, info, context, interrupted_errno);
-        else if (verdict & CSIGSHIM_CHAIN)
-            run(atomic_load(&csigshim__dispositions[signo].previous), signo, info, context, interrupted_errno);
-    }
-    errno = interrupted_errno;
+    if (mark != NULL) /* called from the handler that we are just calling */
+        run(mark->below, &delivery, false);
+    else if (ours)
+        in_owner(&delivery);
+    else
+        in_child(&delivery);
+    errno = delivery.interrupted_errno;
 }
 
 int csigshim_reset_for_exec(void)

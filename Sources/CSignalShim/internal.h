@@ -16,15 +16,15 @@
 
 enum {
     CSIGSHIM__BRIDGES = 64,
-    CSIGSHIM__SLOTS = 16384, /* a power of two */
+    CSIGSHIM__SLOTS = 16384,  /* a power of two */
     CSIGSHIM__ACTIVE = 0x100, /* beside CSIGSHIM_CHAIN in the flags of a subscription */
     CSIGSHIM__DORMANT = 0x200 /* in a forked child: was active in the parent */
 };
 
 static_assert(sizeof(csigshim_event) == 64, "the event's layout is a promise");
 
-/* A place in the ring. In its n-th lap (from 0) it is empty at turn 2n and filled at 2n + 1, so that fresh zero pages
- * are a valid empty ring. */
+/* A place in the ring. For the position p that comes to it, it is empty at turn p - (p % SLOTS) and filled at one more:
+ * so fresh zero pages are a valid empty ring, and all of it wraps around together. */
 struct csigshim__slot {
     _Atomic size_t turn;
     csigshim_event event;
@@ -63,7 +63,8 @@ struct csigshim_bridge {
 
 /* A saved action. Never freed, and immutable but for `spent`, so that a handler may hold on to one at leisure; equal
  * ones are one, so that adding and removing for ever takes no more memory than the host has different handlers.
- * `below` is what ours had saved when this one was found installed over it: it is what a call of ours from there means. */
+ * `below` is what ours had saved when this one was found installed over it: it is what a call of ours from there means.
+ */
 struct csigshim__action {
     struct sigaction saved;
     struct csigshim__action *below;
@@ -74,9 +75,19 @@ struct csigshim__action {
 struct csigshim__disposition {
     _Atomic(struct csigshim__action *) previous; /* what is under ours; null: ours was never installed */
     _Atomic(struct csigshim__action *) known;    /* every action of this signal, newest first */
-    bool installed; /* locked: put into the kernel, and not taken out again */
-    bool linked;    /* locked: somebody may have saved ours, and call it */
+    bool installed;                              /* locked: put into the kernel, and not taken out again */
+    bool linked;                                 /* locked: somebody may have saved ours, and call it */
 };
+
+static inline struct csigshim__slot *csigshim__place(struct csigshim__slot *slots, size_t position)
+{
+    return &slots[position % CSIGSHIM__SLOTS];
+}
+
+static inline size_t csigshim__empty_turn(size_t position)
+{
+    return position - position % CSIGSHIM__SLOTS;
+}
 
 extern struct csigshim_bridge csigshim__bridges[CSIGSHIM__BRIDGES];
 extern _Atomic unsigned csigshim__bridges_used; /* high-water mark */
@@ -100,16 +111,17 @@ static inline bool csigshim__is_ours(const struct sigaction *action)
 }
 
 /* process.c: the lock, and children */
-int csigshim__enter(sigset_t *mask);        /* locks, all signals blocked, and makes a forked child's copy its own */
+int csigshim__enter(sigset_t *mask); /* locks, all signals blocked, and makes a forked child's copy its own */
 void csigshim__leave(const sigset_t *mask);
-int csigshim__start(void);                  /* once, before the first bridge */
+int csigshim__start(void); /* once, before the first bridge */
 void csigshim__make_dormant(struct csigshim_bridge *bridge);
 
 /* disposition.c; all locked */
 int csigshim__install(int signo);
-void csigshim__restore(int signo);
+bool csigshim__restore(int signo); /* false: somebody is on top of ours */
 bool csigshim__wanted(int signo);
-void csigshim__review_installed(void); /* in a forked child: takes back `installed` where the saved action is in again */
+void csigshim__review_installed(
+    void); /* in a forked child: takes back `installed` where the saved action is in again */
 
 /* doorbell.c */
 int csigshim__open_bell(struct csigshim_bridge *bridge);

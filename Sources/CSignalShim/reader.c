@@ -14,12 +14,12 @@ static size_t pop(struct csigshim_bridge *bridge, csigshim_event *events, size_t
     struct csigshim__slot *const slots = atomic_load(&bridge->slots);
     size_t count = 0;
     while (count < capacity) {
-        struct csigshim__slot *slot = &slots[bridge->head % CSIGSHIM__SLOTS];
-        const size_t filled = bridge->head / CSIGSHIM__SLOTS * 2 + 1;
-        if (atomic_load_explicit(&slot->turn, memory_order_acquire) != filled)
+        struct csigshim__slot *slot = csigshim__place(slots, bridge->head);
+        const size_t empty = csigshim__empty_turn(bridge->head);
+        if (atomic_load_explicit(&slot->turn, memory_order_acquire) != empty + 1)
             break;
         events[count++] = slot->event;
-        atomic_store_explicit(&slot->turn, filled + 1, memory_order_release);
+        atomic_store_explicit(&slot->turn, empty + CSIGSHIM__SLOTS, memory_order_release);
         bridge->head++;
     }
     return count;
@@ -77,20 +77,20 @@ static void silence(struct csigshim_bridge *bridge)
 
 static bool something_left(struct csigshim_bridge *bridge)
 {
-    struct csigshim__slot *const slots = atomic_load(&bridge->slots);
-    const size_t turn = atomic_load(&slots[bridge->head % CSIGSHIM__SLOTS].turn);
-    return atomic_load(&bridge->overflowed) || turn == bridge->head / CSIGSHIM__SLOTS * 2 + 1;
+    const size_t turn = atomic_load(&csigshim__place(atomic_load(&bridge->slots), bridge->head)->turn);
+    return atomic_load(&bridge->overflowed) || turn == csigshim__empty_turn(bridge->head) + 1;
 }
 
 /* What is handed out is read: it counts no longer for escalation, if it belongs to the present `add`. */
 static void hand_out(struct csigshim_bridge *bridge, csigshim_event *event)
 {
     struct csigshim__subscription *subscription = &bridge->subscriptions[event->signo];
-    unsigned unread = atomic_load(&subscription->unread);
-    while (event->reserved[0] == atomic_load(&subscription->epoch) &&
-           !atomic_compare_exchange_weak(&subscription->unread, &unread,
-                                         unread > event->count ? unread - event->count : 0))
-        ;
+    if (event->reserved[0] == atomic_load(&subscription->epoch)) {
+        unsigned unread = atomic_load(&subscription->unread), left;
+        do
+            left = unread > event->count ? unread - event->count : 0;
+        while (!atomic_compare_exchange_weak(&subscription->unread, &unread, left));
+    }
     event->reserved[0] = 0;
 }
 
@@ -126,7 +126,7 @@ void csigshim__discard(struct csigshim_bridge *bridge)
 {
     struct csigshim__slot *const slots = atomic_load(&bridge->slots);
     for (const size_t tail = atomic_load(&bridge->tail); bridge->head != tail; bridge->head++)
-        atomic_store(&slots[bridge->head % CSIGSHIM__SLOTS].turn, bridge->head / CSIGSHIM__SLOTS * 2 + 2);
+        atomic_store(&csigshim__place(slots, bridge->head)->turn, csigshim__empty_turn(bridge->head) + CSIGSHIM__SLOTS);
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
         atomic_store(&bridge->subscriptions[signo].overflow, 0);
     atomic_store(&bridge->overflowed, false);

@@ -84,8 +84,8 @@ import Testing
             done { $0 = true }
             #expect(await churned >= 50)
             stays.finish()
-            #expect(await stays.rest().isEmpty)
-            #expect(received == total)
+            let more = await stays.rest().deliveries
+            #expect(received + more == total, "received \(received) and \(more) of \(total)")
         }
     }
 

@@ -122,15 +122,15 @@ import Testing
                     request._sigev_un._tid = threadID()
                     request.sigev_signo = signal.rawValue
                     request.sigev_value.sival_int = 42
-                    var timer: timer_t?
+                    var timer: timer_t?  // the first one is 0, which Swift takes for nil
                     timer_create(CLOCK_MONOTONIC, &request, &timer)
                     var interval = itimerspec()
                     interval.it_value.tv_nsec = 1_000_000
                     interval.it_interval.tv_nsec = 1_000_000
-                    timer_settime(timer!, 0, &interval, nil)
+                    timer_settime(timer, 0, &interval, nil)
                     usleep(100_000)
                     setMask([])
-                    timer_delete(timer!)
+                    timer_delete(timer)
                 }
                 events.finish()
                 let event = try #require(await events.rest().first)

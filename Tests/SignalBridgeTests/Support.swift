@@ -97,16 +97,24 @@ func deliver(_ signals: SignalNumber..., times: Int = 1) async {
 
 // MARK: dispositions
 
-/// All of `struct sigaction` but what the C library adds for itself.
-func action(of signal: SignalNumber) -> [UInt8] {
+/// What the kernel keeps of `struct sigaction`; the rest of its bytes are the C library's own, or nobody's.
+struct Action: Hashable {
+    let handler: Int
+    let flags: Int32
+    let mask: [Int32]
+}
+
+func action(of signal: SignalNumber) -> Action {
     var action = sigaction()
-    withUnsafeMutableBytes(of: &action) { _ = memset($0.baseAddress!, 0, $0.count) }
     sigaction(signal.rawValue, nil, &action)
     #if os(Linux)
-        action.sa_flags &= ~0x0400_0000  // SA_RESTORER
-        action.sa_restorer = nil
+        let handler = unsafeBitCast(action.__sigaction_handler, to: Int.self)
+        let flags = action.sa_flags & ~0x0400_0000  // SA_RESTORER
+    #else
+        let handler = unsafeBitCast(action.__sigaction_u, to: Int.self)
+        let flags = action.sa_flags
     #endif
-    return withUnsafeBytes(of: action) { Array($0) }
+    return Action(handler: handler, flags: flags, mask: (1..<65).filter { sigismember(&action.sa_mask, $0) == 1 })
 }
 
 typealias Handler = @convention(c) (Int32) -> Void

@@ -50,6 +50,13 @@ enum { DEADLINE_SECONDS = 20 };
             check_failed(__FILE__, __LINE__, #condition);                                                             \
     } while (0)
 
+/* The thread sanitizer holds a signal back until the thread makes a blocking call, and keeps one for each number. */
+#define SKIP_IF_MERGED()                                                                                              \
+    do {                                                                                                              \
+        if (UNDER_TSAN)                                                                                               \
+            SKIP("the thread sanitizer merges queued signals");                                                       \
+    } while (0)
+
 #define FAILS(call, code) CHECK((errno = 0, (call) == -1 && errno == (code)))
 
 /* Not permitted, or not there, on this machine. */

@@ -2,7 +2,6 @@
 #include "check.h"
 #include <spawn.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 extern char **environ;
 
@@ -101,8 +100,7 @@ TEST(vforked_child_dies_by_default)
         const pid_t child = vfork();
         if (child == 0) {
             *pid = getpid();
-            for (;;)
-                syscall(SYS_pause);
+            pause_for_ever();
         }
         CHECK(died_of(child, SIGTERM));
         CHECK(exited(sender, 0));

@@ -166,11 +166,13 @@ static void numbered(int senders, int each)
 
 TEST(one_sender_of_200000)
 {
+    SKIP_IF_MERGED();
     numbered(1, SCALED(200000));
 }
 
 TEST(four_senders_of_20000)
 {
+    SKIP_IF_MERGED();
     numbered(4, SCALED(20000));
 }
 
@@ -221,6 +223,7 @@ TEST(removed_stays_readable_closed_does_not)
 /* A flood from outside and an edge-triggered poller that reads until 0: no wake-up is lost. */
 TEST(edge_triggered_poller)
 {
+    SKIP_IF_MERGED();
     const int signo = SIGRTMIN, total = SCALED(50000);
     csigshim_bridge *bridge = opened_on(signo, 0);
     const int poller = epoll_create1(EPOLL_CLOEXEC);

@@ -31,10 +31,10 @@ TEST(the_second_unread_kills)
     }
 }
 
-static void *spin(void *unused)
+static void *spin(void *counter)
 {
     for (;;)
-        ((volatile int *)unused)[0]++;
+        ++*(_Atomic int *)counter;
     return NULL;
 }
 
@@ -44,7 +44,7 @@ static pthread_mutex_t stuck = PTHREAD_MUTEX_INITIALIZER;
 TEST(kills_where_every_thread_is_stuck)
 {
     HANDLER_ONLY();
-    static int counter;
+    static _Atomic int counter;
     int ready[2];
     CHECK(pipe(ready) == 0);
     const pid_t child = fork();
@@ -221,4 +221,32 @@ TEST(init_exits)
 TEST(init_exits_by_default_action)
 {
     init_of_namespace(true);
+}
+
+static void *add_and_remove(void *bridge)
+{
+    for (;;) {
+        csigshim_add(bridge, SIGTERM, 0);
+        csigshim_remove(bridge, SIGTERM);
+    }
+    return NULL;
+}
+
+/* Dying by the signal is not undone by a thread that installs a handler at the same moment. */
+TEST(dies_by_the_signal_while_another_thread_adds)
+{
+    HANDLER_ONLY();
+    for (int round = 0; round < SCALED(300); round++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            csigshim_bridge *bridge = opened();
+            started(add_and_remove, bridge);
+            started(add_and_remove, bridge);
+            for (volatile int i = 0; i < 20000 + round * 100; i++)
+                ;
+            csigshim_default_action(SIGTERM);
+            _exit(0);
+        }
+        CHECK(died_of(child, SIGTERM));
+    }
 }

@@ -45,12 +45,15 @@ static void forking(void *(*body)(void *), int times)
         if (child == 0) {
             alarm(DEADLINE_SECONDS); /* a child that hangs dies of it, and the test fails */
             CHECK(csigshim_after_fork(bridge) == 0);
-            CHECK(drained(bridge, SIGUSR1) == 0);
+            CHECK(drained(bridge, SIGUSR1) == 0 || UNDER_TSAN);
             for (int k = 0; k < 10; k++)
                 CHECK(kill(getpid(), SIGUSR1) == 0);
-            collect(bridge, SIGUSR1, 10);
+            if (UNDER_TSAN) /* it merges them, and hands the child what it held back for the parent */
+                CHECK(csigshim_wait(bridge, -1) == 1 && drained(bridge, SIGUSR1) >= 1);
+            else
+                collect(bridge, SIGUSR1, 10);
             CHECK(csigshim_remove(bridge, SIGUSR1) == 0 && csigshim_close(bridge) == 0);
-            CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT || i % 2 == 0);
+            CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT);
             kill(getpid(), SIGUSR1);
             _exit(1);
         }

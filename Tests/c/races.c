@@ -139,6 +139,7 @@ static void *take_signals(void *unused)
 /* Two threads take the signal at once: each value once. The order is the kernel's. */
 TEST(two_threads_take_signals)
 {
+    SKIP_IF_MERGED();
     enum { TOTAL = SCALED(20000) };
     const int signo = SIGRTMIN;
     static unsigned char got[TOTAL];

@@ -15,6 +15,11 @@ func programs(_ name: String) -> [Target] {
     [program(name), program(name + "-foundation", [.define("FOUNDATION")])]
 }
 
+/// SwiftPM links C programs as if they were Swift: with the runtime's start-up object, and its library for that. These
+/// two leave out what nothing needs; a daemon with a build system of its own has none of it to begin with.
+let withoutSwift = LinkerSetting.unsafeFlags(
+    ["-nostartfiles", "-static-stdlib"], .when(platforms: [.linux]))
+
 let package = Package(
     name: "outside",
     platforms: [.macOS(.v15)],
@@ -22,8 +27,10 @@ let package = Package(
     targets: [.target(name: "Reporting", dependencies: [library])]
         + programs("parked") + programs("atmain") + programs("toplevel")
         + ["sender", "nohupped", "closer", "wedged", "spawner", "leaver", "mixed"].map { program($0) }
-        + ["c-poll", "cxx-poll", "c-child"].map { .executableTarget(name: $0, dependencies: [shim]) }
-        + [.executableTarget(name: "ending")],
+        + ["c-poll", "cxx-poll", "c-child"].map {
+            .executableTarget(name: $0, dependencies: [shim], linkerSettings: [withoutSwift])
+        }
+        + [.executableTarget(name: "ending", linkerSettings: [withoutSwift])],
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .cxx17
 )

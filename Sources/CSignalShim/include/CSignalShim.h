@@ -40,21 +40,21 @@ enum { CSIGSHIM_DETAILS_DROPPED = 1 };                        /* flags of an eve
 
 typedef struct csigshim_event {
     int32_t signo, code, pid; /* si_signo, si_code, si_pid (0: the kernel, or a sender outside the PID namespace) */
-    uint32_t uid;             /* si_uid, the sender's real user; like pid set where si_code says that it has a meaning */
-    int32_t status;           /* SIGCHLD: si_status, an exit code or a signal, as code says */
-    uint32_t count;           /* deliveries that this event stands for, >= 1 */
-    uint64_t value;           /* sigqueue(3)'s value, as a pointer-sized integer */
-    uint64_t time_ns;         /* CLOCK_MONOTONIC when it was captured */
-    uint32_t flags;           /* CSIGSHIM_DETAILS_DROPPED: stands for deliveries whose details found no room */
-    int32_t overrun, fd;      /* timers: si_overrun; SIGIO: si_fd; else 0 and -1 */
-    uint32_t reserved[3];     /* 0 */
-} csigshim_event;             /* 64 bytes, and stays so within a major version */
+    uint32_t uid;         /* si_uid, the sender's real user; like pid set where si_code says that it has a meaning */
+    int32_t status;       /* SIGCHLD: si_status, an exit code or a signal, as code says */
+    uint32_t count;       /* deliveries that this event stands for, >= 1 */
+    uint64_t value;       /* sigqueue(3)'s value, as a pointer-sized integer */
+    uint64_t time_ns;     /* CLOCK_MONOTONIC when it was captured */
+    uint32_t flags;       /* CSIGSHIM_DETAILS_DROPPED: stands for deliveries whose details found no room */
+    int32_t overrun, fd;  /* timers: si_overrun; SIGIO: si_fd; else 0 and -1 */
+    uint32_t reserved[3]; /* 0 */
+} csigshim_event;         /* 64 bytes, and stays so within a major version */
 
 /* Bridges. A bridge keeps 16,384 unread deliveries with their details in 1.2 MiB of private memory, and counts what
  * comes on top. Its pollable descriptor is a doorbell: poll it for reading, and never read(2) or close it yourself.
  * It is close-on-exec and numbered 3 or higher. Edge-triggered pollers call csigshim_read until it returns 0. */
 int csigshim_open(csigshim_bridge **bridge, int mechanism);
-int csigshim_close(csigshim_bridge *bridge);          /* removes what is added, and discards what was not read */
+int csigshim_close(csigshim_bridge *bridge); /* removes what is added, and discards what was not read */
 int csigshim_fd(const csigshim_bridge *bridge);
 int csigshim_capacity(const csigshim_bridge *bridge); /* unread deliveries that keep their details */
 

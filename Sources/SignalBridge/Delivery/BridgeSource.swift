@@ -57,7 +57,7 @@ final class BridgeSource: SignalSource {
             var done: [SignalNumber] = []
             for signal in mailbox.signals {
                 do throws(SignalBridgeError) {
-                    if try !arm(signal, for: mailbox, &state, bridge) { left.insert(signal) } else { done.append(signal) }
+                    if try arm(signal, for: mailbox, &state, bridge) { done.append(signal) } else { left.insert(signal) }
                 } catch {
                     for signal in done { disarm(signal, for: mailbox, &state, bridge) }
                     throw error

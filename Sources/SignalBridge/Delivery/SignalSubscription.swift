@@ -23,6 +23,9 @@ public final class SignalSubscription: Sendable {
     /// Subscribes. The handler may run before this returns, on the queue.
     ///
     /// - Parameters:
+    ///   - first: a signal.
+    ///   - rest: more of them, if any.
+    ///   - options: how they are treated.
     ///   - queue: where the handler runs. A serial queue that is stuck holds its signals up; see
     ///     ``SignalOptions/escalate(_:unread:)``.
     ///   - handler: called for each event. `@Sendable`, so that it may stand in top-level code.

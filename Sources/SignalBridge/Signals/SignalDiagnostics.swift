@@ -33,6 +33,15 @@ public struct SignalDiagnostics: Sendable {
     public init(for signal: SignalNumber) throws(SignalBridgeError) {
         if let refusal = SignalBridgeError.refusing(signal) { throw refusal }
         self.signal = signal
+        if let simulator = SignalSimulator.current {
+            let disposition = try simulator.disposition(of: signal)
+            isArmed = disposition == .handler
+            isDisplaced = false
+            isIgnored = disposition == .ignore
+            blockedThreads = []
+            unblockedThreads = []
+            return
+        }
         let state = Int(csigshim_state(signal.rawValue))
         isArmed = state == CSIGSHIM_ARMED
         isDisplaced = state == CSIGSHIM_DISPLACED
@@ -44,7 +53,7 @@ public struct SignalDiagnostics: Sendable {
     /// What to do, in one line.
     public var advice: String {
         if isDisplaced {
-            return "\(signal): somebody installed a handler over this library's; call rearm(), or let that handler call ours"
+            return "\(signal): somebody installed a handler over ours; call rearm(), or let that handler call ours"
         }
         if isIgnored { return "\(signal): the process ignores it, perhaps since it was started (nohup)" }
         if !isArmed { return "\(signal): nobody subscribes to it" }
@@ -57,6 +66,7 @@ public struct SignalDiagnostics: Sendable {
     /// Installs this library's handler over the one that displaced it, which runs as well if a subscription chains. The
     /// last subscription to go restores that one.
     public func rearm() throws(SignalBridgeError) {
+        if SignalSimulator.current != nil { return }  // nobody is displaced there
         guard csigshim_rearm(signal.rawValue) != 0 else { return }
         if errno == ENOENT {
             throw SignalBridgeError(.notSubscribed, signal, "\(signal) has no subscription; subscribe to it instead")

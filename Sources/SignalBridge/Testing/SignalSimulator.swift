@@ -45,6 +45,7 @@ public final class SignalSimulator: Sendable {
     /// Without a subscriber it does what the disposition says: nothing, or it sets ``forcedEnd``.
     ///
     /// - Parameters:
+    ///   - signal: any signal that exists here.
     ///   - value: what `sigqueue(3)` would send along.
     ///   - sender: who it seems to come from; `nil`: the kernel. By default, this process.
     /// - Throws: ``SignalBridgeError/Code/outOfRange`` or ``SignalBridgeError/Code/reserved``.

@@ -10,10 +10,14 @@
 
 static_assert(__cplusplus >= 201703L);
 
-namespace {
+namespace
+{
 
 struct Close {
-    void operator()(csigshim_bridge *bridge) const { csigshim_close(bridge); }
+    void operator()(csigshim_bridge *bridge) const
+    {
+        csigshim_close(bridge);
+    }
 };
 
 std::string name(int signo)

@@ -1,5 +1,5 @@
 // A program that is stuck: "consumer": only the task that should take the events; "everything": every thread that
-// Swift and Dispatch have, and as many more as they are willing to make.
+// Swift and Dispatch have, and as many more as they are willing to make. "reader" is not stuck.
 import Dispatch
 import Reporting
 import SignalBridge
@@ -11,38 +11,34 @@ import SignalBridge
 #endif
 
 let never = DispatchSemaphore(value: 0)
+
+@Sendable nonisolated func block() {
+    never.wait()
+}
+
 let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
 
+// Detached: the main actor's thread is not to be had here.
 switch chosenCase() {
 case "consumer":
-    Task {
+    Task.detached {
         say("stuck")
-        for _ in 0..<1 { blockForEver() }
+        block()
         for await event in events { report(event) }
     }
 case "everything":
     // Queues of our own may ask for threads past the number of cores; Dispatch stops at a few hundred.
-    for number in 0..<1024 { DispatchQueue(label: "busy \(number)").async { blockForEver() } }
-    for _ in 0..<1024 { DispatchQueue.global().async { blockForEver() } }
-    for _ in 0..<64 { Task { blockForEver() } }
+    for number in 0..<1024 { DispatchQueue(label: "busy \(number)").async { block() } }
+    for _ in 0..<1024 { DispatchQueue.global().async { block() } }
+    for _ in 0..<64 { Task.detached { block() } }
     sleep(2)
     let probe = DispatchSemaphore(value: 0)
     DispatchQueue(label: "probe").async { probe.signal() }
     say(probe.wait(timeout: .now() + 1) == .timedOut ? "stuck" : "not stuck")
-case "reader":  // not stuck: what is consumed does not count
-    Task {
-        say("stuck")
-        for await event in events {
-            report(event)
-            if event.count == 0 { break }
-        }
-    }
+case "reader":
+    Task.detached { for await event in events { report(event) } }
 default:
     fatalError("no such case")
 }
 ready()
 sleepForEver()
-
-@Sendable nonisolated func blockForEver() {
-    never.wait()
-}

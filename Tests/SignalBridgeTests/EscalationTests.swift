@@ -1,0 +1,188 @@
+// G10: the Nth unread SIGTERM ends the process, whatever its threads are doing.
+import Foundation
+import SignalBridge
+import Testing
+
+@Suite struct Escalation {
+    @Test("G10: the second unread SIGTERM kills while every thread of Swift and Dispatch is stuck")
+    func everythingStuck() async {
+        await #expect(processExitsWith: .signal(SIGTERM)) {
+            limit()
+            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            blockEverything()
+            raiseSlowly(SIGTERM, times: 2)
+            sleep(20)
+            withExtendedLifetime(events) {}
+        }
+    }
+
+    @Test("G10: so does the first one, if that is one too many")
+    func firstOne() async {
+        await #expect(processExitsWith: .signal(SIGTERM)) {
+            limit()
+            let events = try SignalEvents(.sigterm, .sigint, options: .escalate(.sigterm, unread: 1))
+            kill(getpid(), SIGTERM)
+            try await Task.sleep(for: .seconds(20))
+            withExtendedLifetime(events) {}
+        }
+    }
+
+    @Test("G10: one below the limit does not kill, stuck or not")
+    func belowTheLimit() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let events = try SignalEvents(.sigterm, .sighup, options: .escalate(.sigterm, unread: 3))
+            blockEverything()
+            raiseSlowly(SIGTERM, times: 2)
+            raiseSlowly(SIGHUP, times: 5)
+            usleep(300_000)
+            withExtendedLifetime(events) { _exit(0) }
+        }
+    }
+
+    @Test("G10: what was consumed does not count")
+    func consumed() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            for _ in 0..<20 {
+                await deliver(.sigterm)
+                #expect(await events.collect(deliveries: 1).deliveries == 1)
+            }
+            await deliver(.sigterm)
+            try await Task.sleep(for: .milliseconds(100))
+            _exit(0)
+        }
+    }
+
+    @Test("G10: after some were consumed, unread ones count from there")
+    func consumedThenStuck() async {
+        await #expect(processExitsWith: .signal(SIGTERM)) {
+            limit()
+            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 3))
+            for _ in 0..<5 {
+                await deliver(.sigterm)
+                _ = await events.collect(deliveries: 1)
+            }
+            await deliver(.sigterm, times: 2)  // in the buffer, perhaps
+            try await Task.sleep(for: .milliseconds(100))
+            blockEverything()
+            raiseSlowly(SIGTERM, times: 1)
+            sleep(20)
+        }
+    }
+
+    @Test("G10: a SignalSubscription whose queue is stuck")
+    func stuckQueue() async {
+        await #expect(processExitsWith: .signal(SIGINT)) {
+            limit()
+            let queue = DispatchQueue(label: "stuck")
+            let subscription = try SignalSubscription(.sigint, options: .escalate(.sigint, unread: 2), queue: queue) { _ in
+                sleep(50)  // the first one is consumed, and never done with
+            }
+            for _ in 0..<3 {
+                await deliver(.sigint)
+                try await Task.sleep(for: .milliseconds(100))
+            }
+            try await Task.sleep(for: .seconds(20))
+            withExtendedLifetime(subscription) {}
+        }
+    }
+
+    @Test("G10: a handler call that has begun has consumed its event")
+    func handlerHasBegun() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let calls = Shared(0)
+            let subscription = try SignalSubscription(.sigint, options: .escalate(.sigint, unread: 2)) { _ in
+                calls { $0 += 1 }
+                sleep(50)
+            }
+            await deliver(.sigint)
+            #expect(await eventually { calls.now == 1 })
+            await deliver(.sigint)
+            try await Task.sleep(for: .milliseconds(200))
+            withExtendedLifetime(subscription) { _exit(0) }
+        }
+    }
+
+    @Test("G10: a SignalWaiter that nobody calls")
+    func waiter() async {
+        await #expect(processExitsWith: .signal(SIGTERM)) {
+            limit()
+            let waiter = try SignalWaiter(.sigterm, options: .escalate(.sigterm, unread: 3))
+            let taken = await onThread {
+                raise(SIGTERM)
+                return waiter.next()?.count
+            }
+            #expect(taken == 1)
+            raiseSlowly(SIGTERM, times: 3)
+            sleep(20)
+            withExtendedLifetime(waiter) {}
+        }
+    }
+
+    @Test("G10: of two subscriptions, the one that does not read decides, not the one that does")
+    func twoSubscriptions() async {
+        await #expect(processExitsWith: .signal(SIGTERM)) {
+            limit()
+            let stuck = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            let reads = try SignalSubscription(.sigterm, options: .escalate(.sigterm, unread: 2)) { _ in }
+            for _ in 0..<2 {
+                await deliver(.sigterm)
+                try await Task.sleep(for: .milliseconds(100))
+            }
+            try await Task.sleep(for: .seconds(20))
+            withExtendedLifetime((stuck, reads)) {}
+        }
+    }
+
+    @Test("G10: it dies by the signal although a handler was there before, and chains")
+    func overHandler() async {
+        await #expect(processExitsWith: .signal(SIGTERM)) {
+            limit()
+            install(countingHandler, for: .sigterm)
+            let events = try SignalEvents(.sigterm, options: [.chain, .escalate(.sigterm, unread: 2)])
+            await deliver(.sigterm, times: 2)
+            try await Task.sleep(for: .seconds(20))
+            withExtendedLifetime(events) {}
+        }
+    }
+
+    @Test("an ended subscription escalates no more")
+    func ended() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            install(countingHandler, for: .sigterm)
+            let other = try SignalEvents(.sigterm)
+            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            await deliver(.sigterm)
+            events.finish()
+            await deliver(.sigterm, times: 3)
+            try await Task.sleep(for: .milliseconds(200))
+            other.finish()
+            #expect(await other.rest().deliveries == 4)
+        }
+    }
+}
+
+/// Every thread of the cooperative pool but this one, every Dispatch thread, and the main queue.
+private func blockEverything() {
+    for _ in 0..<64 {
+        Task.detached { sleep(1000) }
+        DispatchQueue.global().async { sleep(1000) }
+        DispatchQueue.global(qos: .userInteractive).async { sleep(1000) }
+        DispatchQueue(label: "stuck").async { sleep(1000) }
+    }
+    DispatchQueue.main.async { sleep(1000) }
+    usleep(200_000)
+}
+
+private func raiseSlowly(_ signal: Int32, times: Int) {
+    onThreadAndWait {
+        for _ in 0..<times {
+            raise(signal)
+            usleep(20_000)
+        }
+    }
+}

@@ -1,0 +1,127 @@
+// G5: a signal that is sent while a subscription ends is received, or meets what was there before; never both, never
+// neither.
+import Foundation
+import SignalBridge
+import Testing
+
+@Suite struct EndingRaces {
+    @Test("G5: of USR1s that race with finish(), each is received or handled")
+    func finish() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            install(countingHandler, for: .sigusr1)
+            var received = 0
+            var sent = 0
+            for round in 0..<flood(2000) {
+                let events = try SignalEvents(.sigusr1)
+                async let raised: Void = deliver(.sigusr1, times: 20)
+                for _ in 0..<(round % 50) * 20 { _ = getppid() }
+                events.finish()
+                received += await events.rest().deliveries
+                await raised
+                sent += 20
+            }
+            #expect(await eventually(within: 5) { received + handledCount == sent })
+            #expect(received > 0 && handledCount > 0, "received \(received), handled \(handledCount)")
+        }
+    }
+
+    @Test("G5: a SIGTERM that races with the end is received, or meets the handler from before, exactly once")
+    func terminate() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            install(countingHandler, for: .sigterm)
+            let received = Shared(0)
+            let endings: [@Sendable (Int) async throws -> Void] = [
+                { delay in
+                    let subscription = try SignalSubscription(.sigterm) { event in received { $0 += event.count } }
+                    async let raised: Void = deliver(.sigterm)
+                    spin(delay)
+                    subscription.cancel()
+                    await raised
+                },
+                { delay in
+                    let waiter = try SignalWaiter(.sigterm)
+                    async let raised: Void = deliver(.sigterm)
+                    async let taken = onThread { waiter.next()?.count ?? 0 }
+                    spin(delay)
+                    waiter.cancel()
+                    let count = await taken
+                    received { $0 += count }
+                    await raised
+                },
+                { delay in
+                    async let raised: Void = deliver(.sigterm)
+                    let task = Task { try await nextSignal(.sigterm) }
+                    spin(delay)
+                    task.cancel()
+                    if let event = try await task.value { received { $0 += event.count } }
+                    await raised
+                },
+            ]
+            for (index, end) in endings.enumerated() {
+                for round in 0..<flood(300) {
+                    let before = received.now + handledCount
+                    try await end(round % 30)
+                    let once = await eventually(within: 5) { received.now + handledCount == before + 1 }
+                    try #require(once, "ending \(index), round \(round): \(received.now + handledCount - before)")
+                }
+            }
+            try await Task.sleep(for: .milliseconds(50))
+            #expect(received.now + handledCount == 3 * flood(300))
+            #expect(received.now > 0 && handledCount > 0, "received \(received.now), handled \(handledCount)")
+        }
+    }
+
+    @Test("G5, G6: with .chain the handler from before has each, whatever the race")
+    func chained() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            install(countingHandler, for: .sigterm)
+            for round in 0..<flood(500) {
+                let subscription = try SignalSubscription(.sigterm, options: .chain) { _ in }
+                async let raised: Void = deliver(.sigterm, times: 5)
+                spin(round % 50)
+                subscription.cancel()
+                await raised
+            }
+            try await Task.sleep(for: .milliseconds(100))
+            #expect(handledCount == 5 * flood(500), "none is lost, none is sent again")
+        }
+    }
+
+    @Test("G5: subscriptions that start and end on many threads leave every disposition as it was")
+    func manyThreads() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let signals: [SignalNumber] = [.sigusr1, .sigusr2, .sighup, .realtime(0)]
+            for signal in signals { install(countingHandler, for: signal, mask: [.sigwinch]) }
+            let before = signals.map(action(of:))
+            async let noise: Void = deliver(.sigusr1, .sigusr2, .sighup, .realtime(0), times: flood(5000))
+            await withTaskGroup(of: Void.self) { group in
+                for kind in 0..<4 {
+                    group.addTask {
+                        await onThread {
+                            for _ in 0..<flood(500) {
+                                do {
+                                    switch kind {
+                                    case 0: try SignalEvents(signals).finish()
+                                    case 1: try SignalSubscription(signals) { _ in }.cancel()
+                                    case 2: try SignalWaiter(signals).cancel()
+                                    default: _ = try SignalEvents(.sighup, .sigusr1, options: .chain)
+                                    }
+                                } catch { Issue.record(error) }
+                            }
+                        }
+                    }
+                }
+            }
+            await noise
+            #expect(await eventually { signals.map(action(of:)) == before })
+        }
+    }
+}
+
+private func spin(_ delay: Int) {
+    for _ in 0..<delay * 100 { _ = getppid() }
+}

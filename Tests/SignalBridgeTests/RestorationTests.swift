@@ -1,0 +1,169 @@
+// G5: a process is left as it was found.
+import Foundation
+import SignalBridge
+import Testing
+
+/// Starts subscriptions to every signal that can be caught, of one kind, and ends them in one way.
+private let endings: [(name: String, run: @Sendable ([SignalNumber]) async throws -> Void)] = [
+    ("SignalEvents.finish", { signals in try SignalEvents(signals).finish() }),
+    ("the last copy of SignalEvents", { signals in try dropEvents(signals) }),
+    ("withSignalEvents returns", { signals in try await withSignalEvents(signals) { _ in armed(signals) } }),
+    (
+        "withSignalEvents throws",
+        { signals in
+            let error = await #expect(throws: CancellationError.self) {
+                try await withSignalEvents(signals) { _ in
+                    armed(signals)
+                    throw CancellationError()
+                }
+            }
+            #expect(error != nil)
+        }
+    ),
+    ("SignalSubscription.cancel", { signals in try SignalSubscription(signals) { _ in }.cancel() }),
+    ("the last reference to a SignalSubscription", { signals in try dropSubscription(signals) }),
+    ("SignalWaiter.cancel", { signals in try SignalWaiter(signals).cancel() }),
+    ("the last reference to a SignalWaiter", { signals in try dropWaiter(signals) }),
+    (
+        "nextSignal, cancelled",
+        { signals in
+            let task = Task { try await nextSignal(signals) }
+            #expect(await eventually { isHandled(signals[0]) })
+            task.cancel()
+            let event = try await task.value
+            #expect(event == nil)
+        }
+    ),
+    (
+        "nextSignal, answered",
+        { signals in
+            let task = Task { try await nextSignal(signals) }
+            #expect(await eventually { isHandled(.sigwinch) && isHandled(signals.last!) })
+            kill(getpid(), SIGWINCH)
+            let event = try await task.value
+            #expect(event?.signal == .sigwinch)
+        }
+    ),
+    (
+        "a request that was refused half-way",
+        { signals in
+            let error = refusal { _ = try SignalEvents(signals + [.sigkill]) }
+            #expect(error?.code == .uncatchable)
+        }
+    ),
+]
+
+private func armed(_ signals: [SignalNumber]) { #expect(signals.allSatisfy(isHandled)) }
+private func isHandled(_ signal: SignalNumber) -> Bool { (try? SignalDiagnostics(for: signal).isArmed) ?? false }
+
+@inline(never) private func dropEvents(_ signals: [SignalNumber]) throws {
+    let events = try SignalEvents(signals)
+    withExtendedLifetime(events) { armed(signals) }
+}
+
+@inline(never) private func dropSubscription(_ signals: [SignalNumber]) throws {
+    let subscription = try SignalSubscription(signals) { _ in }
+    withExtendedLifetime(subscription) { armed(signals) }
+}
+
+@inline(never) private func dropWaiter(_ signals: [SignalNumber]) throws {
+    let waiter = try SignalWaiter(signals)
+    withExtendedLifetime(waiter) { armed(signals) }
+}
+
+@Suite struct Restoration {
+    @Test("G5: after any ending, handler, flags and mask of every signal are those from before")
+    func everyEnding() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let untouched = catchable.map(action(of:))  // among them the Swift runtime's own, if it has installed any
+            for (name, run) in endings {
+                try await run(catchable)
+                for (signal, before) in zip(catchable, untouched) {
+                    #expect(action(of: signal) == before, "\(signal) after \(name)")
+                }
+            }
+        }
+    }
+
+    @Test("G5: so are foreign handlers, with unusual flags and masks")
+    func foreignHandlers() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            install(countingHandler, for: .sigquit, flags: SA_NODEFER | SA_RESTART | SA_ONSTACK, mask: [.sighup])
+            install(countingHandler, for: .sigusr1, flags: Int32(bitPattern: UInt32(SA_RESETHAND)), mask: [.sigusr2])
+            install(otherHandler, for: .sigchld, flags: SA_NOCLDSTOP | SA_NOCLDWAIT)
+            signal(SIGHUP, SIG_IGN)
+            let signals: [SignalNumber] = [.sigquit, .sigusr1, .sigchld, .sighup]
+            let before = signals.map(action(of:))
+            for (name, run) in endings {
+                try await run([.sigwinch] + signals)
+                #expect(signals.map(action(of:)) == before, "after \(name)")
+            }
+        }
+    }
+
+    @Test("G5: only the last of several subscriptions restores")
+    func lastOne() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            install(countingHandler, for: .sigusr1)
+            let before = action(of: .sigusr1)
+            let events = try SignalEvents(.sigusr1)
+            let callback = try SignalSubscription(.sigusr1) { _ in }
+            let waiter = try SignalWaiter(.sigusr1)
+            events.finish()
+            #expect(action(of: .sigusr1) != before)
+            waiter.cancel()
+            #expect(action(of: .sigusr1) != before)
+            await deliver(.sigusr1)
+            callback.cancel()
+            #expect(action(of: .sigusr1) == before)
+            #expect(handledCount == 0)
+        }
+    }
+
+    @Test("G5: under a foreign handler on top ours stays, and passes on what that one hands down")
+    func foreignOnTop() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            install(countingHandler, for: .sigusr1)
+            let events = try SignalEvents(.sigusr1)
+            var ours = sigaction()
+            sigaction(SIGUSR1, nil, &ours)
+            savedHandler = Saved(ours)
+            var theirs = sigaction()
+            #if os(Linux)
+                theirs.__sigaction_handler.sa_sigaction = { savedHandler.run($0, $1, $2) }
+            #else
+                theirs.__sigaction_u.__sa_sigaction = { savedHandler.run($0, $1, $2) }
+            #endif
+            theirs.sa_flags = SA_SIGINFO
+            sigaction(SIGUSR1, &theirs, nil)
+            let onTop = action(of: .sigusr1)
+            await deliver(.sigusr1)
+            events.finish()
+            #expect(await events.rest().deliveries == 1)
+            #expect(action(of: .sigusr1) == onTop, "theirs is not taken away")
+            #expect(handledCount == 0)
+            await deliver(.sigusr1)
+            #expect(handledCount == 1, "ours passes it to the one from before")
+        }
+    }
+}
+
+/// The handler that a foreign one was installed over.
+private struct Saved: @unchecked Sendable {
+    let action: sigaction
+    init(_ action: sigaction) { self.action = action }
+
+    func run(_ signal: Int32, _ info: UnsafeMutablePointer<siginfo_t>?, _ context: UnsafeMutableRawPointer?) {
+        #if os(Linux)
+            action.__sigaction_handler.sa_sigaction(signal, info, context)
+        #else
+            action.__sigaction_u.__sa_sigaction(signal, info, context)
+        #endif
+    }
+}
+
+nonisolated(unsafe) private var savedHandler = Saved(sigaction())

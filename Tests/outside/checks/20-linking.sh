@@ -1,0 +1,29 @@
+# what the programs are linked to
+
+links_to() {
+    ldd "$programs/$1" >"$work/ldd" 2>&1
+    grep -q -e "$2" "$work/ldd"
+}
+
+links_not_to() {
+    if links_to "$@"; then
+        sed 's/^/    /' "$work/ldd"
+        return 1
+    fi
+}
+
+swift_runtime='libswift\|libdispatch\|libBlocksRuntime\|libFoundation\|lib_Foundation'
+output=
+if command -v ldd >/dev/null 2>&1; then
+    check "a C program has no Swift library" links_not_to c-poll "$swift_runtime"
+    check "a C++ program has no Swift library" links_not_to cxx-poll "$swift_runtime"
+    check "no Foundation unless asked for" links_not_to parked 'Foundation'
+    if [ "$configuration" = static ]; then
+        check "a static program has no Swift library" links_not_to parked "$swift_runtime"
+        check "a static program with Foundation has none either" links_not_to parked-foundation "$swift_runtime"
+    else
+        check "Foundation is there when asked for" links_to parked-foundation 'Foundation'
+    fi
+else
+    skip "linking: no ldd"
+fi

@@ -1,0 +1,43 @@
+# nothing happens while no signal comes (G13)
+
+# Of all threads: how often each gave up or lost its processor.
+switches() {
+    cat /proc/"$program"/task/*/status | grep ctxt_switches
+}
+
+if [ -r /proc/self/status ]; then
+    start "$programs/parked" idle
+    sleep 7 # Dispatch lets a worker that served the start go after five seconds
+    before=$(switches)
+    sleep 2
+    check "idle: no context switch in two seconds" same "$before" "$(switches)"
+
+    # Attaching interrupts what sleeps, which makes a system call or two; two quiet seconds begin after that.
+    if command -v strace >/dev/null 2>&1; then
+        strace -f -ttt -o "$work/trace" -p "$program" 2>"$work/attached" &
+        tracer=$!
+        sleep 0.5
+        from=$(date +%s)
+        sleep 3.2
+        attached=$(kill -0 "$tracer" 2>/dev/null && echo yes)
+        kill -INT "$tracer" 2>/dev/null
+        kill -TERM "$tracer" 2>/dev/null
+        wait "$tracer" 2>/dev/null
+        tracer=
+        if [ "$attached" = yes ]; then
+            calls=$(awk -v from="$from" '$2 >= from + 1 && $2 < from + 3' "$work/trace")
+            check "idle: no system call in two seconds" same "$calls" ""
+            [ -z "$calls" ] || echo "$calls" | sed 's/^/    /'
+        else
+            skip "idle: no system call: $(head -n 1 "$work/attached")"
+        fi
+    else
+        skip "idle: no system call: there is no strace"
+    fi
+
+    kill -TERM "$program"
+    finish
+    check "idle: still takes TERM, exit 0" said '^ending: exited 0$'
+else
+    skip "idle: there is no /proc"
+fi
