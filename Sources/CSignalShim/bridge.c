@@ -19,7 +19,7 @@ bool csigshim__is_open(const struct csigshim_bridge *bridge)
 
 int csigshim_open(csigshim_bridge **out, int mechanism)
 {
-    sigset_t mask;
+    csigshim__guard guard;
     if (out == NULL || (mechanism != CSIGSHIM_HANDLER && mechanism != CSIGSHIM_SIGNALFD)) {
         errno = EINVAL;
         return -1;
@@ -28,7 +28,7 @@ int csigshim_open(csigshim_bridge **out, int mechanism)
         errno = ENOTSUP;
         return -1;
     }
-    if (csigshim__enter(&mask) != 0)
+    if (csigshim__enter(&guard) != 0)
         return -1;
     int result = -1;
     unsigned i = 0;
@@ -54,7 +54,7 @@ int csigshim_open(csigshim_bridge **out, int mechanism)
     *out = bridge;
     result = 0;
 out:
-    csigshim__leave(&mask);
+    csigshim__leave(&guard);
     return result;
 }
 
@@ -91,10 +91,10 @@ static void remove_locked(struct csigshim_bridge *bridge, int signo)
 
 int csigshim_close(csigshim_bridge *bridge)
 {
-    sigset_t mask;
+    csigshim__guard guard;
     if (!csigshim__is_open(bridge))
         return -1;
-    if (csigshim__enter(&mask) != 0)
+    if (csigshim__enter(&guard) != 0)
         return csigshim__whose() == CSIGSHIM__BORROWED ? 0 : -1;
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
         if (atomic_load(&bridge->subscriptions[signo].flags) != 0)
@@ -103,19 +103,19 @@ int csigshim_close(csigshim_bridge *bridge)
     csigshim__discard(bridge);
     atomic_store(&bridge->inherited, false);
     atomic_store(&bridge->open, false);
-    csigshim__leave(&mask);
+    csigshim__leave(&guard);
     return 0;
 }
 
 /* Locks for a call that changes a subscription of an open bridge of this process. */
-static int enter_bridge(struct csigshim_bridge *bridge, int signo, sigset_t *mask)
+static int enter_bridge(struct csigshim_bridge *bridge, int signo, csigshim__guard *guard)
 {
-    if (!csigshim__is_open(bridge) || csigshim__check(signo) != 0 || csigshim__enter(mask) != 0)
+    if (!csigshim__is_open(bridge) || csigshim__check(signo) != 0 || csigshim__enter(guard) != 0)
         return -1;
     if (!atomic_load(&bridge->inherited))
         return 0;
     errno = EPERM;
-    csigshim__leave(mask);
+    csigshim__leave(guard);
     return -1;
 }
 
@@ -126,18 +126,18 @@ static bool ignored_underneath(int signo)
     if (sigaction(signo, NULL, &now) != 0)
         return false;
     if (csigshim__is_ours(&now))
-        now = csigshim__underneath(signo);
+        now = csigshim__underneath(atomic_load(&csigshim__dispositions[signo].previous));
     return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN;
 }
 
 int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags)
 {
-    sigset_t mask;
+    csigshim__guard guard;
     if (flags & ~(unsigned)(CSIGSHIM_CHAIN | CSIGSHIM_KEEP_IGNORED)) {
         errno = EINVAL;
         return -1;
     }
-    if (enter_bridge(bridge, signo, &mask) != 0)
+    if (enter_bridge(bridge, signo, &guard) != 0)
         return -1;
     struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
     int result = -1;
@@ -150,6 +150,7 @@ int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags)
         atomic_store(&subscription->escalate_at, 0);
         atomic_fetch_add(&subscription->epoch, 1);
         atomic_store(&subscription->flags, CSIGSHIM__ACTIVE | (flags & CSIGSHIM_CHAIN));
+        atomic_fetch_add(&csigshim__additions, 1);
         result = csigshim__install(signo);
         if (result != 0) {
             const int saved_errno = errno;
@@ -158,16 +159,16 @@ int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags)
             errno = saved_errno;
         }
     }
-    csigshim__leave(&mask);
+    csigshim__leave(&guard);
     return result;
 }
 
 int csigshim_remove(csigshim_bridge *bridge, int signo)
 {
-    sigset_t mask;
+    csigshim__guard guard;
     if (!csigshim__is_open(bridge) || csigshim__check(signo) != 0)
         return -1;
-    if (csigshim__enter(&mask) != 0)
+    if (csigshim__enter(&guard) != 0)
         return csigshim__whose() == CSIGSHIM__BORROWED ? 0 : -1;
     int result = -1;
     if (atomic_load(&bridge->subscriptions[signo].flags) == 0) {
@@ -176,31 +177,34 @@ int csigshim_remove(csigshim_bridge *bridge, int signo)
         remove_locked(bridge, signo);
         result = 0;
     }
-    csigshim__leave(&mask);
+    csigshim__leave(&guard);
     return result;
 }
 
 int csigshim_set_chain(csigshim_bridge *bridge, int signo, int on)
 {
-    sigset_t mask;
-    if (enter_bridge(bridge, signo, &mask) != 0)
+    csigshim__guard guard;
+    if (enter_bridge(bridge, signo, &guard) != 0)
         return -1;
     struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
     int result = -1;
-    if (atomic_load(&subscription->flags) == 0) {
+    const unsigned before = atomic_load(&subscription->flags);
+    if (before == 0) {
         errno = ENOENT;
     } else {
         atomic_store(&subscription->flags, CSIGSHIM__ACTIVE | (on ? CSIGSHIM_CHAIN : 0u));
         result = csigshim__install(signo);
+        if (result != 0)
+            atomic_store(&subscription->flags, before);
     }
-    csigshim__leave(&mask);
+    csigshim__leave(&guard);
     return result;
 }
 
 int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread)
 {
-    sigset_t mask;
-    if (enter_bridge(bridge, signo, &mask) != 0)
+    csigshim__guard guard;
+    if (enter_bridge(bridge, signo, &guard) != 0)
         return -1;
     int result = -1;
     if (csigshim_default_of(signo) != CSIGSHIM_TERMINATES) {
@@ -211,14 +215,14 @@ int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread)
         atomic_store(&bridge->subscriptions[signo].escalate_at, unread);
         result = 0;
     }
-    csigshim__leave(&mask);
+    csigshim__leave(&guard);
     return result;
 }
 
 int csigshim_after_fork(csigshim_bridge *bridge)
 {
-    sigset_t mask;
-    if (!csigshim__is_open(bridge) || csigshim__enter(&mask) != 0)
+    csigshim__guard guard;
+    if (!csigshim__is_open(bridge) || csigshim__enter(&guard) != 0)
         return -1;
     int result = 0;
     if (!atomic_load(&bridge->inherited))
@@ -234,6 +238,7 @@ int csigshim_after_fork(csigshim_bridge *bridge)
             continue;
         atomic_store(&subscription->unread, 0);
         atomic_store(&subscription->flags, (flags & CSIGSHIM_CHAIN) | CSIGSHIM__ACTIVE);
+        atomic_fetch_add(&csigshim__additions, 1);
         if (csigshim__install(signo) != 0)
             result = -1;
     }
@@ -242,6 +247,6 @@ int csigshim_after_fork(csigshim_bridge *bridge)
     else
         atomic_store(&bridge->inherited, false);
 out:
-    csigshim__leave(&mask);
+    csigshim__leave(&guard);
     return result;
 }

@@ -32,7 +32,8 @@ static bool ignores(const struct sigaction *action)
 
 static bool same(const struct sigaction *a, const struct sigaction *b)
 {
-    return a->sa_flags == b->sa_flags && memcmp(&a->sa_mask, &b->sa_mask, (CSIGSHIM__NSIG + 6) / 8) == 0 &&
+    return ((a->sa_flags ^ b->sa_flags) & ~CSIGSHIM__FOREIGN_FLAGS) == 0 &&
+           memcmp(&a->sa_mask, &b->sa_mask, (CSIGSHIM__NSIG + 6) / 8) == 0 &&
            ((a->sa_flags & SA_SIGINFO) ? a->sa_sigaction == b->sa_sigaction : a->sa_handler == b->sa_handler);
 }
 
@@ -42,13 +43,13 @@ static struct sigaction ours_over(int signo, const struct sigaction *under)
     struct sigaction ours;
     memset(&ours, 0, sizeof ours);
     ours.sa_sigaction = csigshim__handler;
-    /* Full, the C library's own signals included: asynchronous cancellation is one of them. Not the synchronous faults
-     * (the host's crash reporter must see ours too), nor ABRT. With an empty mask, signals that are pending together
-     * would run nested, last first. */
+    /* Full, the C library's own signals included: asynchronous cancellation is one of them. Not the synchronous faults:
+     * the host's crash reporter must see ours too. (KILL and STOP the kernel takes out.) With an empty mask, signals
+     * that are pending together would run nested, last first. */
     memset(&ours.sa_mask, 0xff, sizeof ours.sa_mask);
-    const int faults[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS, SIGABRT};
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-        sigdelset(&ours.sa_mask, faults[i]);
+    const int unmasked[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS, SIGKILL, SIGSTOP};
+    for (size_t i = 0; i < sizeof unmasked / sizeof *unmasked; i++)
+        sigdelset(&ours.sa_mask, unmasked[i]);
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
     const bool function = (under->sa_flags & SA_SIGINFO) || (under->sa_handler != SIG_DFL && !ignores(under));
     /* A read by a background process would be restarted, get TTIN again, and spin. A host whose handler had no
@@ -130,7 +131,8 @@ int csigshim__install(int signo)
         return -1;
     if (csigshim__is_ours(&now)) {
         disposition->installed = true;
-        const struct sigaction under = csigshim__underneath(signo), ours = ours_over(signo, &under);
+        const struct sigaction under = csigshim__underneath(atomic_load(&disposition->previous));
+        const struct sigaction ours = ours_over(signo, &under);
         return same(&ours, &now) ? 0 : sigaction(signo, &ours, NULL);
     }
     return disposition->installed ? 0 : put_over(signo, now);
@@ -146,7 +148,7 @@ bool csigshim__restore(int signo)
         disposition->linked = true;
         return false;
     }
-    const struct sigaction under = csigshim__underneath(signo);
+    const struct sigaction under = csigshim__underneath(atomic_load(&disposition->previous));
     return sigaction(signo, &under, NULL) == 0;
 }
 
@@ -155,32 +157,31 @@ void csigshim__review_installed(void)
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
         struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
         struct sigaction now;
-        if (!disposition->installed || sigaction(signo, NULL, &now) != 0)
-            continue;
-        const struct sigaction under = csigshim__underneath(signo);
-        if (same(&now, &under))
+        if (disposition->installed && (sigaction(signo, NULL, &now) != 0 || !csigshim__is_ours(&now))) {
             disposition->installed = false;
+            disposition->linked = true;
+        }
     }
 }
 
 int csigshim_state(int signo)
 {
-    sigset_t mask;
+    csigshim__guard guard;
     struct sigaction now;
-    if (csigshim__check(signo) != 0 || csigshim__enter(&mask) != 0)
+    if (csigshim__check(signo) != 0 || csigshim__enter(&guard) != 0)
         return -1;
     int state = CSIGSHIM_ABSENT;
     if (csigshim__wanted(signo))
         state = sigaction(signo, NULL, &now) == 0 && csigshim__is_ours(&now) ? CSIGSHIM_ARMED : CSIGSHIM_DISPLACED;
-    csigshim__leave(&mask);
+    csigshim__leave(&guard);
     return state;
 }
 
 int csigshim_rearm(int signo)
 {
-    sigset_t mask;
+    csigshim__guard guard;
     struct sigaction now;
-    if (csigshim__check(signo) != 0 || csigshim__enter(&mask) != 0)
+    if (csigshim__check(signo) != 0 || csigshim__enter(&guard) != 0)
         return -1;
     int result = -1;
     if (!csigshim__wanted(signo)) {
@@ -193,7 +194,7 @@ int csigshim_rearm(int signo)
             result = 0;
         }
     }
-    csigshim__leave(&mask);
+    csigshim__leave(&guard);
     return result;
 }
 
@@ -214,12 +215,12 @@ int csigshim_disposition(int signo)
 
 int csigshim_set_disposition(int signo, int disposition)
 {
-    sigset_t mask;
+    csigshim__guard guard;
     if (disposition != CSIGSHIM_DEFAULT && disposition != CSIGSHIM_IGNORED) {
         errno = EINVAL;
         return -1;
     }
-    if (csigshim__check(signo) != 0 || csigshim__enter(&mask) != 0)
+    if (csigshim__check(signo) != 0 || csigshim__enter(&guard) != 0)
         return -1;
     int result = -1;
     struct sigaction action;
@@ -229,25 +230,25 @@ int csigshim_set_disposition(int signo, int disposition)
         errno = EBUSY;
     else
         result = sigaction(signo, &action, NULL);
-    csigshim__leave(&mask);
+    csigshim__leave(&guard);
     return result;
 }
 
 /* Dying takes no lock: it must work whatever the other threads are doing. */
 int csigshim_default_action(int signo)
 {
-    sigset_t mask;
+    csigshim__guard guard;
     const int class = csigshim_classify(signo);
     if (class == CSIGSHIM_OUT_OF_RANGE || class == CSIGSHIM_RESERVED) {
         errno = EINVAL;
         return -1;
     }
-    if (class == CSIGSHIM_UNCATCHABLE)
-        return kill(getpid(), signo);
+    if (signo == SIGSTOP)
+        return kill(getpid(), SIGSTOP);
     if (csigshim_default_of(signo) == CSIGSHIM_TERMINATES)
         csigshim__die(signo);
     if (csigshim_default_of(signo) == CSIGSHIM_STOPS) {
-        if (csigshim__enter(&mask) != 0)
+        if (csigshim__enter(&guard) != 0)
             return -1;
         struct sigaction stop, before;
         memset(&stop, 0, sizeof stop);
@@ -255,7 +256,7 @@ int csigshim_default_action(int signo)
         sigaction(signo, &stop, &before);
         csigshim__strike(signo); /* returns when somebody sends CONT */
         sigaction(signo, &before, NULL);
-        csigshim__leave(&mask);
+        csigshim__leave(&guard);
     }
     return 0;
 }

@@ -64,12 +64,15 @@ int csigshim__renew_bell(struct csigshim_bridge *bridge)
         return -1;
     const struct csigshim__end new_read = bridge->read_end, new_write = bridge->write_end;
     if (csigshim__end_intact(&old_read) && csigshim__end_intact(&old_write) &&
-        csigshim__dup_onto(new_read.fd, old_read.fd) == 0 && csigshim__dup_onto(new_write.fd, old_write.fd) == 0) {
-        close(new_read.fd);
-        close(new_write.fd);
-        bridge->read_end.fd = old_read.fd; /* the same pipe by its old numbers */
-        bridge->write_end.fd = old_write.fd;
-        return 0;
+        csigshim__dup_onto(new_read.fd, old_read.fd) == 0) {
+        if (csigshim__dup_onto(new_write.fd, old_write.fd) == 0) {
+            close(new_read.fd);
+            close(new_write.fd);
+            bridge->read_end.fd = old_read.fd; /* the same pipe by its old numbers */
+            bridge->write_end.fd = old_write.fd;
+            return 0;
+        }
+        close(old_read.fd);
     }
     close_end(&old_read); /* the one that the host may have left */
     close_end(&old_write);

@@ -1,6 +1,7 @@
 /* Everything that runs in signal context. `make check` reads this file's undefined symbols from the object file, and
- * compares them with Tests/expected/handler-symbols. It makes these system calls: getpid, fstat, write (of one byte,
- * no cancellation point), and, off the usual path, rt_sigaction, rt_sigprocmask, gettid, tgkill, exit_group.
+ * compares them with Tests/expected/handler-symbols. It makes these system calls: getpid, fstat, clock_gettime (where
+ * there is no vDSO), write (of one byte, no cancellation point), and, off the usual path, rt_sigaction, rt_sigprocmask,
+ * gettid, tgkill, exit_group.
  *
  * A delivery, in order: whose memory is this; a record in the ring of each bridge that wants the signal; the doorbell;
  * and when all that is behind us, the previous handler. The argument:
@@ -23,8 +24,11 @@
  * an exchange too, so the look that follows sees its record. (Cleared before the pipe is emptied, a byte could be
  * taken away with `rung` set, and nobody would ever ring again.)
  *
- * Nested handlers. All signals are blocked but the synchronous faults and ABRT. A fault's handler is not ours. Our
- * ABRT handler may run inside us: it claims the next slot, which is the case above.
+ * Nested handlers. All signals are blocked but the synchronous faults, whose handlers are not ours. (A host whose
+ * handler of SEGV leaves by siglongjmp, and who gets a SEGV from another process while we run, leaves us half-way.)
+ *
+ * A signal that goes from one bridge to another. The bridges are looked at one by one, so `add` to one and `remove`
+ * from another may both fall between two looks: if nobody took the delivery and `additions` has moved, we look again.
  *
  * Children. A forked child finds `owner` wiped to zero by the kernel; a vforked child shares our memory but not our
  * pid; so neither gets past the first look, and neither writes to memory (which a vforked child would leave dirty if
@@ -37,7 +41,8 @@
  * sandbox proves nothing, and is taken for intact.
  *
  * Leaving by siglongjmp. The previous handler runs last, with no count held and no slot half filled, under the mask
- * that the kernel would have given it. A thread cancelled in here: there is no cancellation point, and asynchronous
+ * that the kernel would have given it (but for the temporary one of sigsuspend, ppoll or pselect, which a handler
+ * cannot see). A thread cancelled in here: there is no cancellation point, and asynchronous
  * cancellation is a signal too, which the mask holds off.
  *
  * The same delivery twice. Somebody who installed a handler over ours and was then put under ours by `rearm` may call
@@ -51,24 +56,46 @@ struct csigshim__disposition csigshim__dispositions[CSIGSHIM__NSIG];
 struct csigshim_bridge csigshim__bridges[CSIGSHIM__BRIDGES];
 _Atomic unsigned csigshim__bridges_used;
 
-_Atomic pid_t *csigshim__owner;
+_Atomic(_Atomic pid_t *) csigshim__owner;
+_Atomic unsigned csigshim__additions;
 
 enum { RECORDED = 1 << 16, ESCALATE = 1 << 17 };
+
+/* What signal(7) says of the default action. */
+int csigshim_default_of(int signo)
+{
+    switch (signo) {
+    case SIGCHLD:
+    case SIGURG:
+    case SIGWINCH:
+        return CSIGSHIM_IGNORES;
+    case SIGCONT:
+        return CSIGSHIM_CONTINUES;
+    case SIGSTOP:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+        return CSIGSHIM_STOPS;
+    default:
+        return csigshim__ignored_here(signo) ? CSIGSHIM_IGNORES : CSIGSHIM_TERMINATES;
+    }
+}
 
 /* The page that a fork wipes, and the pid that a vfork does not share. */
 enum csigshim__whose csigshim__whose(void)
 {
-    const pid_t owner = atomic_load_explicit(csigshim__owner, memory_order_relaxed);
-    if (owner == getpid())
-        return CSIGSHIM__OURS;
-    return owner == 0 ? CSIGSHIM__FORKED : CSIGSHIM__BORROWED;
+    _Atomic pid_t *const page = atomic_load_explicit(&csigshim__owner, memory_order_acquire);
+    const pid_t owner = page == NULL ? getpid() : atomic_load_explicit(page, memory_order_relaxed);
+    if (owner == 0)
+        return CSIGSHIM__FORKED;
+    return owner == getpid() ? CSIGSHIM__OURS : CSIGSHIM__BORROWED;
 }
 
 bool csigshim__end_intact(const struct csigshim__end *end)
 {
     struct stat now;
     if (fstat(end->fd, &now) != 0)
-        return errno != EBADF;
+        return errno != EBADF && errno != EOVERFLOW;
     return now.st_ino == end->inode && now.st_dev == end->device && now.st_mode == end->mode &&
            csigshim__birth(&now) == end->birth;
 }
@@ -98,7 +125,7 @@ static bool push(struct csigshim_bridge *bridge, const csigshim_event *event)
     struct csigshim__slot *const slots = atomic_load_explicit(&bridge->slots, memory_order_relaxed);
     size_t at = atomic_load_explicit(&bridge->tail, memory_order_relaxed);
     for (;;) {
-        struct csigshim__slot *slot = csigshim__place(slots, at);
+        struct csigshim__slot *slot = csigshim__slot_of(slots, at);
         const size_t empty = csigshim__empty_turn(at);
         const size_t turn = atomic_load_explicit(&slot->turn, memory_order_acquire);
         if (turn == empty) {
@@ -178,12 +205,14 @@ static void take_its_mask(const struct sigaction *action, int signo, const void 
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
-/* One call of ours: what the kernel handed over, and the errno that it interrupted. */
+/* One call of ours: what it was called with, the errno that it interrupts, and what is under ours, looked up once. */
 struct delivery {
     int signo;
     siginfo_t *info;
     void *context;
     int interrupted_errno;
+    bool is_owner; /* of this memory: a child's handler writes none */
+    struct csigshim__action *previous;
 };
 
 /* Calls a handler that is not ours as the kernel would have. If it is not the kernel who called ours, but somebody's
@@ -202,20 +231,16 @@ static void call(struct csigshim__action *action, const struct delivery *deliver
     memset(mark_place(delivery->info), 0, sizeof action);
 }
 
-static bool kernel_has_ours(int signo)
-{
-    struct sigaction now;
-    return sigaction(signo, NULL, &now) == 0 && csigshim__is_ours(&now);
-}
-
-/* Runs an action's handler, if it is one that has a call left: SA_RESETHAND means that its first call is its last. */
-static void run(struct csigshim__action *action, const struct delivery *delivery, bool kernel_called)
+/* Runs an action's handler. False: it is no function, or one with SA_RESETHAND that has had its one call. */
+static bool run(struct csigshim__action *action, const struct delivery *delivery, bool kernel_called)
 {
     if (action == NULL || !is_function(&action->saved))
-        return;
-    if ((action->saved.sa_flags & SA_RESETHAND) && atomic_exchange(&action->spent, true))
-        return;
+        return false;
+    if ((action->saved.sa_flags & SA_RESETHAND) &&
+        (delivery->is_owner ? atomic_exchange(&action->spent, true) : atomic_load(&action->spent)))
+        return false;
     call(action, delivery, kernel_called);
+    return true;
 }
 
 /* What SA_RESETHAND leaves of an action. */
@@ -226,10 +251,8 @@ static struct sigaction defaulted(struct sigaction action)
     return action;
 }
 
-/* What the kernel would have in our place. */
-struct sigaction csigshim__underneath(int signo)
+struct sigaction csigshim__underneath(struct csigshim__action *previous)
 {
-    struct csigshim__action *previous = atomic_load(&csigshim__dispositions[signo].previous);
     if ((previous->saved.sa_flags & SA_RESETHAND) && atomic_load(&previous->spent))
         return defaulted(previous->saved);
     return previous->saved;
@@ -246,50 +269,65 @@ void csigshim__strike(int signo)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* More than once, because another thread may be installing ours again at the same time. */
 void csigshim__die(int signo)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
-    sigaction(signo, &action, NULL);
-    csigshim__strike(signo);
+    for (int tries = 0; tries < 100; tries++) {
+        sigaction(signo, &action, NULL);
+        csigshim__strike(signo);
+    }
     _exit(128 + signo); /* the init of a PID namespace, whom no signal kills */
 }
 
-/* No bridge took the delivery: it meets what is underneath. */
-static void fall_back(const struct delivery *delivery)
+/* No bridge took the delivery: it meets what is underneath. The kernel's action is as before, if we come back. */
+static void fall_back(const struct delivery *delivery, const struct sigaction *now)
 {
-    const int signo = delivery->signo;
-    struct sigaction now, under = csigshim__underneath(signo);
-    if (sigaction(signo, NULL, &now) != 0)
+    const int signo = delivery->signo, action = csigshim_default_of(signo);
+    if (run(delivery->previous, delivery, csigshim__is_ours(now)))
         return;
-    if (is_function(&under)) {
-        run(atomic_load(&csigshim__dispositions[signo].previous), delivery, csigshim__is_ours(&now));
+    const struct sigaction under = csigshim__underneath(delivery->previous);
+    if (under.sa_handler == SIG_IGN || action == CSIGSHIM_IGNORES || action == CSIGSHIM_CONTINUES)
         return;
-    }
-    if (under.sa_handler == SIG_IGN)
-        return;
-    if (csigshim__is_ours(&now)) /* a bridge that lost its pipe: from now on it is as if we were gone */
+    if (csigshim__is_ours(now)) { /* a bridge that lost its pipe */
         sigaction(signo, &under, NULL);
-    else if (is_function(&now)) /* somebody's handler calls ours for what it was: the decision is his */
-        return;
-    csigshim__strike(signo);
+        csigshim__strike(signo);
+        sigaction(signo, now, NULL);
+    } else if (!is_function(now)) { /* what `remove` has just put back */
+        csigshim__strike(signo);
+    } /* else: somebody's handler calls ours for what it was, and the decision is his */
 }
 
 /* In a child, before it asks for its bridges. Writes no memory but this stack. */
 static void in_child(const struct delivery *delivery)
 {
     const int signo = delivery->signo;
-    const struct sigaction under = csigshim__underneath(signo);
-    const bool kernel_called = kernel_has_ours(signo);
+    const struct sigaction under = csigshim__underneath(delivery->previous);
+    struct sigaction now;
+    const bool kernel_called = sigaction(signo, NULL, &now) == 0 && csigshim__is_ours(&now);
     if (kernel_called) {
         const struct sigaction back = (under.sa_flags & SA_RESETHAND) ? defaulted(under) : under;
         sigaction(signo, &back, NULL);
     }
-    if (is_function(&under))
-        call(atomic_load(&csigshim__dispositions[signo].previous), delivery, kernel_called);
-    else if (kernel_called)
+    if (!run(delivery->previous, delivery, kernel_called) && kernel_called)
         csigshim__strike(signo); /* all of it is the kernel's from here on */
+}
+
+/* Again, if nobody took it and somebody subscribed while we looked: a signal that goes from one bridge to another is
+ * one's or the other's, though neither had it at each of our looks. */
+static unsigned offer(int signo, const csigshim_event *event)
+{
+    unsigned verdict, additions;
+    do {
+        additions = atomic_load(&csigshim__additions);
+        verdict = 0;
+        const unsigned used = atomic_load(&csigshim__bridges_used);
+        for (unsigned i = 0; i < used; i++)
+            verdict |= record(&csigshim__bridges[i], signo, event);
+    } while (!(verdict & RECORDED) && atomic_load(&csigshim__additions) != additions);
+    return verdict;
 }
 
 /* In the process whose bridges they are. */
@@ -298,30 +336,49 @@ static void in_owner(const struct delivery *delivery)
     const int signo = delivery->signo;
     csigshim_event event;
     describe(&event, signo, delivery->info);
-    unsigned verdict = 0;
-    const unsigned used = atomic_load(&csigshim__bridges_used);
-    for (unsigned i = 0; i < used; i++)
-        verdict |= record(&csigshim__bridges[i], signo, &event);
+    const unsigned verdict = offer(signo, &event);
     if (verdict & ESCALATE)
         csigshim__die(signo);
-    if (!(verdict & RECORDED))
-        fall_back(delivery);
-    else if (verdict & CSIGSHIM_CHAIN)
-        run(atomic_load(&csigshim__dispositions[signo].previous), delivery, kernel_has_ours(signo));
+    if ((verdict & (RECORDED | CSIGSHIM_CHAIN)) == RECORDED)
+        return;
+    struct sigaction now;
+    if (sigaction(signo, NULL, &now) != 0)
+        return;
+    if (verdict & RECORDED)
+        (void)run(delivery->previous, delivery, csigshim__is_ours(&now));
+    else
+        fall_back(delivery, &now);
 }
 
 void csigshim__handler(int signo, siginfo_t *info, void *context)
 {
-    const struct delivery delivery = {signo, info, context, errno};
-    const bool ours = csigshim__whose() == CSIGSHIM__OURS;
+    struct delivery delivery = {signo, info, context, errno, csigshim__whose() == CSIGSHIM__OURS, NULL};
     struct csigshim__action *mark = marked(signo, info);
+    delivery.previous = atomic_load(&csigshim__dispositions[signo].previous);
     if (mark != NULL) /* called from the handler that we are just calling */
-        run(mark->below, &delivery, false);
-    else if (ours)
+        (void)run(mark->below, &delivery, false);
+    else if (delivery.is_owner)
         in_owner(&delivery);
     else
         in_child(&delivery);
     errno = delivery.interrupted_errno;
+}
+
+/* Calls once what a handler calls, so that the dynamic linker need not look it up on a small signal stack. */
+void csigshim__bind_symbols(void)
+{
+    csigshim_event event;
+    siginfo_t info;
+    sigset_t mask;
+    struct csigshim__end none = {.fd = -1};
+    memset(&info, 0, sizeof info);
+    describe(&event, 0, &info);
+    (void)csigshim__end_intact(&none);
+    csigshim__write_byte(-1);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    (void)sigaction(SIGTERM, NULL, NULL);
 }
 
 int csigshim_reset_for_exec(void)
@@ -330,10 +387,10 @@ int csigshim_reset_for_exec(void)
     int result = 0;
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
         struct sigaction now;
-        if (atomic_load(&csigshim__dispositions[signo].previous) == NULL || sigaction(signo, NULL, &now) != 0 ||
-            !csigshim__is_ours(&now))
+        struct csigshim__action *previous = atomic_load(&csigshim__dispositions[signo].previous);
+        if (previous == NULL || sigaction(signo, NULL, &now) != 0 || !csigshim__is_ours(&now))
             continue;
-        const struct sigaction under = csigshim__underneath(signo);
+        const struct sigaction under = csigshim__underneath(previous);
         if (sigaction(signo, &under, NULL) != 0)
             result = -1;
     }

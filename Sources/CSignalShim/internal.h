@@ -79,7 +79,7 @@ struct csigshim__disposition {
     bool linked;                                 /* locked: somebody may have saved ours, and call it */
 };
 
-static inline struct csigshim__slot *csigshim__place(struct csigshim__slot *slots, size_t position)
+static inline struct csigshim__slot *csigshim__slot_of(struct csigshim__slot *slots, size_t position)
 {
     return &slots[position % CSIGSHIM__SLOTS];
 }
@@ -93,7 +93,8 @@ extern struct csigshim_bridge csigshim__bridges[CSIGSHIM__BRIDGES];
 extern _Atomic unsigned csigshim__bridges_used; /* high-water mark */
 extern struct csigshim__disposition csigshim__dispositions[CSIGSHIM__NSIG];
 
-extern _Atomic pid_t *csigshim__owner; /* the pid whose memory this is, on a page that fork wipes to 0 */
+extern _Atomic(_Atomic pid_t *) csigshim__owner; /* the pid whose memory this is, on a page that fork wipes to 0 */
+extern _Atomic unsigned csigshim__additions;     /* subscriptions that ever became active */
 
 /* handler.c: all that may run in signal context */
 enum csigshim__whose { CSIGSHIM__OURS, CSIGSHIM__FORKED, CSIGSHIM__BORROWED };
@@ -101,8 +102,9 @@ enum csigshim__whose csigshim__whose(void); /* BORROWED: a vforked child, which 
 void csigshim__handler(int signo, siginfo_t *info, void *context);
 bool csigshim__end_intact(const struct csigshim__end *end);
 void csigshim__ring(struct csigshim_bridge *bridge);
-struct sigaction csigshim__underneath(int signo);
+struct sigaction csigshim__underneath(struct csigshim__action *previous); /* what the kernel would have for ours */
 void csigshim__strike(int signo);
+void csigshim__bind_symbols(void);
 void csigshim__die(int signo);
 
 static inline bool csigshim__is_ours(const struct sigaction *action)
@@ -111,17 +113,19 @@ static inline bool csigshim__is_ours(const struct sigaction *action)
 }
 
 /* process.c: the lock, and children */
-int csigshim__enter(sigset_t *mask); /* locks, all signals blocked, and makes a forked child's copy its own */
-void csigshim__leave(const sigset_t *mask);
-int csigshim__start(void); /* once, before the first bridge */
+typedef struct {
+    sigset_t mask;
+    int cancellation;
+} csigshim__guard;
+int csigshim__enter(csigshim__guard *guard); /* locks, all signals blocked, and makes a forked child's copy its own */
+void csigshim__leave(const csigshim__guard *guard);
 void csigshim__make_dormant(struct csigshim_bridge *bridge);
 
 /* disposition.c; all locked */
 int csigshim__install(int signo);
 bool csigshim__restore(int signo); /* false: somebody is on top of ours */
 bool csigshim__wanted(int signo);
-void csigshim__review_installed(
-    void); /* in a forked child: takes back `installed` where the saved action is in again */
+void csigshim__review_installed(void); /* in a forked child: where ours is not in any more */
 
 /* doorbell.c */
 int csigshim__open_bell(struct csigshim_bridge *bridge);

@@ -6,6 +6,8 @@
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE 1
 #endif
+#undef _FILE_OFFSET_BITS /* or fstat refuses large files where off_t has 32 bits */
+#define _FILE_OFFSET_BITS 64
 #include "include/CSignalShim.h"
 #include <fcntl.h>
 #include <pthread.h>
@@ -65,6 +67,13 @@ static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
 }
 #endif
 
+/* A flag that the C library adds to what it gives to the kernel; sigaction(2) hands it back. */
+#if defined(__linux__)
+enum { CSIGSHIM__FOREIGN_FLAGS = 0x04000000 }; /* SA_RESTORER */
+#else
+enum { CSIGSHIM__FOREIGN_FLAGS = 0 };
+#endif
+
 /* Sends signo to the calling thread. By hand on Linux, because some C libraries cache the numbers that a vforked
  * child must not trust. */
 #if defined(__linux__)
@@ -91,6 +100,20 @@ static inline void csigshim__interrupted_mask(const void *context, sigset_t *mas
     sigemptyset(mask);
     /* the kernel's set may be shorter than the C library's: take only the bits that are signals */
     memcpy(mask, &((const ucontext_t *)context)->uc_sigmask, (CSIGSHIM__NSIG + 6) / 8);
+}
+#endif
+
+/* Signals that only some systems ignore by default. */
+#if defined(__linux__)
+static inline bool csigshim__ignored_here(int signo)
+{
+    (void)signo;
+    return false;
+}
+#else
+static inline bool csigshim__ignored_here(int signo)
+{
+    return signo == SIGIO || signo == SIGINFO;
 }
 #endif
 

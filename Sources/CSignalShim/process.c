@@ -1,7 +1,9 @@
 /* The lock, and what fork does to it.
  *
- * One lock guards all that handlers do not touch. It is taken with all signals blocked: a host's handler that leaves
- * by siglongjmp must not leave with the lock. pthread_atfork holds it across a fork, so a child finds the tables whole.
+ * One lock guards all that handlers do not touch. It is taken with all signals blocked and cancellation off: neither a
+ * host's handler that leaves by siglongjmp nor a cancelled thread may leave with the lock. pthread_atfork holds it
+ * across a fork, so a child finds the tables whole; atfork handlers of the host, which run on the forking thread while
+ * it is held, may call us all the same.
  *
  * `owner` says whose memory this is. fork wipes it (the kernel on Linux and BSD; elsewhere the atfork handler, before
  * which the pid alone tells), and the first call in the child that needs the lock makes the copy the child's own: its
@@ -13,35 +15,58 @@
 #include <dlfcn.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static sigset_t forking_mask; /* the forking thread's, while it holds the lock across fork */
+static _Atomic bool forking; /* by the thread below, which holds the lock */
+static _Atomic pthread_t forker;
+static csigshim__guard forking_guard; /* the forking thread's */
 
-static void block_all(sigset_t *before)
+static bool is_forking(void)
+{
+    return atomic_load(&forking) && pthread_equal(atomic_load(&forker), pthread_self());
+}
+
+static void hold_off(csigshim__guard *guard)
 {
     sigset_t all;
     sigfillset(&all);
-    const int faults[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS, SIGABRT};
+    const int faults[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS};
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
         sigdelset(&all, faults[i]);
-    pthread_sigmask(SIG_SETMASK, &all, before);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancellation);
+    pthread_sigmask(SIG_SETMASK, &all, &guard->mask);
+}
+
+static void let_go(const csigshim__guard *guard)
+{
+    const int saved_errno = errno;
+    int ignored;
+    pthread_sigmask(SIG_SETMASK, &guard->mask, NULL);
+    pthread_setcancelstate(guard->cancellation, &ignored);
+    errno = saved_errno;
 }
 
 static void before_fork(void)
 {
-    sigset_t mask;
-    block_all(&mask);
+    csigshim__guard guard;
+    hold_off(&guard);
     pthread_mutex_lock(&lock);
-    forking_mask = mask;
+    forking_guard = guard;
+    atomic_store(&forker, pthread_self());
+    atomic_store(&forking, true);
 }
 
 static void after_fork_in_parent(void)
 {
-    const sigset_t mask = forking_mask;
-    csigshim__leave(&mask);
+    const csigshim__guard guard = forking_guard;
+    atomic_store(&forking, false);
+    pthread_mutex_unlock(&lock);
+    let_go(&guard);
 }
 
 static void after_fork_in_child(void)
 {
-    atomic_store(csigshim__owner, 0);
+    _Atomic pid_t *const owner = atomic_load(&csigshim__owner);
+    if (atomic_load(owner) != getpid()) /* an earlier handler may have asked for its bridges already */
+        atomic_store(owner, 0);
     after_fork_in_parent();
 }
 
@@ -65,57 +90,57 @@ static void adopt(void)
         if (atomic_load(&csigshim__bridges[i].open))
             csigshim__make_dormant(&csigshim__bridges[i]);
     csigshim__review_installed();
-    atomic_store(csigshim__owner, getpid());
+    atomic_store(atomic_load(&csigshim__owner), getpid());
 }
 
-static int result_of_start;
-
-static void start(void)
+/* Locked, before the first bridge. */
+static int start(void)
 {
-    void *page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
-    if (page == MAP_FAILED || pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) != 0) {
-        result_of_start = errno;
-        return;
+    const size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    if (page == MAP_FAILED)
+        return -1;
+    const int failure = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    if (failure != 0) {
+        munmap(page, size);
+        errno = failure;
+        return -1;
     }
-    (void)csigshim__wipe_on_fork(page, (size_t)sysconf(_SC_PAGESIZE));
+    (void)csigshim__wipe_on_fork(page, size);
     /* Handlers point into this code: whatever contains it (a plugin, say) stays loaded from now on. */
     Dl_info here;
     if (dladdr((void *)&lock, &here) != 0)
         (void)dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-    csigshim__owner = page;
-    atomic_store(csigshim__owner, getpid());
+    csigshim__bind_symbols();
+    _Atomic pid_t *owner = page;
+    atomic_store(owner, getpid());
+    atomic_store(&csigshim__owner, owner);
+    return 0;
 }
 
-int csigshim__start(void)
+int csigshim__enter(csigshim__guard *guard)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, start);
-    if (result_of_start == 0)
-        return 0;
-    errno = result_of_start;
-    return -1;
-}
-
-int csigshim__enter(sigset_t *mask)
-{
-    if (csigshim__start() != 0)
-        return -1;
-    block_all(mask);
-    if (csigshim__whose() == CSIGSHIM__BORROWED) {
-        pthread_sigmask(SIG_SETMASK, mask, NULL);
+    hold_off(guard);
+    if (csigshim__whose() == CSIGSHIM__BORROWED) { /* before the lock: its memory is the parent's */
         errno = EPERM;
+        let_go(guard);
         return -1;
     }
-    pthread_mutex_lock(&lock);
-    if (csigshim__whose() == CSIGSHIM__FORKED)
+    if (!is_forking()) /* else: a host's atfork handler calls, and the lock is held for its thread */
+        pthread_mutex_lock(&lock);
+    _Atomic pid_t *const owner = atomic_load(&csigshim__owner);
+    if (owner == NULL && start() != 0) {
+        csigshim__leave(guard);
+        return -1;
+    }
+    if (owner != NULL && atomic_load(owner) == 0)
         adopt();
     return 0;
 }
 
-void csigshim__leave(const sigset_t *mask)
+void csigshim__leave(const csigshim__guard *guard)
 {
-    const int saved_errno = errno;
-    pthread_mutex_unlock(&lock);
-    pthread_sigmask(SIG_SETMASK, mask, NULL);
-    errno = saved_errno;
+    if (!is_forking())
+        pthread_mutex_unlock(&lock);
+    let_go(guard);
 }

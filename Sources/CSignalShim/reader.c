@@ -14,7 +14,7 @@ static size_t pop(struct csigshim_bridge *bridge, csigshim_event *events, size_t
     struct csigshim__slot *const slots = atomic_load(&bridge->slots);
     size_t count = 0;
     while (count < capacity) {
-        struct csigshim__slot *slot = csigshim__place(slots, bridge->head);
+        struct csigshim__slot *slot = csigshim__slot_of(slots, bridge->head);
         const size_t empty = csigshim__empty_turn(bridge->head);
         if (atomic_load_explicit(&slot->turn, memory_order_acquire) != empty + 1)
             break;
@@ -77,7 +77,7 @@ static void silence(struct csigshim_bridge *bridge)
 
 static bool something_left(struct csigshim_bridge *bridge)
 {
-    const size_t turn = atomic_load(&csigshim__place(atomic_load(&bridge->slots), bridge->head)->turn);
+    const size_t turn = atomic_load(&csigshim__slot_of(atomic_load(&bridge->slots), bridge->head)->turn);
     return atomic_load(&bridge->overflowed) || turn == csigshim__empty_turn(bridge->head) + 1;
 }
 
@@ -96,27 +96,27 @@ static void hand_out(struct csigshim_bridge *bridge, csigshim_event *event)
 
 ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t capacity)
 {
-    sigset_t mask;
+    csigshim__guard guard;
     if (!csigshim__is_open(bridge))
         return -1;
     if (events == NULL || capacity > SSIZE_MAX) {
         errno = EINVAL;
         return -1;
     }
-    if (capacity == 0 || csigshim__whose() != CSIGSHIM__OURS || atomic_load(&bridge->inherited))
+    if (capacity == 0)
         return 0;
-    if (csigshim__enter(&mask) != 0)
-        return -1;
-    size_t count = pop_both(bridge, events, capacity);
-    if (count < capacity) {
+    if (csigshim__enter(&guard) != 0)
+        return csigshim__whose() == CSIGSHIM__BORROWED ? 0 : -1;
+    size_t count = atomic_load(&bridge->inherited) ? 0 : pop_both(bridge, events, capacity);
+    if (count < capacity && !atomic_load(&bridge->inherited)) {
         silence(bridge);
         count += pop_both(bridge, events + count, capacity - count);
-        if (count == capacity && something_left(bridge) && csigshim__end_intact(&bridge->write_end))
+        if (something_left(bridge) && csigshim__end_intact(&bridge->write_end))
             csigshim__ring(bridge);
     }
     for (size_t i = 0; i < count; i++)
         hand_out(bridge, &events[i]);
-    csigshim__leave(&mask);
+    csigshim__leave(&guard);
     return (ssize_t)count;
 }
 
@@ -126,7 +126,8 @@ void csigshim__discard(struct csigshim_bridge *bridge)
 {
     struct csigshim__slot *const slots = atomic_load(&bridge->slots);
     for (const size_t tail = atomic_load(&bridge->tail); bridge->head != tail; bridge->head++)
-        atomic_store(&csigshim__place(slots, bridge->head)->turn, csigshim__empty_turn(bridge->head) + CSIGSHIM__SLOTS);
+        atomic_store(&csigshim__slot_of(slots, bridge->head)->turn,
+                     csigshim__empty_turn(bridge->head) + CSIGSHIM__SLOTS);
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
         atomic_store(&bridge->subscriptions[signo].overflow, 0);
     atomic_store(&bridge->overflowed, false);
@@ -165,7 +166,9 @@ int csigshim_wait(csigshim_bridge *bridge, int timeout_ms)
         const int ready = poll(&bell, 1, left);
         if (ready > 0 && (bell.revents & POLLIN))
             return 1;
-        if (ready < 0 && errno != EINTR)
+        if (ready > 0)
+            errno = EBADF;
+        if (ready > 0 || (ready < 0 && errno != EINTR))
             return -1;
         if (ready == 0 && timeout_ms >= 0)
             return 0;

@@ -1,4 +1,4 @@
-/* What signal(7) says of a number. Pure. Safe in signal context. */
+/* What signal(7) says of a number; the default actions, which the handler needs too, are in handler.c. */
 #include "internal.h"
 
 static int last_signal(void)
@@ -44,31 +44,6 @@ int csigshim_classify(int signo)
         return CSIGSHIM_FAULT;
     default:
         return CSIGSHIM_CATCHABLE;
-    }
-}
-
-int csigshim_default_of(int signo)
-{
-    switch (signo) {
-    case SIGCHLD:
-    case SIGURG:
-    case SIGWINCH:
-#if !defined(__linux__)
-    case SIGIO: /* BSD and macOS ignore these two; Linux dies of SIGIO and has no SIGINFO */
-#endif
-#if defined(SIGINFO)
-    case SIGINFO:
-#endif
-        return CSIGSHIM_IGNORES;
-    case SIGCONT:
-        return CSIGSHIM_CONTINUES;
-    case SIGSTOP:
-    case SIGTSTP:
-    case SIGTTIN:
-    case SIGTTOU:
-        return CSIGSHIM_STOPS;
-    default:
-        return CSIGSHIM_TERMINATES;
     }
 }
 

@@ -25,12 +25,15 @@ static int blocks(const char *tid, int signo)
 
 static ssize_t threads(int signo, pid_t *tids, size_t capacity, int wanted)
 {
-    ssize_t count = 0;
+    ssize_t count = -1;
+    int cancellation;
     if (csigshim__check(signo) != 0)
         return -1;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation); /* or a cancelled thread leaves files open */
     DIR *tasks = opendir("/proc/self/task");
     if (tasks == NULL)
-        return -1;
+        goto out;
+    count = 0;
     for (struct dirent *task; (task = readdir(tasks)) != NULL;) {
         if (task->d_name[0] == '.' || blocks(task->d_name, signo) != wanted)
             continue;
@@ -39,6 +42,8 @@ static ssize_t threads(int signo, pid_t *tids, size_t capacity, int wanted)
         count++;
     }
     closedir(tasks);
+out:
+    pthread_setcancelstate(cancellation, &cancellation);
     return count;
 }
 #else

@@ -131,14 +131,14 @@ import Testing
             let callback = try SignalSubscription(.sighup, .sigusr1, options: .keepIgnored) { _ in }
             let waiter = try SignalWaiter(.sighup, .sigusr1, options: .keepIgnored)
             #expect([events.ignoredSignals, callback.ignoredSignals, waiter.ignoredSignals] == [[.sighup], [.sighup], [.sighup]])
-            #expect(try SignalDisposition.current(of: .sighup) == .ignore)
+            #expect(disposition(of: .sighup) == .ignore)
             await deliver(.sighup, .sigusr1)
             events.finish()
             #expect(await events.rest().map(\.signal) == [.sigusr1])
             callback.cancel()
             waiter.cancel()
-            #expect(try SignalDisposition.current(of: .sighup) == .ignore)
-            #expect(try SignalDisposition.current(of: .sigusr1) == .default)
+            #expect(disposition(of: .sighup) == .ignore)
+            #expect(disposition(of: .sigusr1) == .default)
         }
     }
 
@@ -148,7 +148,7 @@ import Testing
             limit()
             try SignalDisposition.set(.ignore, for: .sighup)
             let greedy: Any = kind == 0 ? try SignalEvents(.sighup) : try SignalWaiter(.sighup)
-            #expect(try SignalDisposition.current(of: .sighup) == .handler)
+            #expect(disposition(of: .sighup) == .handler)
             let polite = try SignalEvents(.sighup, options: .keepIgnored)
             #expect(polite.ignoredSignals == [.sighup], "it was ignored when the process started")
             withExtendedLifetime(greedy) {}
@@ -165,7 +165,7 @@ import Testing
             await deliver(.sighup)
             events.finish()
             #expect(await events.rest().count == 1)
-            #expect(try SignalDisposition.current(of: .sighup) == .ignore)
+            #expect(disposition(of: .sighup) == .ignore)
         }
     }
 }

@@ -117,6 +117,8 @@ func action(of signal: SignalNumber) -> Action {
     return Action(handler: handler, flags: flags, mask: (1..<65).filter { sigismember(&action.sa_mask, $0) == 1 })
 }
 
+func disposition(of signal: SignalNumber) -> SignalDisposition? { try? SignalDisposition.current(of: signal) }
+
 typealias Handler = @convention(c) (Int32) -> Void
 
 func install(_ handler: Handler, for signal: SignalNumber, flags: Int32 = 0, mask: [SignalNumber] = []) {

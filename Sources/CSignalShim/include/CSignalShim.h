@@ -59,9 +59,10 @@ int csigshim_fd(const csigshim_bridge *bridge);
 int csigshim_capacity(const csigshim_bridge *bridge); /* unread deliveries that keep their details */
 
 /* Subscribing. CSIGSHIM_CHAIN: the previous handler runs as well, after the capture, as its own flags ask and once for
- * each delivery; SIG_DFL and SIG_IGN run nothing. CSIGSHIM_KEEP_IGNORED: where the signal is ignored at this moment,
- * nothing is added and the result is 1. After csigshim_remove, what was captured stays readable. The last removal of a
- * signal puts back the exact saved sigaction(2), unless somebody installed theirs on top of ours. */
+ * each delivery (but on the alternate signal stack, if its thread has one); SIG_DFL and SIG_IGN run nothing.
+ * CSIGSHIM_KEEP_IGNORED: where the signal is ignored at this moment, nothing is added and the result is 1. After
+ * csigshim_remove, what was captured stays readable. The last removal of a signal puts back the exact saved
+ * sigaction(2), unless somebody installed theirs on top of ours. */
 int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags);
 int csigshim_remove(csigshim_bridge *bridge, int signo);
 int csigshim_set_chain(csigshim_bridge *bridge, int signo, int on); /* changes CSIGSHIM_CHAIN without a gap */

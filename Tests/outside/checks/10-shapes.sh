@@ -34,7 +34,7 @@ delivery() {
 }
 
 for foundation in "" -foundation; do
-    for case in callback callback-sendable callback-main-queue task waiter-main-thread waiter-pthread; do
+    for case in callback callback-sendable callback-main-queue task detached-task waiter-main-thread waiter-pthread; do
         delivery "parked$foundation $case" "$programs/parked$foundation" $case
     done
     for case in loop scope; do

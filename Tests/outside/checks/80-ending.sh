@@ -7,16 +7,33 @@ for case in return exit exit-in-task unread; do
     check "subscribed at the end, $case: it was" said '^subscribed$'
 done
 
-# From the moment that it is subscribed, a program may be signalled at any time, also while it ends: it is not killed.
-# Before that moment it is, and by that signal only.
-rounds=0
-unharmed=0
-while [ $rounds -lt 25 ]; do
-    rounds=$((rounds + 1))
-    start_program "$programs/leaver" return
+# HUP, as fast as this shell can, from now on until the program is over.
+storm_until_end() {
     while alive; do kill -HUP "$program" 2>/dev/null; done
     finish
-    if said '^subscribed$'; then expected='^ending: exited 0$'; else expected='^ending: killed 1$'; fi
-    if said "$expected"; then unharmed=$((unharmed + 1)); else break; fi
+}
+
+# A program that is subscribed may be signalled at any time, also while it ends: it is not killed.
+rounds=0
+unharmed=0
+while [ $rounds -lt 10 ]; do
+    rounds=$((rounds + 1))
+    start_program "$programs/leaver" lingering
+    await '^subscribed$'
+    storm_until_end
+    said '^ending: exited 0$' && unharmed=$((unharmed + 1))
 done
-check "a storm of HUP until the end: exit 0 once subscribed" same $unharmed $rounds
+check "HUP without pause while it ends: exit 0" same $unharmed $rounds
+
+# While it starts, it is killed by the signal or subscribed, and nothing else: it does not hang, and does not crash.
+rounds=0
+clean=0
+while [ $rounds -lt 20 ]; do
+    rounds=$((rounds + 1))
+    start_program "$programs/leaver" return
+    sleep "0.0$((rounds / 4))"
+    storm_until_end
+    if said '^subscribed$'; then expected='^ending: exited 0$'; else expected='^ending: killed 1$'; fi
+    said "$expected" && clean=$((clean + 1))
+done
+check "HUP without pause while it starts: killed by it, or exit 0" same $clean $rounds

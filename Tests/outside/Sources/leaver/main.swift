@@ -17,6 +17,8 @@ say("subscribed")
 switch chosenCase() {
 case "return":
     break
+case "lingering":
+    usleep(200_000)
 case "exit":
     exit(0)
 case "exit-in-task":  // with a thread inside each kind of waiting

@@ -48,6 +48,17 @@ case "task":
     }
     dispatchMain()
 
+case "detached-task":
+    let events = try SignalEvents(.sighup, .sigusr1, .sigterm, .realtime(3))
+    Task.detached {
+        ready()
+        for await event in events {
+            report(event)
+            if event.signal == .sigterm { exit(0) }
+        }
+    }
+    dispatchMain()
+
 case "waiter-main-thread":
     let waiter = try SignalWaiter(.sighup, .sigusr1, .sigterm, .realtime(3))
     ready()
