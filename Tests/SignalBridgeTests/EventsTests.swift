@@ -173,7 +173,7 @@ import Testing
         }
     }
 
-    @Test("a sequence is iterated on the main actor without a trap, also by a @MainActor class")
+    @Test("a sequence is iterated on the main actor without a trap")
     func mainActor() async {
         await #expect(processExitsWith: .success) { @MainActor in
             limit()

@@ -18,7 +18,7 @@ import Testing
                     if $0.running > 1 { $0.overlaps += 1 }
                     $0.values.append(event.value ?? -1)
                 }
-                if event.value ?? 0 % 64 == 0 { usleep(100) }
+                if (event.value ?? 0) % 64 == 0 { usleep(100) }
                 state { $0.running -= 1 }
             }
             for value in 0..<total {

@@ -47,15 +47,18 @@ import Testing
             let other = try SignalEvents(.sigusr1)
             await onThread {
                 let me = Shared(pthread_self())
+                let sent = DispatchSemaphore(value: 0)
                 startThread {
                     for _ in 0..<20 {
                         pthread_kill(me.now, SIGUSR2)
                         pthread_kill(me.now, SIGUSR1)
                         usleep(10_000)
                     }
+                    sent.signal()
                 }
                 let (event, seconds) = timed { waiter.next(timeout: .milliseconds(400)) }
                 #expect(event == nil && seconds >= 0.4)
+                sent.wait()
             }
             #expect(handledCount > 0)
             other.finish()

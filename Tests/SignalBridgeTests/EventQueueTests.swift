@@ -1,0 +1,113 @@
+// The queue that a subscription keeps its unconsumed events in, against a list that does the same naively.
+import Testing
+
+@testable import SignalBridge
+
+/// A list: no indices to keep right.
+private struct NaiveQueue {
+    let everyDelivery: Bool
+    var events: [SignalEvent] = []
+
+    mutating func append(_ event: SignalEvent) {
+        let merges = !everyDelivery && !event.signal.isRealtime
+        if merges, let index = events.firstIndex(where: { $0.signal == event.signal }) {
+            events[index].count += event.count
+            events[index].detailsDropped = events[index].detailsDropped || event.detailsDropped
+        } else {
+            events.append(event)
+        }
+    }
+}
+
+/// SplitMix64.
+private struct Seeded: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
+
+private let alphabet: [SignalNumber] = [.sighup, .sigterm, .sigusr1, .sigchld, .realtime(0), .realtime(5)]
+
+private func event(_ index: Int, using random: inout Seeded) -> SignalEvent {
+    var event = SignalEvent(
+        alphabet.randomElement(using: &random)!, count: Int.random(in: 1...3, using: &random),
+        sender: .init(processID: Int32(index), userID: 0), value: index, nanoseconds: UInt64(index))
+    event.detailsDropped = Int.random(in: 0..<50, using: &random) == 0
+    return event
+}
+
+@Suite struct EventQueues {
+    @Test("below its capacity the queue is a plain list", arguments: [false, true], 0..<25)
+    func likeAList(everyDelivery: Bool, seed: Int) throws {
+        var random = Seeded(state: UInt64(seed))
+        var queue = EventQueue(everyDelivery: everyDelivery)
+        var model = NaiveQueue(everyDelivery: everyDelivery)
+        var filling = true
+        for index in 0..<6000 {
+            if Int.random(in: 0..<500, using: &random) == 0 { filling.toggle() }
+            if Int.random(in: 0..<10, using: &random) < (filling ? 7 : 3) {
+                let event = event(index, using: &random)
+                queue.append(event)
+                model.append(event)
+            } else {
+                let popped = queue.popFirst()
+                try #require(popped == (model.events.isEmpty ? nil : model.events.removeFirst()), "seed \(seed)")
+            }
+            try #require(queue.isEmpty == model.events.isEmpty)
+        }
+        while let event = queue.popFirst() { try #require(event == model.events.removeFirst()) }
+        #expect(model.events.isEmpty)
+    }
+
+    @Test("past it, counts are exact, memory is bounded, and what was dropped is marked", arguments: [false, true], 0..<5)
+    func overflow(everyDelivery: Bool, seed: Int) throws {
+        var random = Seeded(state: UInt64(1000 + seed))
+        var queue = EventQueue(everyDelivery: everyDelivery)
+        var balance: [SignalNumber: Int] = [:]
+        var lastIndex: [SignalNumber: Int] = [:]
+        var length = 0
+        func take() throws -> Bool {
+            guard let event = queue.popFirst() else { return false }
+            length -= 1
+            balance[event.signal]! -= event.count
+            if !event.detailsDropped {
+                try #require(event.value! > lastIndex[event.signal, default: -1], "in order")
+                lastIndex[event.signal] = event.value!
+            }
+            return true
+        }
+        for index in 0..<60_000 {
+            var event = event(index, using: &random)
+            event.detailsDropped = false
+            queue.append(event)
+            balance[event.signal, default: 0] += event.count
+            if Int.random(in: 0..<4, using: &random) == 0 { _ = try take() }
+        }
+        length = 0
+        while try take() {}
+        #expect(-length <= EventQueue.capacity + alphabet.count)
+        #expect(-length >= EventQueue.capacity)
+        #expect(balance.values.allSatisfy { $0 == 0 }, "\(balance)")
+    }
+
+    @Test("exactly the first 16,384 keep their details")
+    func boundary() {
+        var queue = EventQueue(everyDelivery: true)
+        for index in 0..<16_386 {
+            queue.append(SignalEvent(.sighup, count: 1, sender: nil, value: index, nanoseconds: 0))
+        }
+        for index in 0..<16_384 {
+            let event = queue.popFirst()
+            #expect(event?.value == index && event?.detailsDropped == false && event?.count == 1)
+        }
+        let last = queue.popFirst()
+        #expect(last?.count == 2 && last?.detailsDropped == true)
+        #expect(queue.popFirst() == nil && queue.isEmpty)
+    }
+}

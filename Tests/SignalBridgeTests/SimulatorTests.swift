@@ -1,0 +1,182 @@
+// withSimulatedSignals: subscriptions of one task tree, without a signal.
+import Foundation
+import SignalBridge
+import Testing
+
+@Suite struct Simulations {
+    @Test("every kind of subscription listens to the simulator, and nothing real is installed")
+    func allKinds() async throws {
+        let before = catchable.map(action(of:))
+        try await withSimulatedSignals { simulator in
+            let events = try SignalEvents(.sigterm, .sighup)
+            let seen = Shared<[SignalEvent]>([])
+            let subscription = try SignalSubscription(.sigterm) { event in seen { $0.append(event) } }
+            let waiter = try SignalWaiter(.sigterm)
+            async let next = nextSignal(.sigusr2)
+            await simulator.waitForSubscriber(of: .sigusr2)
+            try simulator.send(.sigterm)
+            try simulator.send(.sigusr2)
+            #expect(await events.collect(deliveries: 1).map(\.signal) == [.sigterm])
+            #expect(try await next?.signal == .sigusr2)
+            #expect(await onThread { waiter.next() }?.signal == .sigterm)
+            #expect(await eventually { seen.now.map(\.signal) == [.sigterm] })
+            try await withSignalEvents(.sighup) { scoped in
+                try simulator.send(.sighup)
+                #expect(await scoped.collect(deliveries: 1).count == 1)
+            }
+            subscription.cancel()
+            waiter.cancel()
+            #expect(simulator.forcedEnd == nil)
+        }
+        #expect(catchable.map(action(of:)) == before)
+    }
+
+    @Test("simulations in parallel do not see each other")
+    func parallel() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for index in 0..<20 {
+                group.addTask {
+                    try await withSimulatedSignals { simulator in
+                        let events = try SignalEvents(.realtime(0), .sigterm)
+                        async let inChild = Task { try SignalEvents(.realtime(0)) }.value
+                        let child = try await inChild
+                        for value in 0..<100 { try simulator.send(.realtime(0), value: index * 100 + value) }
+                        simulator.advance(by: .seconds(index))
+                        #expect(simulator.now == .seconds(index))
+                        events.finish()
+                        child.finish()
+                        let values = Array(index * 100..<index * 100 + 100)
+                        #expect(await events.rest().map(\.value) == values)
+                        #expect(await child.rest().map(\.value) == values)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    @Test("where the process would have ended, forcedEnd says by what: the first")
+    func forcedEnd() async throws {
+        await withSimulatedSignals { simulator in
+            #expect(simulator.forcedEnd == nil)
+            for harmless in [SignalNumber.sigchld, .sigwinch, .sigurg, .sigcont] { try? simulator.send(harmless) }
+            #expect(simulator.forcedEnd == nil)
+            try? simulator.send(.sigusr1)
+            try? simulator.send(.sigterm)
+            #expect(simulator.forcedEnd == .sigusr1)
+        }
+        await withSimulatedSignals { simulator in
+            let events = try? SignalEvents(.sigterm)
+            try? simulator.send(.sigkill)
+            #expect(simulator.forcedEnd == .sigkill)
+            events?.finish()
+        }
+        await withSimulatedSignals { simulator in
+            try? SignalDisposition.performDefaultAction(of: .sigint)
+            #expect(simulator.forcedEnd == .sigint)
+        }
+    }
+
+    @Test("dispositions are the simulation's own")
+    func dispositions() async throws {
+        try await withSimulatedSignals { simulator in
+            #expect(disposition(of: .sighup) == .default)
+            try SignalDisposition.set(.ignore, for: .sighup)
+            #expect(disposition(of: .sighup) == .ignore)
+            try simulator.send(.sighup)
+            #expect(simulator.forcedEnd == nil)
+            let kept = try SignalEvents(.sighup, .sigint, options: .keepIgnored)
+            #expect(kept.ignoredSignals == [.sighup])
+            let events = try SignalEvents(.sighup)
+            #expect(disposition(of: .sighup) == .handler)
+            #expect(refusal { try SignalDisposition.set(.default, for: .sighup) }?.code == .inUse)
+            try simulator.send(.sighup)
+            events.finish()
+            kept.finish()
+            #expect(await events.rest().count == 1)
+            #expect(await kept.rest().isEmpty)
+            #expect(disposition(of: .sighup) == .ignore)
+            #expect(disposition(of: .sigint) == .default)
+        }
+    }
+
+    @Test("it refuses what the system refuses")
+    func refuses() async {
+        await withSimulatedSignals { simulator in
+            for number: Int32 in [SIGKILL, SIGSTOP, SIGSEGV, 0, -1, 65, 100, .max] {
+                let signal = SignalNumber(rawValue: number)
+                #expect(refusal { _ = try SignalEvents(signal) } != nil)
+                #expect(refusal { _ = try SignalSubscription(.sigterm, signal) { _ in } } != nil)
+                #expect(refusal { _ = try SignalWaiter(signal) } != nil)
+                #expect(refusal { try SignalDisposition.set(.ignore, for: signal) } != nil)
+            }
+            for number: Int32 in [0, -1, 65, 100] {
+                #expect(refusal { try simulator.send(SignalNumber(rawValue: number)) }?.code == .outOfRange)
+            }
+            #expect(refusal { _ = try SignalEvents([] as [SignalNumber]) }?.code == .noSignals)
+            #expect(refusal { _ = try SignalEvents(.sigterm, options: .escalate(.sigint, unread: 1)) }?.code == .cannotEscalate)
+            #expect(disposition(of: .sigterm) == .default)
+        }
+    }
+
+    @Test("escalation records a forced end, and what was consumed does not count")
+    func escalation() async throws {
+        try await withSimulatedSignals { simulator in
+            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            for _ in 0..<5 {
+                try simulator.send(.sigterm)
+                #expect(await events.collect(deliveries: 1).count == 1)
+            }
+            try simulator.send(.sigterm)
+            #expect(simulator.forcedEnd == nil)
+            try simulator.send(.sigterm)
+            #expect(simulator.forcedEnd == .sigterm)
+            events.finish()
+        }
+    }
+
+    @Test("unread SIGTERM at the end is a forced end, as it is with the system")
+    func unread() async throws {
+        for (signal, consume, expected) in [
+            (SignalNumber.sigterm, false, SignalNumber.sigterm), (.sigint, false, .sigint), (.sighup, false, nil),
+            (.sigterm, true, nil),
+        ] as [(SignalNumber, Bool, SignalNumber?)] {
+            try await withSimulatedSignals { simulator in
+                try await withSignalEvents(signal) { events in
+                    try simulator.send(signal)
+                    if consume {
+                        _ = await events.collect(deliveries: 1)
+                        try simulator.send(signal)
+                    }
+                }
+                #expect(simulator.forcedEnd == expected)
+            }
+        }
+    }
+
+    @Test("merging, values, senders and times are as with the system")
+    func details() async throws {
+        try await withSimulatedSignals { simulator in
+            let merging = try SignalEvents(.sighup)
+            let each = try SignalEvents(.sighup, options: .everyDelivery)
+            simulator.advance(by: .seconds(3))
+            try simulator.send(.sighup, value: 7, sender: .init(processID: 4242, userID: 1000))
+            simulator.advance(by: .seconds(1))
+            try simulator.send(.sighup, sender: nil)
+            merging.finish()
+            each.finish()
+            let merged = await merging.rest()
+            #expect(merged.map(\.description) == ["2 × SIGHUP from pid 4242 (uid 1000), value 7"])
+            let all = await each.rest()
+            #expect(all.map(\.description) == ["SIGHUP from pid 4242 (uid 1000), value 7", "SIGHUP from the kernel"])
+            #expect(all.map(\.monotonicNanoseconds) == [3_000_000_000, 4_000_000_000])
+            #expect(all.map(\.cause) == [.queue, .kernel])
+        }
+    }
+
+    @Test("its result and its error come out")
+    func results() async {
+        #expect(await withSimulatedSignals { _ in 7 } == 7)
+        await #expect(throws: CancellationError.self) { try await withSimulatedSignals { _ in throw CancellationError() } }
+    }
+}

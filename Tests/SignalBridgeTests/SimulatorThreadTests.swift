@@ -1,0 +1,164 @@
+// The simulator on threads and queues, and its clock.
+import Foundation
+import SignalBridge
+import Testing
+
+@Suite struct SimulatedThreads {
+    @Test("threads and queues enter with bind")
+    func bind() async throws {
+        try await withSimulatedSignals { simulator in
+            async let event = onThread {
+                simulator.bind {
+                    do {
+                        return try SignalWaiter(.sigint).next()
+                    } catch {
+                        Issue.record(error)
+                        return nil
+                    }
+                }
+            }
+            await simulator.waitForSubscriber(of: .sigint)
+            try simulator.send(.sigint)
+            #expect(await event?.signal == .sigint)
+
+            let box = Shared<SignalSubscription?>(nil)
+            let calls = Shared(0)
+            DispatchQueue.global().async {
+                simulator.bind {
+                    box { $0 = try? SignalSubscription(.sigusr2, queue: .main) { event in calls { $0 += event.count } } }
+                }
+            }
+            await simulator.waitForSubscriber(of: .sigusr2)
+            try simulator.send(.sigusr2)
+            #expect(await eventually { calls.now == 1 })
+            #expect(simulator.bind { 7 } == 7)
+            #expect(throws: SignalBridgeError.self) {
+                try simulator.bind { () throws(SignalBridgeError) in _ = try SignalEvents(.sigkill) }
+            }
+            box { $0 = nil }
+        }
+    }
+
+    @Test("next(timeout:) ends when the simulated clock has come so far, and not before")
+    func clock() async throws {
+        try await withSimulatedSignals { simulator in
+            let waiter = try SignalWaiter(.sigterm)
+            let returned = Shared(false)
+            async let waiting = onThread { () -> SignalEvent? in
+                defer { returned { $0 = true } }
+                return waiter.next(timeout: .seconds(60))
+            }
+            try await Task.sleep(for: .milliseconds(100))
+            simulator.advance(by: .seconds(59))
+            try await Task.sleep(for: .milliseconds(100))
+            #expect(!returned.now)
+            simulator.advance(by: .seconds(1))
+            #expect(await waiting == nil)
+            #expect(simulator.now == .seconds(60))
+
+            async let second = onThread { waiter.next(timeout: .seconds(60)) }
+            try await Task.sleep(for: .milliseconds(50))
+            try simulator.send(.sigterm)
+            #expect(await second?.signal == .sigterm)
+            #expect(await onThread { waiter.next(timeout: .zero) } == nil)
+        }
+    }
+
+    @Test("advancing while many threads start to wait leaves none of them asleep")
+    func clockRace() async throws {
+        try await withSimulatedSignals { simulator in
+            for _ in 0..<300 {
+                let waiter = try SignalWaiter(.sigusr1)
+                async let waiting = onThread { waiter.next(timeout: .seconds(1)) }
+                let stop = Shared(false)
+                async let advancing: Void = {
+                    while !stop.now {
+                        simulator.advance(by: .seconds(2))
+                        await Task.yield()
+                    }
+                }()
+                #expect(await waiting == nil)
+                stop { $0 = true }
+                await advancing
+            }
+        }
+    }
+
+    @Test("wake() and cancel() reach a simulated waiter")
+    func wakeAndCancel() async throws {
+        try await withSimulatedSignals { _ in
+            let waiter = try SignalWaiter(.sigterm)
+            async let first = onThread { waiter.next() }
+            try await Task.sleep(for: .milliseconds(50))
+            waiter.wake()
+            #expect(await first == nil)
+            async let second = onThread { waiter.next() }
+            async let third = onThread { waiter.next() }
+            try await Task.sleep(for: .milliseconds(50))
+            waiter.cancel()
+            #expect(await second == nil)
+            #expect(await third == nil)
+        }
+    }
+
+    @Test("several threads wait on one simulated waiter: each event goes to one")
+    func severalThreads() async throws {
+        try await withSimulatedSignals { simulator in
+            let waiter = try SignalWaiter(.realtime(0))
+            let values = Shared<[Int]>([])
+            let ended = Shared(0)
+            for _ in 0..<4 {
+                startThread {
+                    while let event = waiter.next() { values { $0.append(event.value ?? -1) } }
+                    ended { $0 += 1 }
+                }
+            }
+            for value in 0..<1000 { try simulator.send(.realtime(0), value: value) }
+            #expect(await eventually { values.now.count == 1000 })
+            #expect(values.now.sorted() == Array(0..<1000))
+            waiter.cancel()
+            #expect(await eventually { ended.now == 4 })
+        }
+    }
+
+    @Test("waitForSubscriber returns at once, later, or when its task is cancelled")
+    func waitForSubscriber() async throws {
+        try await withSimulatedSignals { simulator in
+            let task = Task { await simulator.waitForSubscriber(of: .sigusr1) }
+            try await Task.sleep(for: .milliseconds(20))
+            task.cancel()
+            await task.value
+            async let waits: Void = simulator.waitForSubscriber(of: .sighup)
+            async let waitsToo: Void = simulator.waitForSubscriber(of: .sighup)
+            try await Task.sleep(for: .milliseconds(20))
+            let events = try SignalEvents(.sighup)
+            await waits
+            await waitsToo
+            await simulator.waitForSubscriber(of: .sighup)
+            events.finish()
+        }
+    }
+
+    @Test("a user's shutdown code, tested without a signal")
+    func shutdown() async throws {
+        @Sendable func serve() async throws -> [String] {
+            var log: [String] = []
+            try await withSignalEvents(.sighup, .sigterm, options: .escalate(.sigterm, unread: 2)) { events in
+                for await event in events {
+                    log.append(event.signal.name)
+                    if event.signal == .sigterm { break }
+                }
+            }
+            return log
+        }
+        try await withSimulatedSignals { simulator in
+            async let log = serve()
+            await simulator.waitForSubscriber(of: .sigterm)
+            try simulator.send(.sighup)
+            try simulator.send(.sigterm)
+            #expect(try await log == ["SIGHUP", "SIGTERM"])
+            #expect(simulator.forcedEnd == nil)
+            #expect(disposition(of: .sigterm) == .default)
+        }
+    }
+}
