@@ -13,8 +13,7 @@
 
 SWIFT ?= swift
 SCRATCH := .build
-C_FILES := $(wildcard Sources/CSignalShim/*.c Sources/CSignalShim/*.h Sources/CSignalShim/include/*.h Tests/c/*.c \
-             Tests/c/*.h Tests/c/*.cpp)
+C_FILES = $(shell find Sources Tests Examples -name .build -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print)
 SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/outside Examples/Package.swift Examples/Sources Snippets
 
 .PHONY: demo test test-swift test-c test-documentation test-outside check header symbols lint format docs sanitize clean

@@ -100,8 +100,12 @@ static inline int64_t milliseconds(void)
 
 static inline void pause_ms(int ms)
 {
-    struct timespec left = {ms / 1000, ms % 1000 * 1000000};
-    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+    struct timespec end; /* an absolute time: under a flood, the rounding of what is left would make it endless */
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    const long nanoseconds = end.tv_nsec + ms % 1000 * 1000000l;
+    end.tv_sec += ms / 1000 + nanoseconds / 1000000000;
+    end.tv_nsec = nanoseconds % 1000000000;
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR)
         ;
 }
 

@@ -13,7 +13,8 @@
 ///   disposition is as it was before. When that is, is the optimizer's choice: use ``withSignalEvents(_:_:options:isolation:_:)``
 ///   where it matters. A SIGINT or SIGTERM that nobody ever took is then sent to the process once more.
 ///
-/// Callable from any thread and task. In a forked child it is dead: use ``SignalWaiter`` there.
+/// Callable from any thread and task. (A `Task { }` in top-level code belongs to the main actor: it runs only while the
+/// main thread does, so park that in `dispatchMain()`, or use `Task.detached`.) In a forked child it is dead: use ``SignalWaiter`` there.
 public struct SignalEvents: AsyncSequence, Sendable {
     public typealias Element = SignalEvent
     public typealias Failure = Never

@@ -64,7 +64,7 @@ public struct SignalDiagnostics: Sendable {
     }
 
     /// Installs this library's handler over the one that displaced it, which runs as well if a subscription chains. The
-    /// last subscription to go restores that one.
+    /// last subscription to go restores that one. A signal source of Dispatch that was displaced may go on taking some.
     public func rearm() throws(SignalBridgeError) {
         if SignalSimulator.current != nil { return }  // nobody is displaced there
         guard csigshim_rearm(signal.rawValue) != 0 else { return }

@@ -27,3 +27,14 @@ if command -v ldd >/dev/null 2>&1; then
 else
     skip "linking: no ldd"
 fi
+
+# The C programs are linked with -static-stdlib (see Package.swift), so ldd alone would miss what came from an archive.
+if command -v nm >/dev/null 2>&1; then
+    for each in c-poll cxx-poll; do
+        nm "$programs/$each" >"$work/symbols" 2>/dev/null
+        check "$each: its symbols can be read" grep -q csigshim_read "$work/symbols"
+        check "$each: no Swift symbol inside" lacks "$work/symbols" 'swift\|dispatch_\|\$s[0-9A-Za-z]'
+    done
+else
+    skip "linking: no nm"
+fi
