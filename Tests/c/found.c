@@ -33,7 +33,7 @@ TEST(signal_handed_from_bridge_to_bridge_is_never_without_one)
     csigshim_bridge *bridges[] = {opened_on(SIGUSR1, 0), opened()};
     flooded = SIGUSR1;
     pthread_t threads[] = {started(flood, NULL), started(flood, NULL), started(flood, NULL)};
-    for (int i = 0; i < SCALED(50000); i++) {
+    for (int i = 0; i < SCALED(20000); i++) {
         CHECK(csigshim_add(bridges[(i + 1) % 2], SIGUSR1, 0) == 0);
         CHECK(csigshim_remove(bridges[i % 2], SIGUSR1) == 0);
         discard(bridges[0]);
@@ -50,7 +50,7 @@ TEST(add_after_remove_under_traffic_is_never_deaf)
     csigshim_bridge *bridge = opened_on(SIGURG, 0);
     flooded = SIGURG;
     pthread_t threads[] = {started(flood, NULL), started(flood, NULL), started(flood, NULL)};
-    for (int i = 0; i < SCALED(50000); i++) {
+    for (int i = 0; i < SCALED(20000); i++) {
         CHECK(csigshim_remove(bridge, SIGURG) == 0);
         CHECK(csigshim_add(bridge, SIGURG, 0) == 0);
         CHECK(csigshim_state(SIGURG) == CSIGSHIM_ARMED);

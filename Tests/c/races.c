@@ -180,6 +180,7 @@ static void *deferred(void *unused)
         spinning++;
         pthread_testcancel();
     }
+    return NULL;
 }
 
 static void *asynchronous(void *unused)
@@ -191,6 +192,7 @@ static void *asynchronous(void *unused)
     in_loop = 1;
     for (;;)
         spinning++;
+    return NULL;
 }
 
 /* Threads that take a flood are cancelled; nothing is left behind that remove or close would wait for. */
