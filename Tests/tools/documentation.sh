@@ -37,7 +37,18 @@ for file in README.md Sources/SignalBridge/SignalBridge.docc/*.md $(find Sources
 done
 [ "$blocks" -gt 5 ] && ok "$blocks blocks in the documentation are in the files that are run" || bad "only $blocks blocks were found"
 
-# 2. The files run. run NAME PROGRAM SIGNALS
+# 2. The tests that the README's guarantees name are there.
+missing=0
+for name in $(sed -n '/^| G[0-9]/p' README.md | grep -o '`[a-z_0-9]*`' | tr -d '`' | grep _); do
+    grep -q "^TEST($name)" Tests/c/*.c || { bad "README names $name, which is no test in Tests/c"; missing=1; }
+done
+sed -n '/^| G[0-9]/p' README.md | grep -o '"G[0-9][^"]*"' >"$work/names"
+while read -r name; do
+    grep -qF "@Test($name" Tests/SignalBridgeTests/*.swift || { bad "README names $name, which is no test"; missing=1; }
+done <"$work/names"
+[ -s "$work/names" ] && [ $missing = 0 ] && ok "the tests that the README names exist"
+
+# 3. The files run. run NAME PROGRAM SIGNALS
 catches() { # catches PID NUMBER: whether the process has a handler for the signal (Linux; elsewhere: wait a second)
     [ -r "/proc/$1/status" ] || { sleep 1; return 0; }
     mask=$(awk '/^SigCgt/ { print $2 }' "/proc/$1/status" 2>/dev/null)

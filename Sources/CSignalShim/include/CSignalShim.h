@@ -68,9 +68,9 @@ int csigshim_remove(csigshim_bridge *bridge, int signo);
 int csigshim_set_chain(csigshim_bridge *bridge, int signo, int on); /* changes CSIGSHIM_CHAIN without a gap */
 
 /* Receiving. csigshim_read never blocks: it returns the number of events written, 0 if there are none. csigshim_wait
- * returns 1 when there is something to read, 0 after timeout_ms milliseconds (negative: never), and goes on after
- * EINTR; a read that filled its buffer exactly may leave it at 1 once for nothing. csigshim_wake makes it return 1
- * once; the next read takes the wake-up away and may give 0. */
+ * returns 1 when there is something to read (and once for nothing after a read that filled its buffer exactly), 0 after
+ * timeout_ms milliseconds (negative: never), and goes on after EINTR. csigshim_wake makes it return 1 once; the next
+ * read takes the wake-up away and may give 0. */
 ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t capacity);
 int csigshim_wait(csigshim_bridge *bridge, int timeout_ms);
 int csigshim_wake(csigshim_bridge *bridge);
