@@ -13,7 +13,7 @@ let package = Package(
         .target(name: "SignalBridge", dependencies: ["CSignalShim"]),
         .testTarget(name: "SignalBridgeTests", dependencies: ["SignalBridge", "CSignalShim"]),
     ],
-    cLanguageStandard: .c11
+    cLanguageStandard: .gnu11
 )
 
 // The documentation's plugin is a build tool of ours, and no user's dependency: `make docs` asks for it.

@@ -130,7 +130,10 @@ import Testing
             let events = try SignalEvents(.sighup, .sigusr1, options: .keepIgnored)
             let callback = try SignalSubscription(.sighup, .sigusr1, options: .keepIgnored) { _ in }
             let waiter = try SignalWaiter(.sighup, .sigusr1, options: .keepIgnored)
-            #expect([events.ignoredSignals, callback.ignoredSignals, waiter.ignoredSignals] == [[.sighup], [.sighup], [.sighup]])
+            #expect(
+                [events.ignoredSignals, callback.ignoredSignals, waiter.ignoredSignals] == [
+                    [.sighup], [.sighup], [.sighup],
+                ])
             #expect(disposition(of: .sighup) == .ignore)
             await deliver(.sighup, .sigusr1)
             events.finish()

@@ -30,7 +30,8 @@ import Testing
         await #expect(processExitsWith: .success) {
             limit()
             let subscriptions: [() throws -> Any] = [
-                { try SignalEvents(.sighup) }, { try SignalSubscription(.sighup) { _ in } }, { try SignalWaiter(.sighup) },
+                { try SignalEvents(.sighup) }, { try SignalSubscription(.sighup) { _ in } },
+                { try SignalWaiter(.sighup) },
             ]
             for subscribe in subscriptions {
                 let subscription = try subscribe()

@@ -11,8 +11,24 @@ import Testing
             let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
             blockEverything()
             raiseSlowly(SIGTERM, times: 2)
-            sleep(20)
-            withExtendedLifetime(events) {}
+            survive(events)
+        }
+    }
+
+    @Test("G10: it also does while the library's own thread is stuck, in an executor of the user's")
+    func readerStuck() async {
+        await #expect(processExitsWith: .signal(SIGTERM)) {
+            limit()
+            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            let trap = try SignalEvents(.sigusr1)
+            let executor = StuckExecutor()
+            Task(executorPreference: executor) { for await _ in trap {} }
+            try await Task.sleep(for: .milliseconds(100))
+            executor.stuck { $0 = true }
+            await deliver(.sigusr1)
+            try #require(await eventually { executor.reached.now }, "whoever reads now has got stuck")
+            raiseSlowly(SIGTERM, times: 2)
+            survive((events, trap))
         }
     }
 
@@ -22,8 +38,7 @@ import Testing
             limit()
             let events = try SignalEvents(.sigterm, .sigint, options: .escalate(.sigterm, unread: 1))
             kill(getpid(), SIGTERM)
-            try await Task.sleep(for: .seconds(20))
-            withExtendedLifetime(events) {}
+            survive(events)
         }
     }
 
@@ -68,7 +83,7 @@ import Testing
             try await Task.sleep(for: .milliseconds(100))
             blockEverything()
             raiseSlowly(SIGTERM, times: 1)
-            sleep(20)
+            survive(events)
         }
     }
 
@@ -77,15 +92,15 @@ import Testing
         await #expect(processExitsWith: .signal(SIGINT)) {
             limit()
             let queue = DispatchQueue(label: "stuck")
-            let subscription = try SignalSubscription(.sigint, options: .escalate(.sigint, unread: 2), queue: queue) { _ in
+            let subscription = try SignalSubscription(.sigint, options: .escalate(.sigint, unread: 2), queue: queue) {
+                _ in
                 sleep(50)  // the first one is consumed, and never done with
             }
             for _ in 0..<3 {
                 await deliver(.sigint)
                 try await Task.sleep(for: .milliseconds(100))
             }
-            try await Task.sleep(for: .seconds(20))
-            withExtendedLifetime(subscription) {}
+            survive(subscription)
         }
     }
 
@@ -117,8 +132,7 @@ import Testing
             }
             #expect(taken == 1)
             raiseSlowly(SIGTERM, times: 3)
-            sleep(20)
-            withExtendedLifetime(waiter) {}
+            survive(waiter)
         }
     }
 
@@ -132,8 +146,7 @@ import Testing
                 await deliver(.sigterm)
                 try await Task.sleep(for: .milliseconds(100))
             }
-            try await Task.sleep(for: .seconds(20))
-            withExtendedLifetime((stuck, reads)) {}
+            survive((stuck, reads))
         }
     }
 
@@ -144,8 +157,7 @@ import Testing
             install(countingHandler, for: .sigterm)
             let events = try SignalEvents(.sigterm, options: [.chain, .escalate(.sigterm, unread: 2)])
             await deliver(.sigterm, times: 2)
-            try await Task.sleep(for: .seconds(20))
-            withExtendedLifetime(events) {}
+            survive(events)
         }
     }
 
@@ -163,6 +175,26 @@ import Testing
             other.finish()
             #expect(await other.rest().deliveries == 4)
         }
+    }
+}
+
+/// Not by way of the end of a subscription, which sends an unread SIGTERM again.
+private func survive(_ subscriptions: Any) -> Never {
+    sleep(10)
+    withExtendedLifetime(subscriptions) { _exit(98) }
+}
+
+/// Runs jobs where it is told of them, until that blocks for ever.
+private final class StuckExecutor: TaskExecutor {
+    let stuck = Shared(false)
+    let reached = Shared(false)
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        if stuck.now {
+            reached { $0 = true }
+            while true { sleep(1000) }
+        }
+        job.runSynchronously(on: asUnownedTaskExecutor())
     }
 }
 

@@ -69,7 +69,8 @@ private func event(_ index: Int, using random: inout Seeded) -> SignalEvent {
         #expect(same && model.events.isEmpty)
     }
 
-    @Test("past it, counts are exact, memory is bounded, and what was dropped is marked", arguments: [false, true], 0..<5)
+    @Test(
+        "past it, counts are exact, memory is bounded, and what was dropped is marked", arguments: [false, true], 0..<5)
     func overflow(everyDelivery: Bool, seed: Int) {
         var random = Seeded(state: UInt64(1000 + seed))
         var queue = EventQueue(everyDelivery: everyDelivery)

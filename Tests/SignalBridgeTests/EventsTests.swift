@@ -74,9 +74,7 @@ import Testing
                     return values
                 }
             }
-            for value in 0..<total {
-                while (try? signal.send(to: getpid(), value: value)) == nil { try await Task.sleep(for: .milliseconds(1)) }
-            }
+            await deliver(signal, values: 0..<total)
             #expect(await eventually { seen.now == total })
             events.finish()
             var all: [Int] = []
@@ -227,8 +225,7 @@ import Testing
     }
 }
 
-/// Whether the main thread, which takes what other processes send, has had it. A subscription of its own would see no
-/// more than what comes later, so this looks at what the kernel holds.
+/// Whether the kernel has delivered what another process sent; then it gives the handler a moment.
 private func hasArrived(_ signal: SignalNumber) -> Bool {
     var pending = sigset_t()
     sigpending(&pending)

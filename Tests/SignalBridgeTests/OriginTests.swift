@@ -47,7 +47,9 @@ import Testing
                 #expect(third.childStatus == .stopped(.sigstop))
                 #expect(fourth.childStatus == .continued)
                 #expect(fifth.childStatus == .killed(.sigterm))
-                for (event, child) in zip([first, second, third, fourth, fifth], [exits, dies, pauses, pauses, pauses]) {
+                for (event, child) in zip(
+                    [first, second, third, fourth, fifth], [exits, dies, pauses, pauses, pauses])
+                {
                     #expect(event.cause == .child)
                     #expect(event.sender == .init(processID: child, userID: getuid()))
                     #expect(event.value == nil)

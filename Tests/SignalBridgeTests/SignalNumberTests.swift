@@ -17,7 +17,8 @@ import Testing
     func constants() {
         let all: [(SignalNumber, Int32, String)] = [
             (.sighup, SIGHUP, "HUP"), (.sigint, SIGINT, "INT"), (.sigquit, SIGQUIT, "QUIT"), (.sigill, SIGILL, "ILL"),
-            (.sigtrap, SIGTRAP, "TRAP"), (.sigabrt, SIGABRT, "ABRT"), (.sigbus, SIGBUS, "BUS"), (.sigfpe, SIGFPE, "FPE"),
+            (.sigtrap, SIGTRAP, "TRAP"), (.sigabrt, SIGABRT, "ABRT"), (.sigbus, SIGBUS, "BUS"),
+            (.sigfpe, SIGFPE, "FPE"),
             (.sigkill, SIGKILL, "KILL"), (.sigsegv, SIGSEGV, "SEGV"), (.sigsys, SIGSYS, "SYS"),
             (.sigpipe, SIGPIPE, "PIPE"), (.sigalrm, SIGALRM, "ALRM"), (.sigterm, SIGTERM, "TERM"),
             (.sigusr1, SIGUSR1, "USR1"), (.sigusr2, SIGUSR2, "USR2"), (.sigchld, SIGCHLD, "CHLD"),
@@ -37,8 +38,10 @@ import Testing
     @Test(
         "what is no name gives nil",
         arguments: [
-            "", "SIG", "FOO", "SIGSIGTERM", " TERM", "TERM ", "15", "RTMIN+31", "RTMIN-1", "RTMAX+1", "RTMIN+", "RTMAX-",
-            "RTMIN+-1", "RTMIN++1", "RTMIN+ 1", "RTMIN+99999999999999", "RTMIN+2147483647", "RTMAX-2147483647", "RTMINI",
+            "", "SIG", "FOO", "SIGSIGTERM", " TERM", "TERM ", "15", "RTMIN+31", "RTMIN-1", "RTMAX+1", "RTMIN+",
+            "RTMAX-",
+            "RTMIN+-1", "RTMIN++1", "RTMIN+ 1", "RTMIN+99999999999999", "RTMIN+2147483647", "RTMAX-2147483647",
+            "RTMINI",
             "signal 99", "RTMIN+é", "RTMIN3",
         ])
     func notAName(name: String) {

@@ -114,7 +114,9 @@ import Testing
                 #expect(refusal { try simulator.send(SignalNumber(rawValue: number)) }?.code == .outOfRange)
             }
             #expect(refusal { _ = try SignalEvents([] as [SignalNumber]) }?.code == .noSignals)
-            #expect(refusal { _ = try SignalEvents(.sigterm, options: .escalate(.sigint, unread: 1)) }?.code == .cannotEscalate)
+            #expect(
+                refusal { _ = try SignalEvents(.sigterm, options: .escalate(.sigint, unread: 1)) }?.code
+                    == .cannotEscalate)
             #expect(disposition(of: .sigterm) == .default)
         }
     }
@@ -177,6 +179,8 @@ import Testing
     @Test("its result and its error come out")
     func results() async {
         #expect(await withSimulatedSignals { _ in 7 } == 7)
-        await #expect(throws: CancellationError.self) { try await withSimulatedSignals { _ in throw CancellationError() } }
+        await #expect(throws: CancellationError.self) {
+            try await withSimulatedSignals { _ in throw CancellationError() }
+        }
     }
 }

@@ -25,7 +25,9 @@ import Testing
             let calls = Shared(0)
             DispatchQueue.global().async {
                 simulator.bind {
-                    box { $0 = try? SignalSubscription(.sigusr2, queue: .main) { event in calls { $0 += event.count } } }
+                    box {
+                        $0 = try? SignalSubscription(.sigusr2, queue: .main) { event in calls { $0 += event.count } }
+                    }
                 }
             }
             await simulator.waitForSubscriber(of: .sigusr2)
@@ -43,18 +45,19 @@ import Testing
     func clock() async throws {
         try await withSimulatedSignals { simulator in
             let waiter = try SignalWaiter(.sigterm)
-            let returned = Shared(false)
-            async let waiting = onThread { () -> SignalEvent? in
-                defer { returned { $0 = true } }
-                return waiter.next(timeout: .seconds(60))
+            let returned = Shared<Duration?>(nil)
+            startThread {
+                let start = simulator.now
+                let event = waiter.next(timeout: .seconds(60))
+                returned { $0 = event == nil ? simulator.now - start : .zero }
             }
-            try await Task.sleep(for: .milliseconds(100))
-            simulator.advance(by: .seconds(59))
-            try await Task.sleep(for: .milliseconds(100))
-            #expect(!returned.now)
-            simulator.advance(by: .seconds(1))
-            #expect(await waiting == nil)
-            #expect(simulator.now == .seconds(60))
+            try await Task.sleep(for: .milliseconds(50))
+            #expect(returned.now == nil)
+            while returned.now == nil {
+                simulator.advance(by: .milliseconds(100))
+                try await Task.sleep(for: .microseconds(10))
+            }
+            #expect(returned.now! >= .seconds(60))
 
             async let second = onThread { waiter.next(timeout: .seconds(60)) }
             try await Task.sleep(for: .milliseconds(50))
@@ -64,23 +67,31 @@ import Testing
         }
     }
 
-    @Test("advancing while many threads start to wait leaves none of them asleep")
+    @Test("a deadline that passes while next(timeout:) goes to sleep is not missed")
     func clockRace() async throws {
         try await withSimulatedSignals { simulator in
-            for _ in 0..<300 {
-                let waiter = try SignalWaiter(.sigusr1)
-                async let waiting = onThread { waiter.next(timeout: .seconds(1)) }
-                let stop = Shared(false)
-                async let advancing: Void = {
-                    while !stop.now {
-                        simulator.advance(by: .seconds(2))
-                        await Task.yield()
-                    }
-                }()
-                #expect(await waiting == nil)
-                stop { $0 = true }
-                await advancing
+            let waiter = try SignalWaiter(.sigusr1)
+            var missed = 0
+            for round in 0..<flood(500) {
+                let state = Shared((started: false, returned: false))
+                startThread {
+                    state { $0.started = true }
+                    _ = waiter.next(timeout: .seconds(1))
+                    state { $0.returned = true }
+                }
+                while !state.now.started { await Task.yield() }
+                for _ in 0..<round % 100 { _ = getppid() }
+                simulator.advance(by: .seconds(10))
+                if await eventually(within: 0.05, { state.now.returned }) { continue }
+                // If its deadline is still to come, another look at the clock changes nothing.
+                simulator.advance(by: .zero)
+                if await eventually(within: 0.05, { state.now.returned }) { missed += 1 }
+                while !state.now.returned {
+                    simulator.advance(by: .seconds(10))
+                    await Task.yield()
+                }
             }
+            #expect(missed == 0)
         }
     }
 

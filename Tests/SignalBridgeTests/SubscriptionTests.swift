@@ -21,9 +21,7 @@ import Testing
                 if (event.value ?? 0) % 64 == 0 { usleep(100) }
                 state { $0.running -= 1 }
             }
-            for value in 0..<total {
-                while (try? signal.send(to: getpid(), value: value)) == nil { usleep(1000) }
-            }
+            await deliver(signal, values: 0..<total)
             #expect(await eventually { state.now.values.count == total })
             #expect(state.now.overlaps == 0)
             #expect(state.now.values == Array(0..<total))
@@ -43,9 +41,17 @@ import Testing
             for round in 0..<flood(5000) {
                 let state = Shared((cancelled: false, running: false))
                 let subscription = try SignalSubscription(.sigusr1, options: .everyDelivery) { _ in
-                    if state({ $0.running = true; return $0.cancelled }) { violations { $0 += 1 } }
+                    if state({
+                        $0.running = true; return $0.cancelled
+                    }) {
+                        violations { $0 += 1 }
+                    }
                     calls { $0 += 1 }
-                    if state({ $0.running = false; return $0.cancelled }) { violations { $0 += 1 } }
+                    if state({
+                        $0.running = false; return $0.cancelled
+                    }) {
+                        violations { $0 += 1 }
+                    }
                 }
                 for _ in 0..<(round % 40) * 20 { _ = getppid() }
                 subscription.cancel()
@@ -115,16 +121,18 @@ import Testing
             for _ in 0..<flood(200) {
                 let box = Shared<SignalSubscription?>(nil)
                 let calls = Shared(0)
-                box { $0 = try? SignalSubscription(.sighup) { _ in
-                    while box({ $0 == nil }) { usleep(100) }
-                    var last = box { box in
-                        defer { box = nil }
-                        return box
+                box {
+                    $0 = try? SignalSubscription(.sighup) { _ in
+                        while box({ $0 == nil }) { usleep(100) }
+                        var last = box { box in
+                            defer { box = nil }
+                            return box
+                        }
+                        calls { $0 += 1 }
+                        last = nil
+                        _ = last
                     }
-                    calls { $0 += 1 }
-                    last = nil
-                    _ = last
-                } }
+                }
                 await deliver(.sighup)
                 try #require(await eventually { calls.now == 1 })
             }

@@ -95,6 +95,20 @@ func deliver(_ signals: SignalNumber..., times: Int = 1) async {
     }
 #endif
 
+#if os(Linux)
+    /// Each value is delivered, to a thread of its own, before the next is sent.
+    func deliver(_ signal: SignalNumber, values: Range<Int>) async {
+        await onThread {
+            typealias Queue = @convention(c) (pthread_t, Int32, Int) -> Int32
+            let queue = unsafeBitCast(dlsym(nil, "pthread_sigqueue"), to: Queue.self)  // which Swift does not import
+            for value in values {
+                while queue(pthread_self(), signal.rawValue, value) != 0 { usleep(1000) }
+                if underThreadSanitizer { usleep(1) }  // it runs handlers here; two that wait it would merge
+            }
+        }
+    }
+#endif
+
 /// Delivers the signal again and again, until told to stop.
 func deliver(_ signal: SignalNumber, until stop: Shared<Bool>) async {
     await onThread {
@@ -159,7 +173,8 @@ let catchable: [SignalNumber] = {
     let faults = [SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
     let numbers = (1..<32).filter { $0 != SIGKILL && $0 != SIGSTOP && !faults.contains($0) }
     #if os(Linux)
-        return (numbers + Array(__libc_current_sigrtmin()...__libc_current_sigrtmax())).map(SignalNumber.init(rawValue:))
+        return (numbers + Array(__libc_current_sigrtmin()...__libc_current_sigrtmax())).map(
+            SignalNumber.init(rawValue:))
     #else
         return numbers.map(SignalNumber.init(rawValue:))
     #endif

@@ -135,9 +135,7 @@ import Testing
                     ended { $0 += 1 }
                 }
             }
-            for value in 0..<total {
-                while (try? signal.send(to: getpid(), value: value)) == nil { usleep(1000) }
-            }
+            await deliver(signal, values: 0..<total)
             #expect(await eventually { values.now.count >= total }, "\(values.now.count) of \(total)")
             #expect(values.now.sorted() == Array(0..<total))
             waiter.cancel()

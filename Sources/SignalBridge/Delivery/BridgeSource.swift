@@ -40,30 +40,30 @@ final class BridgeSource: SignalSource {
     /// For `SignalWaiter`, whose own thread reads.
     var bridge: OpaquePointer? { state.withLock { $0.bridge } }
 
-    deinit {
-        state.withLock { state in
-            state.reader?.cancel()
-            if let bridge = state.bridge { csigshim_close(bridge) }
-        }
+    deinit {  // a waiter's; the shared one never ends
+        if let bridge { csigshim_close(bridge) }
     }
 
     func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {
         var consequences = SubscriberTable.Consequences()
         defer { act(on: consequences) }
-        return try state.withLock { state throws(SignalBridgeError) in
-            let bridge = try open(&state)
-            drain(&state, &consequences, limit: .max)
-            var left: Set<SignalNumber> = []
-            var done: [SignalNumber] = []
-            for signal in mailbox.signals {
-                do throws(SignalBridgeError) {
-                    if try arm(signal, for: mailbox, &state, bridge) { done.append(signal) } else { left.insert(signal) }
-                } catch {
-                    for signal in done { disarm(signal, for: mailbox, &state, bridge) }
-                    throw error
+        do throws(SignalBridgeError) {
+            return try state.withLock { state throws(SignalBridgeError) in
+                let bridge = try open(&state)
+                drain(&state, &consequences, limit: Self.whole)
+                var left: Set<SignalNumber> = []
+                for signal in mailbox.signals where try !arm(signal, for: mailbox, &state, bridge) {
+                    left.insert(signal)
                 }
+                return left
             }
-            return left
+        } catch {  // as if it had never been: what came meanwhile meets what was restored
+            mailbox.restored(Set(mailbox.signals))
+            unsubscribe(mailbox)
+            for (signal, count) in mailbox.abandon(noticed: noticed) {
+                resend(signal, count: count, chained: mailbox.options.chain)
+            }
+            throw error
         }
     }
 
@@ -74,14 +74,12 @@ final class BridgeSource: SignalSource {
             guard let bridge = state.bridge else { return }
             let mine = mailbox.signals.filter { state.table.subscribers[$0]?.contains { $0 === mailbox } ?? false }
             if mine.isEmpty { return }
-            drain(&state, &consequences, limit: .max)
+            drain(&state, &consequences, limit: Self.whole)
             let last = mine.filter { state.table.subscribers[$0]?.count == 1 }
-            mailbox.restored(Set(last))
-            for signal in last {
-                csigshim_remove(bridge, signal.rawValue)
-                state.ignored.remove(signal)
-            }
-            if !last.isEmpty { drain(&state, &consequences, limit: .max) }
+            for signal in last { csigshim_remove(bridge, signal.rawValue) }
+            // The last one here may not be the last one in the process: then nothing was restored, and others have it.
+            mailbox.restored(Set(last.filter { csigshim_state($0.rawValue) == Int32(CSIGSHIM_ABSENT) }))
+            if !last.isEmpty { drain(&state, &consequences, limit: Self.whole) }
             for signal in mine { disarm(signal, for: mailbox, &state, bridge) }
         }
     }
@@ -92,6 +90,10 @@ final class BridgeSource: SignalSource {
             updateEscalation(of: signal, state, bridge)
         }
     }
+
+    private static let lastNotice = Lock<UInt64?>(nil)  // the bridges of a process see a delivery at one time
+    var noticed: UInt64? { Self.lastNotice.withLock { $0 } }
+    func notice(_ time: UInt64) { Self.lastNotice.withLock { $0 = max($0 ?? 0, time) } }
 
     func resend(_ signal: SignalNumber, count: Int, chained: Bool) {
         // A handler that was chained to has had these deliveries already.
@@ -109,19 +111,33 @@ final class BridgeSource: SignalSource {
     /// In a forked child: see `SignalWaiter.resumeAfterFork`.
     func resumeAfterFork() throws(SignalBridgeError) -> Bool {
         state.reinitializeAfterFork()
-        guard let bridge else { return false }
-        let result = csigshim_after_fork(bridge)
-        if result < 0 { throw .systemCall("csigshim_after_fork", nil, errno) }
-        return result == 1
+        return try state.withLock { state throws(SignalBridgeError) in
+            guard let bridge = state.bridge else { return false }
+            let result = csigshim_after_fork(bridge)
+            if result < 0 { throw .systemCall("csigshim_after_fork", nil, errno) }
+            for signal in state.table.subscribers.keys { updateEscalation(of: signal, state, bridge) }
+            return result == 1
+        }
     }
+
+    /// Whether somebody closed the descriptor, so that nothing arrives any more.
+    var isDeaf: Bool {
+        state.withLock { state in state.bridge.map { csigshim_wait($0, 0) < 0 } ?? false }
+    }
+
+    /// A limit for `drain` that takes out all that is in a full ring, and ends also in a flood.
+    private static let whole = 2 * EventQueue.capacity
 
     // MARK: under the lock
 
     private func open(_ state: inout State) throws(SignalBridgeError) -> OpaquePointer {
-        if let bridge = state.bridge { return bridge }
+        if let bridge = state.bridge {
+            if csigshim_wait(bridge, 0) < 0 { throw .unusable(errno) }
+            return bridge
+        }
         var opened: OpaquePointer?
         guard csigshim_open(&opened, Int32(CSIGSHIM_HANDLER)) == 0, let bridge = opened else {
-            throw .systemCall("csigshim_open", nil, errno)
+            throw errno == EPERM ? .unusable(errno) : .systemCall("csigshim_open", nil, errno)
         }
         state.bridge = bridge
         if readByDispatch {
@@ -143,12 +159,14 @@ final class BridgeSource: SignalSource {
             if mailbox.options.keepIgnored && state.ignored.contains(signal) { return false }
             if chain && !others.contains(where: { $0.options.chain }) { csigshim_set_chain(bridge, signal.rawValue, 1) }
         } else {
-            let wasIgnored = csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_IGNORED)
-            let flags = (chain ? CSIGSHIM_CHAIN : 0) | (mailbox.options.keepIgnored ? CSIGSHIM_KEEP_IGNORED : 0)
-            let result = csigshim_add(bridge, signal.rawValue, UInt32(flags))
+            let flags = UInt32(chain ? CSIGSHIM_CHAIN : 0)
+            var result = csigshim_add(bridge, signal.rawValue, flags | UInt32(CSIGSHIM_KEEP_IGNORED))
+            if result == 1 {
+                if mailbox.options.keepIgnored { return false }
+                result = csigshim_add(bridge, signal.rawValue, flags)
+                if result == 0 { state.ignored.insert(signal) }
+            }
             if result < 0 { throw .systemCall("sigaction", signal, errno) }
-            if result == 1 { return false }
-            if wasIgnored { state.ignored.insert(signal) }
         }
         state.table.add(mailbox, to: signal)
         updateEscalation(of: signal, state, bridge)
@@ -202,6 +220,6 @@ final class BridgeSource: SignalSource {
 
     private func act(on consequences: SubscriberTable.Consequences) {
         for signal in consequences.escalate { csigshim_default_action(signal.rawValue) }
-        for mailbox in consequences.wake { mailbox.wake() }
+        for mailbox in consequences.wake.values { mailbox.wake() }
     }
 }

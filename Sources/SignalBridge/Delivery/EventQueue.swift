@@ -1,8 +1,8 @@
 /// The events that a subscriber has not consumed, in order. A plain value: it decides, and somebody else acts.
 ///
 /// A standard signal has at most one event in it, which later ones are merged into, unless every delivery is wanted.
-/// At `capacity`, what comes is merged into one event for each signal behind the queue, marked `detailsDropped`. So
-/// counts are exact whatever comes, and memory is bounded.
+/// At `capacity`, what comes is merged into one event for each signal behind the queue, marked `detailsDropped`, until
+/// there is room again. So counts are exact whatever comes, memory is bounded, and a standard signal always has a place.
 struct EventQueue {
     static let capacity = 16_384
 
@@ -18,13 +18,13 @@ struct EventQueue {
         self.everyDelivery = everyDelivery
     }
 
-    var isEmpty: Bool { head == events.count && overflow.isEmpty }
+    var isEmpty: Bool { head == events.count }
 
     mutating func append(_ event: SignalEvent) {
         let merges = !everyDelivery && !event.signal.isRealtime
         if merges, let place = places[event.signal] {
             events[place - taken].merge(event)
-        } else if events.count - head < Self.capacity {
+        } else if merges || (overflow.isEmpty && events.count - head < Self.capacity) {
             if merges { places[event.signal] = taken + events.count }
             events.append(event)
         } else if let index = overflow.firstIndex(where: { $0.signal == event.signal }) {
@@ -36,7 +36,7 @@ struct EventQueue {
     }
 
     mutating func popFirst() -> SignalEvent? {
-        guard head < events.count else { return overflow.isEmpty ? nil : overflow.removeFirst() }
+        guard head < events.count else { return nil }
         let event = events[head]
         head += 1
         if places[event.signal] == taken + head - 1 { places[event.signal] = nil }
@@ -44,6 +44,10 @@ struct EventQueue {
             taken += head
             events.removeFirst(head)
             head = 0
+        }
+        if !overflow.isEmpty, events.count - head + overflow.count <= Self.capacity {
+            events += overflow  // in its order, before what comes next
+            overflow = []
         }
         return event
     }

@@ -11,6 +11,8 @@ final class Mailbox: Sendable {
         var finished = false
         var unconsumed: [SignalNumber: Int] = [:]
         var consumedTermination = false
+        /// When the first of the unconsumed requests to end came.
+        var firstTermination: [SignalNumber: UInt64] = [:]
         /// Signals whose disposition was restored when this subscription, the last one, ended.
         var restored: Set<SignalNumber>?
         /// Deliveries that were captured during that.
@@ -43,13 +45,8 @@ final class Mailbox: Sendable {
     }
 
     /// What is called, on any thread, when there is something to take or nothing more will come.
-    func onChange(_ wake: (@Sendable () -> Void)?) {
-        let old = state.withLock { state in
-            let old = state.wake
-            state.wake = wake
-            return old
-        }
-        _ = old  // dropped outside of the lock
+    func onChange(_ wake: @escaping @Sendable () -> Void) {
+        state.withLock { $0.wake = wake }
     }
 
     func wake() {
@@ -63,6 +60,9 @@ final class Mailbox: Sendable {
             state.queue.append(event)
             if state.restored?.contains(event.signal) == true { state.late[event.signal, default: 0] += event.count }
             state.unconsumed[event.signal, default: 0] += event.count
+            if event.signal.asksToEnd, state.firstTermination[event.signal] == nil {
+                state.firstTermination[event.signal] = event.monotonicNanoseconds
+            }
             guard let limit = options.escalations[event.signal] else { return false }
             return state.unconsumed[event.signal]! >= limit
         }
@@ -79,7 +79,10 @@ final class Mailbox: Sendable {
         state.withLock { state in
             guard let event = state.queue.popFirst() else { return state.finished ? .finished : .nothing }
             state.unconsumed[event.signal]! -= event.count
-            if event.signal == .sigint || event.signal == .sigterm { state.consumedTermination = true }
+            if event.signal.asksToEnd {
+                state.consumedTermination = true
+                if state.unconsumed[event.signal] == 0 { state.firstTermination[event.signal] = nil }
+            }
             return .event(event)
         }
     }
@@ -106,19 +109,24 @@ final class Mailbox: Sendable {
     }
 
     /// Throws away what nobody consumed, and says what of it the process must get once more, now that it meets the
-    /// restored disposition: what came while that was done, and the request to end that a program never noticed.
-    func abandon() -> [(signal: SignalNumber, count: Int)] {
+    /// restored disposition: what came while that was done, and the request to end that a program never noticed. It did
+    /// if this subscription, or any other since then, has consumed one.
+    func abandon(noticed: UInt64?) -> [(signal: SignalNumber, count: Int)] {
         state.withLock { state in
             defer {
                 state.queue = EventQueue(everyDelivery: false)
                 state.unconsumed = [:]
                 state.late = [:]
+                state.firstTermination = [:]
             }
             return (state.restored ?? []).compactMap { signal in
                 let unread = state.unconsumed[signal, default: 0]
                 var again = min(unread, state.late[signal, default: 0])
-                let asksToEnd = signal == .sigint || signal == .sigterm
-                if asksToEnd, unread > 0, !state.consumedTermination, !options.chain { again = max(again, 1) }
+                if let first = state.firstTermination[signal], !state.consumedTermination, !options.chain,
+                    noticed.map({ $0 < first }) ?? true
+                {
+                    again = max(again, 1)
+                }
                 return again > 0 ? (signal, again) : nil
             }
         }
@@ -128,8 +136,8 @@ final class Mailbox: Sendable {
     func reinitializeAfterFork() {
         state.reinitializeAfterFork()
         state.withLock { state in
-            state.queue = EventQueue(everyDelivery: options.everyDelivery)
-            state.unconsumed = [:]
+            let (finished, wake) = (state.finished, state.wake)
+            state = State(queue: EventQueue(everyDelivery: options.everyDelivery), finished: finished, wake: wake)
         }
     }
 }

@@ -1,4 +1,5 @@
 import CSignalShim
+import Synchronization
 
 /// Where subscriptions get their signals from: the system's, or a simulator.
 protocol SignalSource: AnyObject, Sendable {
@@ -8,15 +9,21 @@ protocol SignalSource: AnyObject, Sendable {
     func unsubscribe(_ mailbox: Mailbox)
     /// The mailbox's consumer has taken deliveries of a signal that escalates.
     func consumed(_ signal: SignalNumber)
+    /// Somebody has consumed a SIGINT or SIGTERM that came at this time.
+    func notice(_ time: UInt64)
+    /// The latest of those times.
+    var noticed: UInt64? { get }
     /// Sends a signal to the process once more.
     func resend(_ signal: SignalNumber, count: Int, chained: Bool)
 }
 
-/// A subscription for as long as somebody holds on to it.
+/// A subscription for as long as somebody holds on to it, in the process that made it: in a forked child, where locks may
+/// be held for ever by threads that do not exist, it does nothing.
 final class SubscriptionHandle: Sendable {
     let mailbox: Mailbox
     let ignored: Set<SignalNumber>
     private let source: any SignalSource
+    private let owner = Atomic(currentProcessID())
 
     init(_ mailbox: Mailbox, on source: any SignalSource) throws(SignalBridgeError) {
         self.mailbox = mailbox
@@ -25,25 +32,36 @@ final class SubscriptionHandle: Sendable {
     }
 
     func take() -> Mailbox.Taken {
+        guard isInItsProcess else { return .nothing }
         let taken = mailbox.take()
-        if case .event(let event) = taken, mailbox.options.escalations[event.signal] != nil {
-            source.consumed(event.signal)
+        if case .event(let event) = taken {
+            if mailbox.options.escalations[event.signal] != nil { source.consumed(event.signal) }
+            if event.signal.asksToEnd { source.notice(event.monotonicNanoseconds) }
         }
         return taken
     }
 
     /// Nothing more comes in; what is in can still be taken.
     func finish() {
+        guard isInItsProcess else { return }
         source.unsubscribe(mailbox)
         mailbox.finish()
     }
 
     /// Nothing more will be taken either.
     func close() {
+        guard isInItsProcess else { return }
         finish()
-        for (signal, count) in mailbox.abandon() {
+        for (signal, count) in mailbox.abandon(noticed: source.noticed) {
             source.resend(signal, count: count, chained: mailbox.options.chain)
         }
+    }
+
+    var isInItsProcess: Bool { owner.load(ordering: .relaxed) == currentProcessID() }
+
+    /// In a forked child: its own from here on.
+    func adopt() {
+        owner.store(currentProcessID(), ordering: .relaxed)
     }
 
     deinit {
@@ -57,7 +75,7 @@ struct SubscriberTable {
 
     /// What is to be done once the lock is released: mailboxes to wake, signals that take their default action.
     struct Consequences {
-        var wake: [Mailbox] = []
+        var wake: [ObjectIdentifier: Mailbox] = [:]
         var escalate: [SignalNumber] = []
     }
 
@@ -76,7 +94,7 @@ struct SubscriberTable {
     func deliver(_ event: SignalEvent, _ consequences: inout Consequences) {
         for mailbox in subscribers[event.signal] ?? [] {
             if mailbox.deliver(event) { consequences.escalate.append(event.signal) }
-            if !consequences.wake.contains(where: { $0 === mailbox }) { consequences.wake.append(mailbox) }
+            consequences.wake[ObjectIdentifier(mailbox)] = mailbox
         }
     }
 
@@ -87,5 +105,6 @@ struct SubscriberTable {
 }
 
 extension SignalNumber {
+    var asksToEnd: Bool { self == .sigint || self == .sigterm }
     var terminatesByDefault: Bool { csigshim_default_of(rawValue) == Int32(CSIGSHIM_TERMINATES) }
 }

@@ -38,7 +38,7 @@ public final class SignalWaiter: Sendable {
     private let calls = Lock(Calls())
 
     private struct Calls {
-        var woken = false
+        var wakes = 0
         var waiting = 0
     }
 
@@ -73,10 +73,15 @@ public final class SignalWaiter: Sendable {
     /// Sleeps until a signal comes, and returns its event. Several threads may wait; each event goes to one.
     ///
     /// - Parameter timeout: how long to wait; `nil`: for ever. Zero or less only looks.
-    /// - Returns: `nil` after the timeout, after ``wake()`` and after ``cancel()``.
+    /// - Returns: `nil` after the timeout, after ``wake()`` and after ``cancel()``; and, after a pause of at most a second,
+    ///   if somebody closed the waiter's descriptor, or this is a forked child that has not called ``resumeAfterFork()``.
     @available(*, noasync, message: "it blocks the thread; use SignalEvents or nextSignal in asynchronous code")
     public func next(timeout: Duration? = nil) -> SignalEvent? {
-        let deadline = timeout.map { parking.now + $0 }
+        guard handle.isInItsProcess else {
+            usleep(1_000_000)  // a loop must not spin on it
+            return nil
+        }
+        let deadline = timeout.map { parking.now + min($0, .seconds(1 << 40)) }
         calls.withLock { $0.waiting += 1 }
         defer {
             // Whoever sleeps on while there is something must be told: this thread has read it for all of them.
@@ -84,9 +89,10 @@ public final class SignalWaiter: Sendable {
                 calls.waiting -= 1
                 return calls.waiting > 0
             }
-            if others, handle.mailbox.isReady || calls.withLock({ $0.woken }) { parking.wake() }
+            if others, handle.mailbox.isReady || calls.withLock({ $0.wakes > 0 }) { parking.wake() }
         }
         while true {
+            if case .event(let event) = handle.take() { return event }
             parking.collect()
             switch handle.take() {
             case .event(let event): return event
@@ -94,8 +100,9 @@ public final class SignalWaiter: Sendable {
             case .nothing: break
             }
             let woken = calls.withLock { calls in
-                defer { calls.woken = false }
-                return calls.woken
+                if calls.wakes == 0 { return false }
+                calls.wakes -= 1
+                return true
             }
             if woken || !parking.sleep(until: deadline) { return nil }
         }
@@ -103,7 +110,7 @@ public final class SignalWaiter: Sendable {
 
     /// Makes one call of ``next(timeout:)`` return `nil`: the one that waits, or else the next one. From any thread.
     public func wake() {
-        calls.withLock { $0.woken = true }
+        calls.withLock { $0.wakes += 1 }
         parking.wake()
     }
 
@@ -117,10 +124,12 @@ public final class SignalWaiter: Sendable {
     /// In a child of `fork(2)`, before anything else of this object: makes it the child's own. Nothing from before the
     /// fork is seen. Until it is called, signals in the child do what they did before the waiter was made.
     ///
-    /// - Returns: `true` if the bridge got new descriptors, because the old ones were closed.
+    /// - Returns: `true` if the bridge got new descriptors, because the old ones were closed. In the process that made the
+    ///   waiter it does nothing, and returns `false`.
     @discardableResult
     public func resumeAfterFork() throws(SignalBridgeError) -> Bool {
-        guard case .bridge(let source) = parking else { return false }
+        guard case .bridge(let source) = parking, !handle.isInItsProcess else { return false }
+        handle.adopt()
         calls.reinitializeAfterFork()
         calls.withLock { $0 = Calls() }
         handle.mailbox.reinitializeAfterFork()
@@ -151,11 +160,13 @@ public final class SignalWaiter: Sendable {
             switch self {
             case .bridge(let source):
                 guard let bridge = source.bridge else { return false }
-                let milliseconds = left.map { min($0.roundedUpToMilliseconds, 1 << 30) } ?? -1
-                return csigshim_wait(bridge, Int32(milliseconds)) >= 0
-            case .simulated(let simulator, let semaphore):
-                simulator.onAdvance(semaphore)
-                semaphore.wait()
+                let longest = left.map { min($0, .milliseconds(1 << 30)) }
+                let milliseconds = longest.map { Int32($0.roundedUpToMilliseconds) } ?? -1
+                if csigshim_wait(bridge, milliseconds) >= 0 { return true }
+                usleep(UInt32(min(999, milliseconds < 0 ? 999 : milliseconds)) * 1000)  // a loop must not spin on it
+                return false
+            case .simulated(_, let semaphore):
+                _ = semaphore.wait(timeout: .now() + .milliseconds(10))  // looks again: the clock may have moved
                 return true
             }
         }
@@ -179,7 +190,6 @@ func monotonicNow() -> Duration {
 extension Duration {
     var roundedUpToMilliseconds: Int64 {
         let (seconds, attoseconds) = components
-        return seconds.multipliedReportingOverflow(by: 1000).overflow
-            ? .max : seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+        return seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
     }
 }

@@ -1,5 +1,13 @@
 import CSignalShim
 
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Why a request about signals was refused. Nothing of the request was carried out.
 public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of error, to compare with `==`. New kinds may come in any version.
@@ -52,6 +60,15 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
 
     static func inUse(_ signal: SignalNumber) -> SignalBridgeError {
         SignalBridgeError(.inUse, signal, "\(signal) has a subscription; end that first")
+    }
+
+    /// Of the bridge that every subscription but a waiter's shares.
+    static func unusable(_ errno: Int32) -> SignalBridgeError {
+        SignalBridgeError(
+            .systemCallFailed, nil, errno: errno,
+            errno == EBADF
+                ? "somebody closed this library's descriptor; a daemon that closes all of them does so before subscribing"
+                : "in a forked child only SignalWaiter works: call its resumeAfterFork()")
     }
 
     static func systemCall(_ call: String, _ signal: SignalNumber?, _ errno: Int32) -> SignalBridgeError {

@@ -29,6 +29,8 @@ public struct SignalDiagnostics: Sendable {
     /// The threads that can take it.
     public let unblockedThreads: [Int32]
 
+    private let sharedBridgeIsDeaf: Bool
+
     /// Looks. Reads `/proc/self/task` on Linux; not for hot paths.
     public init(for signal: SignalNumber) throws(SignalBridgeError) {
         if let refusal = SignalBridgeError.refusing(signal) { throw refusal }
@@ -40,18 +42,23 @@ public struct SignalDiagnostics: Sendable {
             isIgnored = disposition == .ignore
             blockedThreads = []
             unblockedThreads = []
+            sharedBridgeIsDeaf = false
             return
         }
         let state = Int(csigshim_state(signal.rawValue))
         isArmed = state == CSIGSHIM_ARMED
         isDisplaced = state == CSIGSHIM_DISPLACED
         isIgnored = csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_IGNORED)
+        sharedBridgeIsDeaf = BridgeSource.shared.isDeaf
         blockedThreads = Self.threads { csigshim_blocked_threads(signal.rawValue, $0, $1) }
         unblockedThreads = Self.threads { csigshim_unblocked_threads(signal.rawValue, $0, $1) }
     }
 
     /// What to do, in one line.
     public var advice: String {
+        if isArmed && sharedBridgeIsDeaf {
+            return "\(signal): somebody closed this library's descriptor; close before subscribing, not after"
+        }
         if isDisplaced {
             return "\(signal): somebody installed a handler over ours; call rearm(), or let that handler call ours"
         }

@@ -66,6 +66,7 @@ public enum SignalDisposition: Hashable, Sendable {
     /// `execve(2)`, so that what was ignored when it started (`nohup(1)`) is ignored after that too. Subscriptions get
     /// nothing from then on. Async-signal-safe; C code that forks calls `csigshim_reset_for_exec` in the child.
     public static func resetForExec() throws(SignalBridgeError) {
+        if SignalSimulator.current != nil { return }
         if csigshim_reset_for_exec() != 0 { throw .systemCall("sigaction", nil, errno) }
     }
 }

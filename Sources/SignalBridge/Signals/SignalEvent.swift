@@ -58,29 +58,44 @@ public struct SignalEvent: Hashable, Sendable {
 
     /// How a signal came about: what `si_code` says. New causes may come in any version.
     public struct Cause: Hashable, Sendable, CustomStringConvertible {
+        private enum Kind: String {
+            case kill, thread, queue, timer, kernel, child, descriptor, unknown
+            case messageQueue = "message queue"
+            case asynchronousIO = "asynchronous I/O"
+        }
+        private let kind: Kind
+
         /// In words, such as "kill".
-        public let description: String
+        public var description: String { kind.rawValue }
+
+        /// Whether si_value has a meaning.
+        var carriesValue: Bool {
+            switch kind {
+            case .queue, .timer, .messageQueue, .asynchronousIO: true
+            default: false
+            }
+        }
 
         /// `kill(2)`, `raise(3)`, and what the kernel sends in a process's own name (`SIGPIPE`).
-        public static let kill = Cause(description: "kill")
+        public static let kill = Cause(kind: .kill)
         /// `tgkill(2)`, `pthread_kill(3)`: meant for one thread.
-        public static let thread = Cause(description: "thread")
+        public static let thread = Cause(kind: .thread)
         /// `sigqueue(3)`: with a ``SignalEvent/value``.
-        public static let queue = Cause(description: "queue")
+        public static let queue = Cause(kind: .queue)
         /// A POSIX timer: with a value, and perhaps a ``SignalEvent/timerOverrun``.
-        public static let timer = Cause(description: "timer")
+        public static let timer = Cause(kind: .timer)
         /// A POSIX message queue.
-        public static let messageQueue = Cause(description: "message queue")
+        public static let messageQueue = Cause(kind: .messageQueue)
         /// POSIX asynchronous I/O.
-        public static let asynchronousIO = Cause(description: "asynchronous I/O")
+        public static let asynchronousIO = Cause(kind: .asynchronousIO)
         /// The kernel itself: a terminal, `alarm(2)`, a limit.
-        public static let kernel = Cause(description: "kernel")
+        public static let kernel = Cause(kind: .kernel)
         /// A child's change of state: see ``SignalEvent/childStatus``.
-        public static let child = Cause(description: "child")
+        public static let child = Cause(kind: .child)
         /// A descriptor with `O_ASYNC`: see ``SignalEvent/fileDescriptor``.
-        public static let descriptor = Cause(description: "descriptor")
+        public static let descriptor = Cause(kind: .descriptor)
         /// Details were dropped, or a code that this version does not know.
-        public static let unknown = Cause(description: "unknown")
+        public static let unknown = Cause(kind: .unknown)
     }
 
     /// What `wait(2)` will say of the child. The child is still there to be waited for, unless the program ignores
@@ -128,9 +143,7 @@ extension SignalEvent {
         self.cause = cause
         count = Int(raw.count)
         sender = raw.pid > 0 ? Sender(processID: raw.pid, userID: raw.uid) : nil
-        value =
-            [.queue, .timer, .messageQueue, .asynchronousIO].contains(cause)
-            ? Int(truncatingIfNeeded: raw.value) : nil
+        value = cause.carriesValue ? Int(truncatingIfNeeded: raw.value) : nil
         childStatus = cause == .child ? ChildStatus(code: raw.code, status: raw.status) : nil
         timerOverrun = Int(raw.overrun)
         fileDescriptor = cause == .descriptor ? raw.fd : nil

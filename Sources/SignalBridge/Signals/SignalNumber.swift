@@ -137,7 +137,8 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
         return offset == 0 ? "SIGRTMIN" : "SIGRTMIN+\(offset)"
     }
 
-    /// Sends this signal to a process: `kill(2)`, or `sigqueue(3)` if there is a value.
+    /// Sends this signal to a process: `kill(2)`, or `sigqueue(3)` if there is a value. To this very process, in
+    /// ``withSimulatedSignals(isolation:_:)``, it goes to the simulator.
     ///
     /// - Parameters:
     ///   - process: a process id above 0. Groups and "everybody" (0, -1 and below) are refused; use `kill(2)` for them.
@@ -151,6 +152,9 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
         guard csigshim_classify(rawValue) != Int32(CSIGSHIM_OUT_OF_RANGE) else { throw .outOfRange(self) }
         guard process > 0 else {
             throw SignalBridgeError(.invalidArgument, self, "\(process) is no process id; kill(2) signals groups")
+        }
+        if process == currentProcessID(), let simulator = SignalSimulator.current {
+            return try simulator.send(self, value: value)
         }
         let failure = sendSignal(rawValue, to: process, value: value)
         if failure != 0 { throw .systemCall(value == nil ? "kill" : "sigqueue", self, failure) }
