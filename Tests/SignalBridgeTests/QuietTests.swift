@@ -53,17 +53,18 @@ import Testing
             await #expect(processExitsWith: .success) {
                 limit()
                 try SignalEvents(.sigusr1).finish()  // the shared bridge stays
-                try await Task.sleep(for: .milliseconds(10))  // Dispatch's own for timers stay as well
                 let before = openDescriptors()
                 for _ in 0..<200 {
                     try SignalWaiter(.sigusr1).cancel()
                     try SignalSubscription(.sigusr1) { _ in }.cancel()
                     try await withSignalEvents(.sigusr1) { _ in }
                 }
-                let same = await eventually(within: 10) { openDescriptors() == before }
-                #expect(same, "\(openDescriptors().symmetricDifference(before))")
+                // Dispatch and the test library open and close a few of their own meanwhile.
+                let few = await eventually(within: 10) { openDescriptors().count <= before.count + 3 }
+                #expect(few, "\(openDescriptors().symmetricDifference(before))")
+                let stable = openDescriptors()
                 let waiter = try SignalWaiter(.sigusr1)
-                let added = openDescriptors().subtracting(before)
+                let added = openDescriptors().subtracting(stable)
                 #expect(
                     !added.isEmpty && added.allSatisfy { $0 > 2 && fcntl($0, F_GETFD) & FD_CLOEXEC != 0 }, "\(added)")
                 withExtendedLifetime(waiter) {}

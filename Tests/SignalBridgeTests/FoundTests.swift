@@ -1,0 +1,233 @@
+// What was found once, by review or by a program that broke it, and must not come back.
+import Foundation
+import SignalBridge
+import Testing
+
+#if os(Linux)
+    /// fork(2), which Swift does not import, for what this library promises in a child. Dispatch and tasks are dead there.
+    private func forked(_ body: () -> Int32) -> Int32 {
+        typealias Fork = @convention(c) () -> pid_t
+        let fork = unsafeBitCast(dlsym(nil, "fork"), to: Fork.self)
+        let child = fork()
+        if child == 0 { _exit(body()) }
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+        return status & 0x7f != 0 ? -(status & 0x7f) : status >> 8 & 0xff
+    }
+
+    @Suite struct FoundInChildren {
+        @Test("a forked child that ends its copy of a subscription is not sent the parent's SIGTERM")
+        func childEndsCopy() async {
+            await #expect(processExitsWith: .success) {
+                limit()
+                let waiter = try SignalWaiter(.sigterm, .sighup)
+                await onThread {
+                    kill(getpid(), SIGTERM)
+                    kill(getpid(), SIGHUP)
+                    _ = waiter.next(timeout: .zero)  // brings both into the mailbox
+                    #expect(
+                        forked {
+                            waiter.cancel()
+                            return 7
+                        } == 7)
+                }
+                _exit(0)  // the parent's own SIGTERM was read or not; that is not the question
+            }
+        }
+
+        @Test("resumeAfterFork begins at zero: escalation, and what was consumed")
+        func childBegins() async {
+            await #expect(processExitsWith: .success) {
+                limit()
+                let waiter = try SignalWaiter(.sighup, .sigterm, options: .escalate(.sigterm, unread: 2))
+                await onThread {
+                    kill(getpid(), SIGHUP)
+                    kill(getpid(), SIGTERM)
+                    _ = waiter.next(timeout: .zero)  // SIGTERM is in the mailbox, one of two
+                    let result = forked {
+                        guard (try? waiter.resumeAfterFork()) != nil else { return 1 }
+                        kill(getpid(), SIGTERM)  // the first one here
+                        return waiter.next(timeout: .seconds(30))?.signal == .sigterm ? 7 : 2
+                    }
+                    #expect(result == 7)
+                    let unread = forked {
+                        guard (try? waiter.resumeAfterFork()) != nil else { return 1 }
+                        kill(getpid(), SIGTERM)
+                        waiter.cancel()  // nobody in this process has ever read one
+                        return 2
+                    }
+                    #expect(unread == -SIGTERM)
+                }
+                _exit(0)
+            }
+        }
+
+        @Test("resumeAfterFork does nothing in the process that made the waiter")
+        func inParent() async {
+            await #expect(processExitsWith: .success) {
+                limit()
+                let waiter = try SignalWaiter(.sighup, .sigusr1)
+                await onThread {
+                    kill(getpid(), SIGHUP)
+                    kill(getpid(), SIGUSR1)
+                    #expect(waiter.next()?.signal == .sighup)
+                    #expect((try? waiter.resumeAfterFork()) == false)
+                    #expect(waiter.next(timeout: .zero)?.signal == .sigusr1)
+                }
+            }
+        }
+
+        @Test("in a forked child other subscriptions say that they do not work")
+        func others() async {
+            await #expect(processExitsWith: .success) {
+                limit()
+                let events = try SignalEvents(.sighup)
+                await onThread {
+                    let result = forked {
+                        do throws(SignalBridgeError) {
+                            _ = try SignalEvents(.sigusr1)
+                            return 1
+                        } catch {
+                            return error.description.contains("resumeAfterFork") ? 7 : 2
+                        }
+                    }
+                    #expect(result == 7)
+                }
+                events.finish()
+            }
+        }
+    }
+#endif
+
+@Suite struct Found {
+    @Test("a waiter that ends unread does not escalate for a subscriber who has had one")
+    func waiterEndsBesideEscalation() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            let waiter = try SignalWaiter(.sigterm)
+            await deliver(.sigterm)
+            waiter.cancel()
+            try await Task.sleep(for: .milliseconds(200))
+            events.finish()
+            #expect(await events.rest().deliveries == 1)
+        }
+    }
+
+    @Test("a SIGTERM that another subscriber has consumed is not sent again to kill its clean-up")
+    func consumedElsewhere() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let reads = try SignalEvents(.sigterm)
+            let ignores = try SignalWaiter(.sigterm)
+            await deliver(.sigterm)
+            #expect(await reads.collect(deliveries: 1).deliveries == 1)
+            reads.finish()
+            ignores.cancel()  // the last one, which never looked
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    @Test("G12: .keepIgnored looks beneath other bridges")
+    func keepIgnoredBeneath() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            try SignalDisposition.set(.ignore, for: .sighup)
+            let waiter = try SignalWaiter(.sighup)
+            let plain = try SignalEvents(.sighup)
+            let polite = try SignalEvents(.sighup, options: .keepIgnored)
+            #expect(polite.ignoredSignals == [.sighup])
+            plain.finish()
+            waiter.cancel()
+            #expect(try SignalDisposition.current(of: .sighup) == .ignore)
+        }
+    }
+
+    @Test("after somebody closed the descriptor, subscribing says so, and a waiter does not spin")
+    func closed() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let events = try SignalEvents(.sigusr1)
+            let waiter = try SignalWaiter(.sigusr2)
+            for descriptor in Int32(3)..<64 where isPipe(descriptor) { close(descriptor) }
+            await onThread {
+                let started = Date()
+                for _ in 0..<2 { #expect(waiter.next(timeout: .seconds(30)) == nil) }
+                #expect(Date().timeIntervalSince(started) > 1)
+            }
+            #expect(try SignalDiagnostics(for: .sigusr1).advice.contains("closed"))
+            do throws(SignalBridgeError) {
+                _ = try SignalEvents(.sigterm)
+                Issue.record("a subscription that cannot hear")
+            } catch {
+                #expect(error.errno == EBADF)
+            }
+            withExtendedLifetime(events) { _exit(0) }
+        }
+    }
+
+    @Test("each wake() makes one call return")
+    func wakes() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let waiter = try SignalWaiter(.sigusr1)
+            waiter.wake()
+            waiter.wake()
+            await onThread {
+                for _ in 0..<2 { #expect(waiter.next(timeout: .seconds(600)) == nil) }
+                #expect(waiter.next(timeout: .milliseconds(1)) == nil)
+            }
+        }
+    }
+
+    @Test(
+        "no duration is too long for a waiter",
+        arguments: [
+            Duration.seconds(1e19), .seconds(9_223_372_036_854_775) + .milliseconds(900), .seconds(Int64.max),
+        ])
+    func durations(timeout: Duration) async {
+        await #expect(processExitsWith: .success) { [timeout] in
+            limit()
+            let waiter = try SignalWaiter(.sigusr1)
+            waiter.wake()
+            await onThread { #expect(waiter.next(timeout: timeout) == nil) }
+        }
+    }
+
+    @Test("what a simulation does to this process stays in it")
+    func simulationIsClosed() async throws {
+        try await withSimulatedSignals { simulator in
+            let events = try SignalEvents(.sigterm)
+            try SignalNumber.sigterm.send(to: getpid())
+            try SignalDisposition.resetForExec()
+            var iterator = events.makeAsyncIterator()
+            #expect(await iterator.next()?.signal == .sigterm)
+            simulator.advance(by: .seconds(Int64.max))
+            try simulator.send(.sigterm)
+        }
+    }
+
+    @Test("simulated deadlines pass for every thread that waits on one waiter")
+    func simulatedDeadlines() async throws {
+        try await withSimulatedSignals { simulator in
+            let waiter = try SignalWaiter(.sigterm)
+            let ended = Shared(0)
+            for _ in 0..<2 {
+                startThread {
+                    _ = waiter.next(timeout: .seconds(1))
+                    ended { $0 += 1 }
+                }
+            }
+            simulator.advance(by: .seconds(2))
+            while ended.now < 2 {  // threads that came after the first advance measure from there
+                simulator.advance(by: .seconds(2))
+                try await Task.sleep(for: .milliseconds(5))
+            }
+        }
+    }
+}
+
+private func isPipe(_ descriptor: Int32) -> Bool {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
+}
