@@ -117,4 +117,27 @@ private func event(_ index: Int, using random: inout Seeded) -> SignalEvent {
         #expect(last?.count == 2 && last?.detailsDropped == true)
         #expect(queue.popFirst() == nil && queue.isEmpty)
     }
+
+    @Test("a standard signal has its place in a full queue, and what follows an overflow comes after it")
+    func overflowOrder() {
+        var queue = EventQueue(everyDelivery: false)
+        func value(_ value: Int) -> SignalEvent {
+            SignalEvent(.realtime(0), count: 1, sender: nil, value: value, nanoseconds: 0)
+        }
+        for index in 0...EventQueue.capacity { queue.append(value(index)) }  // one too many
+        queue.append(SignalEvent(.sigterm, count: 1, sender: nil, value: nil, nanoseconds: 0))
+        var seen: [SignalEvent] = []
+        for index in 0..<(2 * EventQueue.capacity) {  // never empty: one comes for each that is taken
+            guard let event = queue.popFirst() else { break }
+            seen.append(event)
+            queue.append(value(EventQueue.capacity + 1 + index))
+        }
+        while let event = queue.popFirst() { seen.append(event) }
+        #expect(seen.firstIndex { $0.signal == .sigterm } == EventQueue.capacity)
+        let values = seen.compactMap(\.value)
+        #expect(values == values.sorted())
+        #expect(seen.map(\.count).reduce(0, +) == 3 * EventQueue.capacity + 2)
+        let dropped = seen.contains { $0.detailsDropped }
+        #expect(dropped)
+    }
 }

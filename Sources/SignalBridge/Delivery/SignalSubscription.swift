@@ -75,7 +75,8 @@ public final class SignalSubscription: Sendable {
         }
         private let state: Lock<State>
 
-        init(_ handle: SubscriptionHandle, _ queue: DispatchQueue, _ handler: @escaping @Sendable (SignalEvent) -> Void) {
+        init(_ handle: SubscriptionHandle, _ queue: DispatchQueue, _ handler: @escaping @Sendable (SignalEvent) -> Void)
+        {
             self.handle = handle
             self.queue = queue
             state = Lock(State(handler: handler))

@@ -60,7 +60,8 @@ public final class SignalSimulator: Sendable {
                 return
             }
             let (seconds, attoseconds) = state.now.components
-            let nanoseconds = UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000)
+            let nanoseconds =
+                UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000)
             let event = SignalEvent(signal, count: 1, sender: sender, value: value, nanoseconds: nanoseconds)
             state.table.deliver(event, &consequences)
             for signal in consequences.escalate { end(signal, &state) }
