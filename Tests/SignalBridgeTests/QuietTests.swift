@@ -33,7 +33,9 @@ import Testing
             }
         }
 
-        @Test("G13: a storm leaves nothing behind: memory is bounded", .enabled(if: !underThreadSanitizer))
+        @Test(
+            "G13: a storm leaves nothing behind: memory is bounded",
+            .enabled(if: !underThreadSanitizer && !underAddressSanitizer))
         func memory() async {
             await #expect(processExitsWith: .success) {
                 limit()

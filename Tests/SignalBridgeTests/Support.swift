@@ -7,6 +7,9 @@ import Testing
 /// The thread sanitizer makes signals slow; floods are smaller under it.
 let underThreadSanitizer = dlsym(nil, "__tsan_init") != nil
 
+/// The address sanitizer keeps freed memory for a while.
+let underAddressSanitizer = dlsym(nil, "__asan_init") != nil
+
 func flood(_ count: Int) -> Int { underThreadSanitizer ? count / 10 : count }
 
 /// First line of an exit test: ends the process if the test hangs.
