@@ -1,4 +1,4 @@
-/* The C example of the README. cc first.c -lcsignalshim -pthread, or with the sources of CSignalShim. */
+/* The C example of the README: the header says how to build it. */
 #include <CSignalShim.h>
 #include <signal.h>
 #include <stdio.h>

@@ -143,6 +143,8 @@ int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags)
     int result = -1;
     if (atomic_load(&subscription->flags) != 0) {
         errno = EEXIST;
+    } else if (!csigshim__bell_intact(bridge)) {
+        errno = EBADF;
     } else if ((flags & CSIGSHIM_KEEP_IGNORED) && ignored_underneath(signo)) {
         result = 1;
     } else {

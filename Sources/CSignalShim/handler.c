@@ -62,7 +62,7 @@ _Atomic unsigned csigshim__additions;
 enum { RECORDED = 1 << 16, ESCALATE = 1 << 17 };
 
 /* What signal(7) says of the default action. */
-int csigshim_default_of(int signo)
+int csigshim__default_of(int signo)
 {
     switch (signo) {
     case SIGCHLD:
@@ -98,6 +98,11 @@ bool csigshim__end_intact(const struct csigshim__end *end)
         return errno != EBADF && errno != EOVERFLOW;
     return now.st_ino == end->inode && now.st_dev == end->device && now.st_mode == end->mode &&
            csigshim__birth(&now) == end->birth;
+}
+
+bool csigshim__bell_intact(const struct csigshim_bridge *bridge)
+{
+    return csigshim__end_intact(&bridge->write_end) && csigshim__end_intact(&bridge->read_end);
 }
 
 void csigshim__ring(struct csigshim_bridge *bridge)
@@ -149,8 +154,7 @@ static unsigned record(struct csigshim_bridge *bridge, int signo, const csigshim
         return 0;
     atomic_fetch_add(&subscription->inside, 1);
     unsigned verdict = atomic_load(&subscription->flags);
-    if ((verdict & CSIGSHIM__ACTIVE) && csigshim__end_intact(&bridge->write_end) &&
-        csigshim__end_intact(&bridge->read_end)) {
+    if ((verdict & CSIGSHIM__ACTIVE) && csigshim__bell_intact(bridge)) {
         verdict |= RECORDED;
         csigshim_event mine = *event;
         mine.reserved[0] = atomic_load(&subscription->epoch);
@@ -285,7 +289,7 @@ void csigshim__die(int signo)
 /* No bridge took the delivery: it meets what is underneath. The kernel's action is as before, if we come back. */
 static void fall_back(const struct delivery *delivery, const struct sigaction *now)
 {
-    const int signo = delivery->signo, action = csigshim_default_of(signo);
+    const int signo = delivery->signo, action = csigshim__default_of(signo);
     if (run(delivery->previous, delivery, csigshim__is_ours(now)))
         return;
     const struct sigaction under = csigshim__underneath(delivery->previous);

@@ -101,8 +101,10 @@ enum csigshim__whose { CSIGSHIM__OURS, CSIGSHIM__FORKED, CSIGSHIM__BORROWED };
 enum csigshim__whose csigshim__whose(void); /* BORROWED: a vforked child, which shares the parent's memory */
 void csigshim__handler(int signo, siginfo_t *info, void *context);
 bool csigshim__end_intact(const struct csigshim__end *end);
+bool csigshim__bell_intact(const struct csigshim_bridge *bridge);
 void csigshim__ring(struct csigshim_bridge *bridge);
 struct sigaction csigshim__underneath(struct csigshim__action *previous); /* what the kernel would have for ours */
+int csigshim__default_of(int signo);
 void csigshim__strike(int signo);
 void csigshim__bind_symbols(void);
 void csigshim__die(int signo);

@@ -65,14 +65,16 @@ static size_t pop_both(struct csigshim_bridge *bridge, csigshim_event *events, s
     return count + pop_overflow(bridge, events + count, capacity - count);
 }
 
-/* Empties the pipe, then clears the flag: in the other order a ring could get lost. */
-static void silence(struct csigshim_bridge *bridge)
+/* Empties the pipe, then clears the flag: in the other order a ring could get lost. False: it is not our pipe any more.
+ */
+static bool silence(struct csigshim_bridge *bridge)
 {
     char bytes[64];
-    while (csigshim__end_intact(&bridge->read_end) &&
-           csigshim__read_bytes(bridge->read_end.fd, bytes, sizeof bytes) == (ssize_t)sizeof bytes)
+    const bool intact = csigshim__end_intact(&bridge->read_end);
+    while (intact && csigshim__read_bytes(bridge->read_end.fd, bytes, sizeof bytes) == (ssize_t)sizeof bytes)
         ;
     atomic_exchange(&bridge->rung, false);
+    return intact;
 }
 
 static bool something_left(struct csigshim_bridge *bridge)
@@ -107,17 +109,24 @@ ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t ca
         return 0;
     if (csigshim__enter(&guard) != 0)
         return csigshim__whose() == CSIGSHIM__BORROWED ? 0 : -1;
-    size_t count = atomic_load(&bridge->inherited) ? 0 : pop_both(bridge, events, capacity);
-    if (count < capacity && !atomic_load(&bridge->inherited)) {
-        silence(bridge);
-        count += pop_both(bridge, events + count, capacity - count);
-        if (something_left(bridge) && csigshim__end_intact(&bridge->write_end))
-            csigshim__ring(bridge);
+    size_t count = 0;
+    bool intact = true;
+    if (!atomic_load(&bridge->inherited)) {
+        count = pop_both(bridge, events, capacity);
+        if (count < capacity) {
+            intact = silence(bridge);
+            count += pop_both(bridge, events + count, capacity - count);
+            if (something_left(bridge) && csigshim__end_intact(&bridge->write_end))
+                csigshim__ring(bridge);
+        }
     }
     for (size_t i = 0; i < count; i++)
         hand_out(bridge, &events[i]);
     csigshim__leave(&guard);
-    return (ssize_t)count;
+    if (intact || count > 0)
+        return (ssize_t)count;
+    errno = EBADF;
+    return -1;
 }
 
 /* Makes the ring as good as new, also where a claimed slot will never be filled: its handler ran in a thread that this
@@ -148,7 +157,7 @@ static int check_bell(csigshim_bridge *bridge)
         errno = EPERM;
         return -1;
     }
-    if (csigshim__end_intact(&bridge->read_end) && csigshim__end_intact(&bridge->write_end))
+    if (csigshim__bell_intact(bridge))
         return 0;
     errno = EBADF;
     return -1;

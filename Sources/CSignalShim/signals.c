@@ -47,6 +47,15 @@ int csigshim_classify(int signo)
     }
 }
 
+int csigshim_default_of(int signo)
+{
+    const int class = csigshim_classify(signo);
+    if (class != CSIGSHIM_OUT_OF_RANGE && class != CSIGSHIM_RESERVED)
+        return csigshim__default_of(signo);
+    errno = EINVAL;
+    return -1;
+}
+
 int csigshim__check(int signo)
 {
     switch (csigshim_classify(signo)) {

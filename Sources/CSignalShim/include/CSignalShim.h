@@ -8,17 +8,27 @@
  *         while (csigshim_read(bridge, &event, 1) == 1)
  *             handle(&event);
  *
- * Functions return 0 or a count, or -1 with errno set:
+ * Build: cc -std=gnu11 -I Sources/CSignalShim/include program.c Sources/CSignalShim/[a-z]*.c -pthread
+ *
+ * Functions return 0 or more, or -1 with errno set:
  *   EINVAL   not a signal, one that the C library keeps for itself, a bad argument, or not an open bridge
  *   ENOTSUP  uncatchable (KILL, STOP), a synchronous fault (ILL, TRAP, BUS, FPE, SEGV, SYS), or not on this system
  *   EEXIST   already added to this bridge             ENOENT  not added
  *   EBUSY    the signal is in use elsewhere           ENOSPC  more than 64 bridges
- *   EBADF    somebody closed the bridge's descriptor  EPERM   a forked child before csigshim_after_fork
+ *   EBADF    somebody closed the bridge's descriptor: open another bridge (csigshim_read tells, when nothing is left)
+ *   EPERM    a forked child before csigshim_after_fork. There, csigshim_read gives nothing, and csigshim_wake,
+ *            csigshim_remove and csigshim_close succeed and do nothing to the parent. Do not poll the parent's
+ *            descriptor in a child: it tells of the parent's signals.
  * A call that fails changes nothing.
  *
- * Threads: every function may be called from any thread at any time, with one exception: csigshim_close while another
- * thread is inside a call on the same bridge is misuse. Only csigshim_wake and csigshim_reset_for_exec may be called
- * from a signal handler. No function is a cancellation point but csigshim_wait, which holds nothing while it waits.
+ * Threads: every function may be called from any thread at any time. Only csigshim_wake and csigshim_reset_for_exec may
+ * be called from a signal handler. No function is a cancellation point but csigshim_wait, which holds nothing while it
+ * waits. Misuse: csigshim_close while another thread is inside a call on the same bridge, and any use of a bridge after
+ * it was closed, for the next csigshim_open may return the same pointer.
+ *
+ * Your system calls: a thread that takes a signal goes on with what it was in, if that can be restarted (SA_RESTART;
+ * not for TTIN and TTOU, nor where a chained handler does not want it). poll, select, epoll_wait and nanosleep cannot:
+ * they return EINTR, as signal(7) says.
  */
 #ifndef CSIGNALSHIM_H
 #define CSIGNALSHIM_H
@@ -31,7 +41,7 @@
 extern "C" {
 #endif
 
-typedef struct csigshim_bridge csigshim_bridge; /* opaque; what was captured, and the descriptor that says so */
+typedef struct csigshim_bridge csigshim_bridge; /* opaque: a buffer of events, and a descriptor to poll */
 
 enum { CSIGSHIM_HANDLER = 0, CSIGSHIM_SIGNALFD = 1 };         /* mechanism; signalfd: ENOTSUP in this version */
 enum { CSIGSHIM_CHAIN = 1, CSIGSHIM_KEEP_IGNORED = 2 };       /* flags of csigshim_add */
@@ -68,15 +78,17 @@ int csigshim_remove(csigshim_bridge *bridge, int signo);
 int csigshim_set_chain(csigshim_bridge *bridge, int signo, int on); /* changes CSIGSHIM_CHAIN without a gap */
 
 /* Receiving. csigshim_read never blocks: it returns the number of events written, 0 if there are none. csigshim_wait
- * returns 1 when there is something to read (and once for nothing after a read that filled its buffer exactly), 0 after
- * timeout_ms milliseconds (negative: never), and goes on after EINTR. csigshim_wake makes it return 1 once; the next
- * read takes the wake-up away and may give 0. */
+ * returns 1 when there is something to read, 0 after timeout_ms milliseconds (negative: never), and goes on after
+ * EINTR. After a read that filled its buffer exactly, it may return 1 although nothing is left. csigshim_wake makes it
+ * return 1 once; the next read takes the wake-up away and may give 0. The kernel merges standard signals that are
+ * pending: on SIGCHLD, call waitpid(-1, …, WNOHANG) until it has no more, whatever number of events came. */
 ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t capacity);
 int csigshim_wait(csigshim_bridge *bridge, int timeout_ms);
 int csigshim_wake(csigshim_bridge *bridge);
 
-/* Escalation: the unread-th delivery of signo that nobody has read takes the default action at once, decided inside
- * the handler, so that it works when every thread is stuck. 0: off. EINVAL unless the default action terminates. */
+/* Escalation: when a delivery of signo makes the number of those that csigshim_read has not handed out `unread` or
+ * more, it takes the default action at once. That is decided inside the handler, so it works when every thread is
+ * stuck. 0: off. Only for a signal that is added; EINVAL unless its default action terminates. */
 int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread);
 
 /* Coexistence. A handler that somebody installed over ours makes the state CSIGSHIM_DISPLACED; csigshim_rearm installs
