@@ -1,4 +1,4 @@
-// A second SIGTERM ends the process, whatever its threads are doing.
+// Nobody answers the first SIGTERM, or its clean-up hangs: the second one ends the process, whatever its threads do.
 // signals: TERM
 // snippet.hide
 import SignalBridge
@@ -8,6 +8,9 @@ func shutDown() async {}
 let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
 for await event in events {
     print("shutting down, because of \(event)")
+    // This one was answered. From here on, the next one is one too many.
+    let force = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 1))
     await shutDown()
+    force.finish()
     break
 }

@@ -114,6 +114,25 @@ import Testing
         }
     }
 
+    @Test("a clean-up that hangs is ended by the second SIGTERM, as the documentation shows")
+    func hangingCleanUp() async {
+        await #expect(processExitsWith: .signal(SIGTERM)) {
+            limit()
+            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            await deliver(.sigterm)
+            for await _ in events {
+                let force = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 1))
+                await onThread {
+                    kill(getpid(), SIGTERM)
+                    usleep(20_000_000)
+                }
+                force.finish()
+                break
+            }
+            _exit(98)
+        }
+    }
+
     @Test("a SIGTERM that another subscriber has consumed is not sent again to kill its clean-up")
     func consumedElsewhere() async {
         await #expect(processExitsWith: .success) {

@@ -25,6 +25,10 @@ for file in README.md Sources/SignalBridge/SignalBridge.docc/*.md $(find Sources
     for block in "$work"/block.*; do
         [ -f "$block" ] || continue
         blocks=$((blocks + 1))
+        if [ "$(tr -cd '{' <"$block" | wc -c)" != "$(tr -cd '}' <"$block" | wc -c)" ]; then
+            bad "$file shows a block that is cut off:"
+            cat "$block"
+        fi
         if ! head -1 "$block" | grep -q '^\.package(' && ! awk -v block="$block" '
             BEGIN { while ((getline line < block) > 0) want = want line "\n" }
             { have = have $0 "\n" }

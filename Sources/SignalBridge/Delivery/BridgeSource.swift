@@ -137,7 +137,7 @@ final class BridgeSource: SignalSource {
         }
         var opened: OpaquePointer?
         guard csigshim_open(&opened, Int32(CSIGSHIM_HANDLER)) == 0, let bridge = opened else {
-            throw errno == EPERM ? .unusable(errno) : .systemCall("csigshim_open", nil, errno)
+            throw errno == EPERM ? .unusable(errno) : .noBridge(errno)
         }
         state.bridge = bridge
         if readByDispatch {

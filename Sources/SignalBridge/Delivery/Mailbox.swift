@@ -32,11 +32,19 @@ final class Mailbox: Sendable {
             throw SignalBridgeError(.noSignals, nil, "no signals are named; name at least one")
         }
         for (signal, unread) in options.escalations {
-            guard unique.contains(signal), signal.terminatesByDefault, unread >= 1, unread <= Int32.max else {
+            let reason =
+                if !unique.contains(signal) {
+                    "the subscription does not have it"
+                } else if !signal.terminatesByDefault {
+                    "its default action does not end a process"
+                } else if unread < 1 || unread > Int32.max {
+                    "unread must be 1 to \(Int32.max)"
+                } else {
+                    ""
+                }
+            if !reason.isEmpty {
                 throw SignalBridgeError(
-                    .cannotEscalate, signal,
-                    "\(signal) cannot escalate after \(unread): it must be in the list, end a process by default, and unread be 1 or more"
-                )
+                    .cannotEscalate, signal, "\(signal) cannot escalate after \(unread): \(reason)")
             }
         }
         self.signals = unique

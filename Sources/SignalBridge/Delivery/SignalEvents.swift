@@ -132,6 +132,7 @@ public struct SignalEvents: AsyncSequence, Sendable {
 ///         if event.signal == .sigint { break }
 ///         print("progress, asked \(event.count) times")
 ///     }
+/// }
 /// ```
 ///
 /// The same as a ``SignalEvents`` that ends where you can see it. A copy that escapes gives no more events.

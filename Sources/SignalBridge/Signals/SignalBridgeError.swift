@@ -55,7 +55,9 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
     }
 
     static func outOfRange(_ signal: SignalNumber) -> SignalBridgeError {
-        SignalBridgeError(.outOfRange, signal, "\(signal) does not exist on this system; see signal(7)")
+        let last = realtimeSignals.map { "the last one is SIGRTMIN+\($0.upperBound - $0.lowerBound)" }
+        return SignalBridgeError(
+            .outOfRange, signal, "\(signal) does not exist on this system; \(last ?? "it has no realtime signals")")
     }
 
     static func inUse(_ signal: SignalNumber) -> SignalBridgeError {
@@ -68,7 +70,18 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
             .systemCallFailed, nil, errno: errno,
             errno == EBADF
                 ? "somebody closed this library's descriptor; a daemon that closes all of them does so before subscribing"
-                : "in a forked child only SignalWaiter works: call its resumeAfterFork()")
+                : "in a forked child only SignalWaiter works: a new one, or an old one after resumeAfterFork()")
+    }
+
+    /// Of opening a bridge.
+    static func noBridge(_ errno: Int32) -> SignalBridgeError {
+        let reason =
+            switch errno {
+            case ENOSPC: "64 bridges are in use; a SignalWaiter holds one until it is released"
+            case EMFILE, ENFILE: "no descriptors are left for it; see ulimit -n"
+            default: errnoDescription(errno)
+            }
+        return SignalBridgeError(.systemCallFailed, nil, errno: errno, "cannot subscribe: \(reason)")
     }
 
     static func systemCall(_ call: String, _ signal: SignalNumber?, _ errno: Int32) -> SignalBridgeError {
@@ -84,7 +97,9 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
             return nil
         case CSIGSHIM_UNCATCHABLE:
             return SignalBridgeError(
-                .uncatchable, signal, "\(signal) cannot be caught by any process; use SIGTERM to be asked to end")
+                .uncatchable, signal,
+                "\(signal) cannot be caught by any process; use \(signal == .sigkill ? "SIGTERM to be asked to end" : "SIGTSTP to be asked to stop")"
+            )
         case CSIGSHIM_FAULT:
             return SignalBridgeError(
                 .synchronousFault, signal,

@@ -63,7 +63,10 @@ public struct SignalDiagnostics: Sendable {
             return "\(signal): somebody installed a handler over ours; call rearm(), or let that handler call ours"
         }
         if isIgnored { return "\(signal): the process ignores it, perhaps since it was started (nohup)" }
-        if !isArmed { return "\(signal): nobody subscribes to it" }
+        if !isArmed {
+            let fate = signal.terminatesByDefault ? "; unless somebody else handles it, it ends the process" : ""
+            return "\(signal): nobody subscribes to it\(fate)"
+        }
         if unblockedThreads.isEmpty && !blockedThreads.isEmpty {
             return "\(signal): every thread blocks it; unblock it in one, with pthread_sigmask(3)"
         }
@@ -76,7 +79,7 @@ public struct SignalDiagnostics: Sendable {
         if SignalSimulator.current != nil { return }  // nobody is displaced there
         guard csigshim_rearm(signal.rawValue) != 0 else { return }
         if errno == ENOENT {
-            throw SignalBridgeError(.notSubscribed, signal, "\(signal) has no subscription; subscribe to it instead")
+            throw SignalBridgeError(.notSubscribed, signal, "\(signal) has no subscription that could be armed again")
         }
         throw .systemCall("sigaction", signal, errno)
     }

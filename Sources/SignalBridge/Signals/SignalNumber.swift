@@ -157,7 +157,7 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
             return try simulator.send(self, value: value)
         }
         let failure = sendSignal(rawValue, to: process, value: value)
-        if failure != 0 { throw .systemCall(value == nil ? "kill" : "sigqueue", self, failure) }
+        if failure != 0 { throw .systemCall(value == nil ? "kill(\(process))" : "sigqueue(\(process))", self, failure) }
     }
 }
 

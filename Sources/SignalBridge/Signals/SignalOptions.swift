@@ -29,7 +29,7 @@ public struct SignalOptions: Sendable, ExpressibleByArrayLiteral {
 
     /// The `unread`-th delivery that this subscription has not consumed takes the signal's default action: the process
     /// dies by it, whatever its threads are doing. `.escalate(.sigterm, unread: 2)`: a first SIGTERM that nobody
-    /// answers, then a second one. Only for signals of the subscription whose default action ends the process; anything
+    /// answers, then a second one. `unread` is 1 to `Int32.max`. Only for signals of the subscription whose default action ends the process; anything
     /// else is ``SignalBridgeError/Code/cannotEscalate``.
     public static func escalate(_ signal: SignalNumber, unread: Int) -> SignalOptions {
         with(\.escalations, [signal: unread])
