@@ -220,35 +220,3 @@ int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread)
     csigshim__leave(&guard);
     return result;
 }
-
-int csigshim_after_fork(csigshim_bridge *bridge)
-{
-    csigshim__guard guard;
-    if (!csigshim__is_open(bridge) || csigshim__enter(&guard) != 0)
-        return -1;
-    int result = 0;
-    if (!atomic_load(&bridge->inherited))
-        goto out;
-    result = csigshim__renew_bell(bridge);
-    if (result < 0)
-        goto out;
-    csigshim__discard(bridge); /* what came before the fork is the parent's */
-    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
-        struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
-        const unsigned flags = atomic_load(&subscription->flags);
-        if (!(flags & CSIGSHIM__DORMANT))
-            continue;
-        atomic_store(&subscription->unread, 0);
-        atomic_store(&subscription->flags, (flags & CSIGSHIM_CHAIN) | CSIGSHIM__ACTIVE);
-        atomic_fetch_add(&csigshim__additions, 1);
-        if (csigshim__install(signo) != 0)
-            result = -1;
-    }
-    if (result < 0)
-        csigshim__make_dormant(bridge);
-    else
-        atomic_store(&bridge->inherited, false);
-out:
-    csigshim__leave(&guard);
-    return result;
-}
