@@ -16,25 +16,28 @@ SCRATCH := .build
 C_FILES = $(shell find Sources Tests Examples -name .build -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print)
 SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/outside Examples/Package.swift Examples/Sources Snippets
 
-.PHONY: demo test test-swift test-c test-documentation test-outside check header symbols lint format docs sanitize clean
+.PHONY: toolchain demo test test-swift test-c test-documentation test-outside check header symbols lint format docs sanitize clean
 
-demo:
+toolchain:
+	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
+
+demo: toolchain
 	@$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples --product daemon
 	@$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples --product demo
 	@$(SCRATCH)/examples/debug/demo
 
 test: test-swift test-c test-documentation test-outside
 
-test-swift:
+test-swift: toolchain
 	$(SWIFT) test
 
 test-c:
 	Tests/c/run.sh
 
-test-documentation:
+test-documentation: toolchain
 	Tests/tools/documentation.sh
 
-test-outside:
+test-outside: toolchain
 	Tests/outside/run.sh all
 
 check: lint header symbols docs test sanitize
@@ -52,7 +55,7 @@ sanitize:
 	$(SWIFT) test --sanitize=thread --scratch-path $(SCRATCH)/thread
 	$(SWIFT) test --sanitize=address --scratch-path $(SCRATCH)/address
 
-lint:
+lint: toolchain
 	@Tests/tools/need.sh clang-format
 	$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)
 	clang-format --dry-run --Werror $(C_FILES)
@@ -62,7 +65,7 @@ format:
 	$(SWIFT) format format --in-place --recursive $(SWIFT_FILES)
 	clang-format -i $(C_FILES)
 
-docs:
+docs: toolchain
 	SIGNALBRIDGE_DOCS=1 $(SWIFT) package --scratch-path $(SCRATCH)/docs-build --allow-writing-to-directory $(SCRATCH)/docs \
 	    generate-documentation --target SignalBridge --warnings-as-errors --output-path $(SCRATCH)/docs
 

@@ -16,8 +16,11 @@
 /// Callable from any thread and task. (A `Task { }` in top-level code belongs to the main actor: it runs only while the
 /// main thread does, so park that in `dispatchMain()`, or use `Task.detached`.) In a forked child it is dead: use ``SignalWaiter`` there.
 public struct SignalEvents: AsyncSequence, Sendable {
+    /// What it yields.
     public typealias Element = SignalEvent
+    /// It never fails once it is made.
     public typealias Failure = Never
+    /// What `init` takes.
     public typealias Options = SignalOptions
 
     let core: Core
