@@ -52,13 +52,14 @@ final class BridgeSource: SignalSource {
                 let bridge = try open(&state)
                 drain(&state, &consequences, limit: Self.whole)
                 var left: Set<SignalNumber> = []
+                mailbox.restored(Set(mailbox.signals))  // until all of it holds: another thread may read in between
                 for signal in mailbox.signals where try !arm(signal, for: mailbox, &state, bridge) {
                     left.insert(signal)
                 }
+                mailbox.restored([])
                 return left
             }
         } catch {  // as if it had never been: what came meanwhile meets what was restored
-            mailbox.restored(Set(mailbox.signals))
             unsubscribe(mailbox)
             for (signal, count) in mailbox.abandon(noticed: noticed) {
                 resend(signal, count: count, chained: mailbox.options.chain)

@@ -105,7 +105,7 @@ final class Mailbox: Sendable {
         return state.withLock { max(1, limit - $0.unconsumed[signal, default: 0]) }
     }
 
-    /// The dispositions of these signals have just been restored; what comes now, came late.
+    /// The dispositions of these signals have been restored, or will be if subscribing fails: what comes now, came late.
     func restored(_ signals: Set<SignalNumber>) {
         state.withLock { $0.restored = signals }
     }
