@@ -151,7 +151,7 @@ import Testing
             await withTaskGroup(of: Void.self) { group in
                 for kind in 0..<3 {
                     group.addTask {
-                        for _ in 0..<flood(1500) {
+                        for _ in 0..<(underAddressSanitizer ? flood(1500) / 10 : flood(1500)) {
                             switch kind {
                             case 0: _ = try? SignalSubscription(.sigusr1) { _ in }
                             case 1: _ = try? SignalEvents(.sigusr1)
