@@ -29,7 +29,7 @@ demo: toolchain
 test: test-swift test-c test-documentation test-outside
 
 test-swift: toolchain
-	$(SWIFT) test
+	$(SWIFT) test --disable-xctest
 
 test-c:
 	Tests/c/run.sh
@@ -52,8 +52,8 @@ sanitize:
 	Tests/c/run.sh thread
 	Tests/c/run.sh address
 	Tests/c/run.sh undefined
-	$(SWIFT) test --sanitize=thread --scratch-path $(SCRATCH)/thread
-	$(SWIFT) test --sanitize=address --scratch-path $(SCRATCH)/address
+	$(SWIFT) test --disable-xctest --sanitize=thread --scratch-path $(SCRATCH)/thread
+	$(SWIFT) test --disable-xctest --sanitize=address --scratch-path $(SCRATCH)/address
 
 lint: toolchain
 	@Tests/tools/need.sh clang-format
