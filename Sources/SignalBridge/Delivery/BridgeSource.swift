@@ -44,6 +44,16 @@ final class BridgeSource: SignalSource {
         if let bridge { csigshim_close(bridge) }
     }
 
+    /// Opens the bridge, for a reader that may have nothing to subscribe to yet.
+    func prepare() throws(SignalBridgeError) {
+        try state.withLock { state throws(SignalBridgeError) in _ = try open(&state) }
+    }
+
+    /// Makes a reader that waits look again.
+    func wake() {
+        if let bridge { csigshim_wake(bridge) }
+    }
+
     func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {
         var consequences = SubscriberTable.Consequences()
         defer { act(on: consequences) }

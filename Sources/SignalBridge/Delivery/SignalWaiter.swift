@@ -137,7 +137,7 @@ public final class SignalWaiter: Sendable {
     }
 
     /// What the thread sleeps on.
-    private enum Parking: Sendable {
+    enum Parking: Sendable {
         case bridge(BridgeSource)
         case simulated(SignalSimulator, DispatchSemaphore)
 
@@ -173,7 +173,7 @@ public final class SignalWaiter: Sendable {
 
         func wake() {
             switch self {
-            case .bridge(let source): if let bridge = source.bridge { csigshim_wake(bridge) }
+            case .bridge(let source): source.wake()
             case .simulated(_, let semaphore): semaphore.signal()
             }
         }

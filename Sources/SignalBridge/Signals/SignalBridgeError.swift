@@ -32,6 +32,12 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         public static let inUse = Code(description: "inUse")
         /// No subscription has the signal.
         public static let notSubscribed = Code(description: "notSubscribed")
+        /// A policy gives one signal two meanings, or names it twice.
+        public static let namedTwice = Code(description: "namedTwice")
+        /// The daemon is shutting down, or was restarted, and takes no new work.
+        public static let shuttingDown = Code(description: "shuttingDown")
+        /// The process was forced to end before the body of the daemon had.
+        public static let abandoned = Code(description: "abandoned")
         /// An argument makes no sense; the description says which.
         public static let invalidArgument = Code(description: "invalidArgument")
         /// The system refused; ``SignalBridgeError/errno`` says why.

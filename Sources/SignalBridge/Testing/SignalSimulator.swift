@@ -1,4 +1,5 @@
 import CSignalShim
+import Dispatch
 
 /// Stands in for the system in ``withSimulatedSignals(isolation:_:)``: sends signals to the subscriptions of one task
 /// tree, and to nobody else. Tests of shutdown code run in parallel with it, and no process gets a signal.
@@ -33,6 +34,7 @@ public final class SignalSimulator: Sendable {
         var forcedEnd: SignalNumber?
         var noticed: UInt64?
         var arrivals: [Int: (signal: SignalNumber, continuation: CheckedContinuation<Void, Never>)] = [:]
+        var clocks: [Int: (deadline: @Sendable () -> Duration?, passed: @Sendable () -> Void)] = [:]
         var lastID = 0
     }
     private let state = Lock(State())
@@ -70,8 +72,21 @@ public final class SignalSimulator: Sendable {
     }
 
     /// Moves the simulated clock, by which the deadlines of this task tree are measured.
+    ///
+    /// Deadlines on the way pass one by one, each at its time: what follows from one has its own deadline met before a
+    /// later one. All of a ``runDaemon(policy:supervisor:onTransition:onForce:_:)``'s decisions are made when this returns.
     public func advance(by duration: Duration) {
-        state.withLock { $0.now += min(duration, .seconds(1 << 40)) }
+        var left = min(duration, .seconds(1 << 40))
+        repeat {
+            let clocks = state.withLock { $0.clocks }
+            let deadlines = clocks.values.compactMap { $0.deadline() }
+            state.withLock { state in
+                let next = deadlines.filter { $0 > state.now }.min().map { $0 - state.now } ?? left
+                state.now += min(next, left)
+                left -= min(next, left)
+            }
+            for (_, clock) in clocks.sorted(by: { $0.key < $1.key }) { clock.passed() }
+        } while left > .zero
     }
 
     /// The simulated time since the simulation began.
@@ -129,6 +144,37 @@ public final class SignalSimulator: Sendable {
     func performDefaultAction(of signal: SignalNumber) throws(SignalBridgeError) {
         try check(signal)
         state.withLock { end(signal, &$0) }
+    }
+
+    /// The end that `die` would be.
+    func forceEnd(by signal: SignalNumber) {
+        state.withLock { $0.forcedEnd = $0.forcedEnd ?? signal }
+    }
+
+    /// Calls `passed` whenever the clock has come to `deadline`, or past it, or anywhere else.
+    func watchClock(
+        deadline: @escaping @Sendable () -> Duration?, passed: @escaping @Sendable () -> Void
+    ) -> Int {
+        state.withLock { state in
+            state.lastID += 1
+            state.clocks[state.lastID] = (deadline, passed)
+            return state.lastID
+        }
+    }
+
+    func forgetClock(_ id: Int) {
+        let dropped = state.withLock { $0.clocks.removeValue(forKey: id) }
+        _ = dropped  // released outside of the lock
+    }
+
+    /// Blocks the thread until the semaphore is signalled or the clock has come so far.
+    func block(on semaphore: DispatchSemaphore, until deadline: Duration?) {
+        let id = watchClock(deadline: { deadline }) { [weak self] in
+            if let self, let deadline, now >= deadline { semaphore.signal() }
+        }
+        defer { forgetClock(id) }
+        if let deadline, now >= deadline { return }
+        semaphore.wait()
     }
 
     private func end(_ signal: SignalNumber, _ state: inout State) {

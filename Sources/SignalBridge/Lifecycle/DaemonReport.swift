@@ -1,0 +1,149 @@
+import CSignalShim
+
+#if canImport(Darwin)
+    import Darwin
+
+    private let coreLimit = RLIMIT_CORE
+#elseif canImport(Glibc)
+    import Glibc
+
+    private let coreLimit = __rlimit_resource_t(RLIMIT_CORE.rawValue)
+#elseif canImport(Musl)
+    import Musl
+
+    private let coreLimit = RLIMIT_CORE
+#endif
+
+/// How a daemon ended, and what became of all that ran in it.
+public struct DaemonReport<Value: Sendable>: Sendable {
+    /// What the body returned or threw. An abandoned body: ``SignalBridgeError/Code/abandoned``; one that never started,
+    /// because its configuration could not be loaded: that error; or, if the daemon was ended before that,
+    /// `CancellationError`.
+    public let result: Result<Value, any Error>
+    let summary: DaemonSummary
+
+    /// Why it ended.
+    public var cause: DaemonCause { summary.cause }
+    /// The signal that began it, if one did; prints as "SIGTERM from pid 1 (uid 0)".
+    public var signal: SignalEvent? { summary.signals.first }
+    /// All the signals that asked it to end, in order; the first 16.
+    public var signals: [SignalEvent] { summary.signals }
+    /// The signal of ``SignalPolicy/hardExit`` that was obeyed, if one was.
+    public var hardExit: SignalEvent? { summary.hardExit }
+    /// Why it was forced to end, if it was.
+    public var forced: DaemonForce? { summary.forced }
+    /// What became of the body, each task, thread, `onShutdownRequested` action and hook, in the order in which they ended;
+    /// those that were abandoned are the last. Of those that finished before the shutdown began, the last 1,000.
+    public var tasks: [DaemonTask] { summary.tasks }
+    /// How many more there were.
+    public var unlistedTasks: Int { summary.unlistedTasks }
+    /// How often the configuration was loaded again, with success.
+    public var reloads: Int { summary.reloads }
+    /// The errors of reloads that failed; the last 100.
+    public var failedReloads: [any Error] { summary.failedReloads }
+    /// What the process should end with, by the table of endings: a clean stop, code 0, but after SIGINT that signal, as a
+    /// shell expects; the body returned by itself, code 0; body, task or hook failed (or a hook did not end within its
+    /// share), code 1; forced or hard exit, the signal that began it (code 1 if none did).
+    public var exitStatus: DaemonExitStatus { summary.exitStatus }
+
+    /// The first of ``tasks`` with this name.
+    public func task(_ name: String) -> DaemonTask? { tasks.first { $0.name == name } }
+
+    /// How long a phase lasted.
+    public func time(in phase: DaemonPhase) -> Duration { summary.times[phase] ?? .zero }
+
+    /// Ends the process as ``exitStatus`` says: with `exit(3)`, or by the signal, so that the parent sees `WTERMSIG`. Output
+    /// is flushed in both cases; `atexit(3)` functions run in the first only. A signal leaves no core dump.
+    ///
+    /// Not in a simulation, where it traps: test ``exitStatus`` there.
+    public func exit() -> Never {
+        precondition(SignalSimulator.current == nil, "in a simulation, look at exitStatus instead of calling exit()")
+        exitStatus.end()
+    }
+}
+
+/// What a process ends with.
+public enum DaemonExitStatus: Hashable, Sendable, CustomStringConvertible {
+    /// An exit code.
+    case code(Int32)
+    /// Death by a signal.
+    case signal(SignalNumber)
+
+    /// "exit code 0", "death by SIGINT".
+    public var description: String {
+        switch self {
+        case .code(let code): "exit code \(code)"
+        case .signal(let signal): "death by \(signal)"
+        }
+    }
+
+    func end() -> Never {
+        switch self {
+        case .code(let code): exit(code)
+        case .signal(let signal):
+            fflush(nil)
+            signal.die()
+        }
+    }
+}
+
+extension SignalNumber {
+    /// By this signal, at once, without a core dump. In a container's init, `_exit(128 + signal)`.
+    func die() -> Never {
+        // A limit of 1 byte: too small for a file, and the value with which Linux starts no core_pattern program either.
+        var limit = rlimit()
+        if getrlimit(coreLimit, &limit) == 0 {
+            limit.rlim_cur = min(1, limit.rlim_max)
+            setrlimit(coreLimit, &limit)
+        }
+        csigshim_default_action(rawValue)
+        _exit(128 &+ rawValue)  // a signal that does not end a process, such as Apache's WINCH
+    }
+}
+
+/// What the ladder knows when the daemon ends.
+struct DaemonSummary: Sendable {
+    var cause = DaemonCause.finished
+    var signals: [SignalEvent] = []
+    var hardExit: SignalEvent?
+    var forced: DaemonForce?
+    var tasks: [DaemonTask] = []
+    var unlistedTasks = 0
+    var unlistedFailures = 0
+    var reloads = 0
+    var failedReloads: [any Error] = []
+    var times: [DaemonPhase: Duration] = [:]
+
+    /// Of what ends before the last shutdown, only so much is kept: a daemon may run for years.
+    mutating func record(_ task: DaemonTask, isLast: Bool) {
+        if !isLast, tasks.count >= 1000 {
+            if tasks.removeFirst().spoilsExit { unlistedFailures += 1 }
+            unlistedTasks += 1
+        }
+        tasks.append(task)
+    }
+
+    var exitStatus: DaemonExitStatus {
+        if forced != nil { return signals.first.map { .signal($0.signal) } ?? .code(1) }
+        if let hardExit { return .signal(hardExit.signal) }
+        if unlistedFailures > 0 || tasks.contains(where: \.spoilsExit) { return .code(1) }
+        if case .signal(let event) = cause, event.signal == .sigint { return .signal(.sigint) }
+        return .code(0)
+    }
+}
+
+extension DaemonReport: CustomStringConvertible {
+    /// Several lines: cause, phases, each task, exit status.
+    public var description: String {
+        var lines = ["ended: \(forced.map { "forced, \($0); " } ?? "")\(cause)"]
+        for phase in DaemonPhase.allCases where time(in: phase) > .zero {
+            lines.append("  \(phase) for \(time(in: phase))")
+        }
+        for task in tasks { lines.append("  \(task)") }
+        if unlistedTasks > 0 { lines.append("  and \(unlistedTasks) more, earlier") }
+        if reloads > 0 { lines.append("  reloads: \(reloads)") }
+        for error in failedReloads { lines.append("  reload failed: \(error)") }
+        lines.append("  \(exitStatus)")
+        return lines.joined(separator: "\n")
+    }
+}

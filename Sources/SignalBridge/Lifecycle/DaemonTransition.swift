@@ -1,0 +1,197 @@
+/// Where a daemon stands on the ladder.
+public enum DaemonPhase: Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    /// Nobody has asked it to end.
+    case running
+    /// Work was told to finish.
+    case draining
+    /// What had not finished was cancelled.
+    case cancelling
+    /// Hooks run.
+    case cleaning
+
+    /// "running", "draining", "cancelling", "cleaning".
+    public var description: String {
+        switch self {
+        case .running: "running"
+        case .draining: "draining"
+        case .cancelling: "cancelling"
+        case .cleaning: "cleaning"
+        }
+    }
+}
+
+/// Why a daemon ends.
+public enum DaemonCause: Hashable, Sendable, CustomStringConvertible {
+    /// A signal asked for it.
+    case signal(SignalEvent)
+    /// ``Daemon/shutdown()`` was called.
+    case requested
+    /// The task that called `runDaemon` was cancelled.
+    case cancelled
+    /// The body, or a task, of this name failed.
+    case failure(of: String)
+    /// A reload restarts the body. Only in transitions.
+    case restart
+    /// The body returned, and every task had ended.
+    case finished
+
+    /// "SIGTERM from pid 1 (uid 0)", "a request of the program", …
+    public var description: String {
+        switch self {
+        case .signal(let event): "\(event)"
+        case .requested: "a request of the program"
+        case .cancelled: "cancellation of its task"
+        case .failure(let name): "failure of \(name)"
+        case .restart: "restart with a new configuration"
+        case .finished: "all work was done"
+        }
+    }
+}
+
+/// Why a daemon was forced to end.
+public enum DaemonForce: Hashable, Sendable, CustomStringConvertible {
+    /// A second signal (or a third) asked for it.
+    case signal(SignalEvent)
+    /// The time of a phase was up.
+    case deadline(DaemonPhase)
+
+    /// "by SIGINT from …", "its time for cancelling was up".
+    public var description: String {
+        switch self {
+        case .signal(let event): "by \(event)"
+        case .deadline(let phase): "its time for \(phase) was up"
+        }
+    }
+}
+
+/// What became of one piece of work in a daemon.
+public struct DaemonTask: Sendable, CustomStringConvertible {
+    /// Its name; the body's is "body".
+    public let name: String
+    /// What it was.
+    public let kind: Kind
+    /// How it ended.
+    public let outcome: Outcome
+    /// How long it ran.
+    public let duration: Duration
+
+    /// A kind of work.
+    public enum Kind: String, Hashable, Sendable {
+        /// What `runDaemon` was given.
+        case body
+        /// ``Daemon/addTask(_:_:endsDaemonOnFailure:operation:)``.
+        case task
+        /// ``Daemon/shield(_:operation:)``, or a task that is ``ShutdownStyle/shielded``.
+        case shielded
+        /// ``Daemon/addThread(_:_:endsDaemonOnFailure:operation:)``.
+        case thread
+        /// ``Daemon/onShutdownRequested(_:)``.
+        case action
+        /// ``Daemon/onShutdown(_:_:)``.
+        case hook
+    }
+
+    /// How a piece of work ended.
+    public enum Outcome: Sendable, CustomStringConvertible {
+        /// It returned.
+        case finished
+        /// The daemon cancelled it, and it threw `CancellationError`.
+        case cancelled
+        /// It threw this error.
+        case failed(any Error)
+        /// It still ran when the process was forced to end.
+        case abandoned
+
+        /// "finished", "cancelled", "failed: …", "abandoned".
+        public var description: String {
+            switch self {
+            case .finished: "finished"
+            case .cancelled: "cancelled"
+            case .failed(let error): "failed: \(error)"
+            case .abandoned: "abandoned"
+            }
+        }
+    }
+
+    /// "task consumer: finished".
+    public var description: String {
+        kind == .body && name == "body" ? "body: \(outcome)" : "\(kind.rawValue) \(name): \(outcome)"
+    }
+
+    /// Whether it makes a clean stop a failed one.
+    var spoilsExit: Bool {
+        switch outcome {
+        case .finished: false
+        case .cancelled: kind == .hook
+        case .failed, .abandoned: true
+        }
+    }
+}
+
+/// Something that happened to a daemon, as it happens: for `runDaemon`'s `onTransition`, to be printed by any logger.
+///
+/// More cases may come with a minor version: have a `default`.
+public enum DaemonTransition: Sendable, CustomStringConvertible {
+    /// The body starts; after a reload that restarts it, again.
+    case started
+    /// A signal came, and this is what it does.
+    case received(SignalEvent, Response)
+    /// A phase begins.
+    case entered(DaemonPhase, DaemonCause)
+    /// A piece of work has ended.
+    case ended(DaemonTask)
+    /// A hook's share of the time is up: it is cancelled, and the next one starts.
+    case timedOut(hook: String)
+    /// A reload begins.
+    case reloading
+    /// A reload is done.
+    case reloaded
+    /// A reload failed: everything is as it was.
+    case reloadFailed(any Error)
+    /// A restart waits for work of the old body that did not end in time when it was cancelled.
+    case restartWaits(for: [String])
+    /// The supervisor could not be told.
+    case notificationFailed(SignalBridgeError)
+    /// The process is about to be forced to end, and leaves these behind.
+    case forced(DaemonForce, abandoned: [String])
+    /// All is done: `runDaemon` returns.
+    case finished(DaemonExitStatus)
+
+    /// What a signal does.
+    public enum Response: String, Hashable, Sendable {
+        /// It begins a graceful shutdown.
+        case shutsDown = "shuts down"
+        /// It begins a hard exit.
+        case exitsHard = "exits hard"
+        /// It joins a shutdown that something else had begun.
+        case joins = "joins the shutdown"
+        /// It ends draining.
+        case movesUp = "moves up"
+        /// It forces the end.
+        case forces
+        /// It begins a reload.
+        case reloads
+        /// There will be another reload after this one.
+        case reloadsAgain = "reloads again"
+        /// The daemon is ending: there is no reload any more.
+        case comesTooLate = "comes too late"
+    }
+
+    /// One line.
+    public var description: String {
+        switch self {
+        case .started: "started"
+        case .received(let event, let response): "\(event) \(response.rawValue)"
+        case .entered(let phase, let cause): "\(phase): \(cause)"
+        case .ended(let task): "\(task)"
+        case .timedOut(let hook): "hook \(hook) is out of time"
+        case .reloading: "reloading"
+        case .reloaded: "reloaded"
+        case .reloadFailed(let error): "reload failed, nothing is changed: \(error)"
+        case .restartWaits(let names): "restart waits for \(names.joined(separator: ", "))"
+        case .notificationFailed(let error): "\(error.description)"
+        case .forced(let force, let names): "forced: \(force); abandoned: \(names.joined(separator: ", "))"
+        case .finished(let status): "finished: \(status)"
+        }
+    }
+}
