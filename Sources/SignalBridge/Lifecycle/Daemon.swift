@@ -26,7 +26,8 @@ public final class Daemon: Sendable {
         _ name: String, _ style: ShutdownStyle = .drains, endsDaemonOnFailure: Bool = true,
         operation: @escaping @Sendable () async throws -> Void
     ) throws(SignalBridgeError) {
-        try engine.add(name, style == .shielded ? .shielded : .task, style, endsDaemonOnFailure, generation, .task(operation))
+        try engine.add(
+            name, style == .shielded ? .shielded : .task, style, endsDaemonOnFailure, generation, .task(operation))
     }
 
     /// Runs `operation` on a thread of its own, for work that blocks. It is told with the ``StopToken`` what a task is told

@@ -74,7 +74,8 @@ final class DaemonEngine: Sendable {
         let now = simulator?.now ?? monotonicNow()
         let loads = program.load != nil
         let ladder = Ladder(policy, loads: loads, restarts: loads && program.apply == nil, at: now)
-        state = Lock(State(ladder: ladder, subscribesReload: loads, notifier: Notifier(watchdog: supervisor.watchdog, at: now)))
+        state = Lock(
+            State(ladder: ladder, subscribesReload: loads, notifier: Notifier(watchdog: supervisor.watchdog, at: now)))
         do throws(SignalBridgeError) {
             try source?.prepare()
             let ending = policy.hardExit.union(policy.graceful)
@@ -140,7 +141,7 @@ final class DaemonEngine: Sendable {
 
     /// Takes what signals there are, and looks at the clock.
     func poll() {
-        feed { state, now in
+        feed(fromWatch: simulator == nil) { state, now in
             var actions: [Ladder.Action] = []
             for handle in state.handles {
                 while case .event(let event) = handle.take() {
@@ -154,19 +155,37 @@ final class DaemonEngine: Sendable {
     // MARK: the ladder
 
     /// Puts something into the ladder, and carries out what it answers.
-    func feed(_ input: (inout State, Duration) -> [Ladder.Action]) {
+    func feed(fromWatch: Bool = false, _ input: (inout State, Duration) -> [Ladder.Action]) {
         let (effects, wakes) = state.withLock { state in
             let before = state.deadline
             let effects = input(&state, now).compactMap { effect(of: $0, &state) } + timers(&state)
             return (effects, state.deadline.map { $0 < before ?? .seconds(1 << 41) } ?? false)
         }
         announcer.announce()
-        for effect in effects { effect() }
+        let told: @Sendable () -> Void = {
+            for case .tells(let tell) in effects { tell() }
+        }
+        if effects.contains(where: \.tells) {
+            // A handler of `withTaskCancellationHandler` runs here: if it hangs, the watch must not.
+            if !fromWatch || (try? SignalBridge.startThread(told)) == nil { told() }
+        }
+        for case .acts(let act) in effects { act() }
         if wakes { source?.wake() }
     }
 
+    /// What is to be done after the lock is released.
+    private enum Effect: Sendable {
+        /// Tells work something, and so may run code of the user's.
+        case tells(@Sendable () -> Void)
+        case acts(@Sendable () -> Void)
+
+        var tells: Bool {
+            if case .tells = self { true } else { false }
+        }
+    }
+
     /// What an action means. Called under the lock, carried out after it.
-    private func effect(of action: Ladder.Action, _ state: inout State) -> (@Sendable () -> Void)? {
+    private func effect(of action: Ladder.Action, _ state: inout State) -> Effect? {
         switch action {
         case .announce(let transition):
             announcer.append(.transition(transition))
@@ -177,38 +196,38 @@ final class DaemonEngine: Sendable {
         case .start(let id):
             guard let work = state.work.removeValue(forKey: id) else { return nil }
             let stop = state.stop
-            return { [self] in start(id, work, stop) }
+            return .acts { [self] in start(id, work, stop) }
         case .startReload(let id):
             let (work, stop) = (reloadWork(state.reloadActions.map(\.work)), state.stop)
-            return { [self] in start(id, work, stop) }
+            return .acts { [self] in start(id, work, stop) }
         case .cancel(let id):
-            return state.cancel[id]  // none: it is being started, and finds out then
+            return state.cancel[id].map(Effect.tells)  // none: it is being started, and finds out then
         case .tell:
             let stop = state.stop
-            return { stop.open() }
+            return .tells { stop.open() }
         case .restart(let id):
             let old = (state.stop, state.reloadActions)
             state.stop = Gate()
             state.reloadActions = []
             let (stop, generation) = (state.stop, state.ladder.generation)
-            return { [self] in
+            return .acts { [self] in
                 _ = old  // released here
                 if let body = program.body { start(id, body(Daemon(self, generation: generation)), stop) }
             }
-        case .force(let reason): return { [self] in force(reason) }
-        case .finish: return { [self] in finish() }
+        case .force(let reason): return .acts { [self] in force(reason) }
+        case .finish: return .acts { [self] in finish() }
         }
     }
 
     /// Datagrams and questions that are due.
-    private func timers(_ state: inout State) -> [@Sendable () -> Void] {
+    private func timers(_ state: inout State) -> [Effect] {
         let now = now
         if state.notifier.extends(at: now) { announcer.append(.datagram(Notifier.extend)) }
-        var effects: [@Sendable () -> Void] = []
-        if state.notifier.pings(at: now) { effects.append { [self] in ping() } }
+        var effects: [Effect] = []
+        if state.notifier.pings(at: now) { effects.append(.acts { [self] in ping() }) }
         if let end = state.lastWords, end <= now {
             state.lastWords = nil
-            effects.append { [self] in close() }
+            effects.append(.acts { [self] in close() })
         }
         return effects
     }

@@ -153,7 +153,8 @@ extension DaemonEngine {
 
     func addReload(_ generation: Int, _ work: Work) throws(SignalBridgeError) {
         if policy.reload.isEmpty {
-            throw SignalBridgeError(.noSignals, nil, "the policy names no signals that reload; give it one, such as SIGHUP")
+            throw SignalBridgeError(
+                .noSignals, nil, "the policy names no signals that reload; give it one, such as SIGHUP")
         }
         let (id, subscribes) = try state.withLock { state throws(SignalBridgeError) in
             guard state.ladder.purpose == .none, state.ladder.generation == generation else { throw Self.refusal }

@@ -37,27 +37,27 @@ struct Ladder {
 
     let policy: SignalPolicy
     let restarts: Bool
-    private(set) var phase = DaemonPhase.running
-    private(set) var purpose = Purpose.none
-    private(set) var isOver = false
+    var phase = DaemonPhase.running
+    var purpose = Purpose.none
+    var isOver = false
     /// One more with each restart: work of an old body is refused.
-    private(set) var generation = 0
-    private(set) var live: [Int: Entry] = [:]
+    var generation = 0
+    var live: [Int: Entry] = [:]
     var summary = DaemonSummary()
     /// When `tick` wants to be called.
     var deadline: Duration? { [phaseDeadline, hookDeadline].compactMap { $0 }.min() }
 
-    private var lastID = 0
-    private var phaseSince: Duration
-    private var phaseDeadline: Duration?
-    private var hookDeadline: Duration?
-    private var isTold = false
+    var lastID = 0
+    var phaseSince: Duration
+    var phaseDeadline: Duration?
+    var hookDeadline: Duration?
+    var isTold = false
     /// Not started yet: actions in their order, hooks in that of registration.
-    private var actions: [Int] = []
-    private var hooks: [Int] = []
-    private var waiting: [Int: Entry] = [:]
-    private var runningHook: Int?
-    private var hasWarned = false
+    var actions: [Int] = []
+    var hooks: [Int] = []
+    var waiting: [Int: Entry] = [:]
+    var runningHook: Int?
+    var hasWarned = false
 
     var reloads: Reloads
 
@@ -72,7 +72,7 @@ struct Ladder {
 
     // MARK: work
 
-    private mutating func newID() -> Int {
+    mutating func newID() -> Int {
         lastID += 1
         return lastID
     }
@@ -142,198 +142,5 @@ struct Ladder {
             actions += stop(.failure(of: entry.name), at: now)
         }
         return actions + settle(at: now)
-    }
-
-    // MARK: what asks for the end
-
-    mutating func signal(_ event: SignalEvent, at now: Duration) -> [Action] {
-        if isOver { return [] }
-        if policy.reload.contains(event.signal) { return reloadSignal(event, at: now) }
-        let isHard = policy.hardExit.contains(event.signal)
-        let isFirst = summary.signals.isEmpty
-        if summary.signals.count < 16 { summary.signals.append(event) }
-        guard purpose == .shutdown else {
-            if isHard { summary.hardExit = event }
-            return [.announce(.received(event, isHard ? .exitsHard : .shutsDown))]
-                + stop(.signal(event), isHard: isHard, at: now) + settle(at: now)
-        }
-        if isFirst && !isHard { return [.announce(.received(event, .joins))] }
-        if isFirst || (policy.secondSignal == .movesUp && phase == .draining) {
-            if isHard { summary.hardExit = event }
-            var actions: [Action] = [.announce(.received(event, isHard ? .exitsHard : .movesUp))]
-            if phase == .draining { actions += enter(.cancelling, at: now) }
-            return actions + settle(at: now)
-        }
-        return [.announce(.received(event, .forces))] + force(.signal(event), at: now)
-    }
-
-    mutating func shutdown(_ cause: DaemonCause, at now: Duration) -> [Action] {
-        if isOver { return [] }
-        guard purpose == .shutdown else { return stop(cause, at: now) + settle(at: now) }
-        // Whoever waits for the daemon was cancelled: it does not wait for draining.
-        guard cause == .cancelled, phase == .draining else { return [] }
-        return enter(.cancelling, at: now) + settle(at: now)
-    }
-
-    private mutating func stop(_ cause: DaemonCause, isHard: Bool = false, at now: Duration) -> [Action] {
-        let interrupted = purpose  // .none or .restart
-        purpose = .shutdown
-        summary.cause = cause
-        var actions: [Action] = []
-        for id in live.keys.sorted() where live[id]!.kind == nil { actions += cancel(id) }  // a reload
-        if interrupted == .restart, phase == .cancelling || phase == .cleaning {
-            return actions + enter(phase, at: now)  // as far as it is, with the time of a shutdown
-        }
-        return actions + enter(isHard || cause == .cancelled ? .cancelling : .draining, at: now)
-    }
-
-    private mutating func force(_ reason: DaemonForce, at now: Duration) -> [Action] {
-        summary.times[phase, default: .zero] += now - phaseSince
-        summary.forced = reason
-        let left = live.sorted { $0.key < $1.key }.map(\.value) + hooks.reversed().map { waiting[$0]! }
-        for entry in left {
-            guard let kind = entry.kind else { continue }
-            summary.tasks.append(
-                DaemonTask(name: entry.name, kind: kind, outcome: .abandoned, duration: now - entry.since))
-        }
-        isOver = true
-        phaseDeadline = nil
-        hookDeadline = nil
-        return [.announce(.forced(reason, abandoned: left.map(\.name))), .force(reason)]
-    }
-
-    // MARK: time
-
-    mutating func tick(at now: Duration) -> [Action] {
-        var actions: [Action] = []
-        while !isOver, let deadline, deadline <= now {
-            if let due = hookDeadline, due <= now, phaseDeadline.map({ due < $0 }) ?? true {
-                hookDeadline = nil
-                if let hook = runningHook {
-                    runningHook = nil
-                    actions.append(.announce(.timedOut(hook: live[hook]!.name)))
-                    actions += cancel(hook)
-                }
-                actions += settle(at: now)
-            } else if phase == .draining {
-                actions += enter(.cancelling, at: now) + settle(at: now)
-            } else if purpose == .restart {
-                phaseDeadline = nil
-                if !hasWarned { actions.append(.announce(.restartWaits(for: live.values.map(\.name).sorted()))) }
-                hasWarned = true
-            } else {
-                actions += force(.deadline(phase), at: now)
-            }
-        }
-        return actions
-    }
-
-    private func period(of phase: DaemonPhase) -> Duration {
-        let period =
-            switch phase {
-            case .running, .draining: policy.gracePeriod
-            case .cancelling: policy.cancelPeriod
-            case .cleaning: policy.cleanupPeriod
-            }
-        return max(.zero, summary.hardExit == nil ? period : min(period, policy.hardExitPeriod))
-    }
-
-    // MARK: moving up
-
-    private mutating func enter(_ next: DaemonPhase, at now: Duration) -> [Action] {
-        var next = next
-        if next == .draining, period(of: .draining) == .zero { next = .cancelling }
-        summary.times[phase, default: .zero] += now - phaseSince
-        phase = next
-        phaseSince = now
-        phaseDeadline = now + min(period(of: next), .seconds(1 << 40))
-        var actions: [Action] = [.announce(.entered(next, summary.cause))]
-        if !isTold {
-            isTold = true
-            actions.append(.tell)
-            if next == .cleaning {  // all is done: there is nothing that could be told to end
-                for id in self.actions { waiting[id] = nil }
-                self.actions = []
-            }
-            actions += startActions(at: now)
-        }
-        for (id, entry) in live.sorted(by: { $0.key < $1.key }) where entry.kind != .hook {
-            if next == .cancelling ? entry.style != .shielded : next == .draining && entry.style == .cancels {
-                actions += cancel(id)
-            }
-        }
-        return actions
-    }
-
-    private mutating func startActions(at now: Duration) -> [Action] {
-        defer { actions = [] }
-        return actions.map { id in start(id, at: now) }
-    }
-
-    private mutating func start(_ id: Int, at now: Duration) -> Action {
-        live[id] = waiting.removeValue(forKey: id)!
-        live[id]!.since = now
-        return .start(id)
-    }
-
-    private mutating func cancel(_ id: Int) -> [Action] {
-        if live[id]!.isCancelled { return [] }
-        live[id]!.isCancelled = true
-        return [.cancel(id)]
-    }
-
-    private mutating func settle(at now: Duration) -> [Action] {
-        if isOver { return [] }
-        let work = live.values.filter { $0.kind != .hook }
-        var actions: [Action] = []
-        if phase == .running {
-            guard !work.contains(where: { $0.kind != nil }) else { return [] }
-            purpose = .shutdown  // all is done; a reload that still runs is cut short
-            summary.cause = .finished
-            for id in live.keys.sorted() { actions += cancel(id) }
-            if !work.isEmpty { return actions + enter(.cancelling, at: now) }
-        }
-        if phase != .cleaning {
-            guard work.isEmpty else { return actions }
-            actions += enter(.cleaning, at: now)
-        }
-        if runningHook == nil, let next = hooks.popLast() {
-            actions.append(start(next, at: now))
-            runningHook = next
-            let left = phaseDeadline.map { $0 - now } ?? period(of: .cleaning)
-            hookDeadline = now + left / (hooks.count + 2)
-        }
-        if live.isEmpty { actions += purpose == .restart ? restart(at: now) : finish(at: now) }
-        return actions
-    }
-
-    private mutating func finish(at now: Duration) -> [Action] {
-        summary.times[phase, default: .zero] += now - phaseSince
-        isOver = true
-        phaseDeadline = nil
-        return [.announce(.finished(summary.exitStatus)), .finish]
-    }
-
-    // MARK: restart
-
-    /// The new configuration is loaded: the old body makes way.
-    mutating func beginRestart(at now: Duration) -> [Action] {
-        purpose = .restart
-        summary.cause = .restart
-        return enter(.draining, at: now)  // `settle` follows
-    }
-
-    private mutating func restart(at now: Duration) -> [Action] {
-        summary.times[phase, default: .zero] += now - phaseSince
-        phase = .running
-        purpose = .none
-        phaseSince = now
-        phaseDeadline = nil
-        isTold = false
-        hasWarned = false
-        generation += 1
-        let id = newID()
-        live[id] = Entry(name: "body", kind: .body, since: now)
-        return [.announce(.started), .restart(id)] + restarted(at: now)
     }
 }

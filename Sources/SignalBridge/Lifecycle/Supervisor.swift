@@ -91,7 +91,9 @@ public struct Supervisor: Hashable, Sendable {
         let sent = withUnsafePointer(to: &address) { address in
             address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                 var result: Int
-                repeat { result = sendto(descriptor, text, text.count, flags, address, length) } while result < 0
+                repeat {
+                    result = sendto(descriptor, text, text.count, flags, address, length)
+                } while result < 0
                     && errno == EINTR
                 return result
             }

@@ -1,0 +1,94 @@
+/// What asks for the end: signals, requests, time.
+extension Ladder {
+    mutating func signal(_ event: SignalEvent, at now: Duration) -> [Action] {
+        if isOver { return [] }
+        if policy.reload.contains(event.signal) { return reloadSignal(event, at: now) }
+        let isHard = policy.hardExit.contains(event.signal)
+        let isFirst = summary.signals.isEmpty
+        if summary.signals.count < 16 { summary.signals.append(event) }
+        guard purpose == .shutdown else {
+            if isHard { summary.hardExit = event }
+            return [.announce(.received(event, isHard ? .exitsHard : .shutsDown))]
+                + stop(.signal(event), isHard: isHard, at: now) + settle(at: now)
+        }
+        if isFirst && !isHard { return [.announce(.received(event, .joins))] }
+        if isFirst || (policy.secondSignal == .movesUp && phase == .draining) {
+            if isHard { summary.hardExit = event }
+            var actions: [Action] = [.announce(.received(event, isHard ? .exitsHard : .movesUp))]
+            if phase == .draining { actions += enter(.cancelling, at: now) }
+            return actions + settle(at: now)
+        }
+        return [.announce(.received(event, .forces))] + force(.signal(event), at: now)
+    }
+
+    mutating func shutdown(_ cause: DaemonCause, at now: Duration) -> [Action] {
+        if isOver { return [] }
+        guard purpose == .shutdown else { return stop(cause, at: now) + settle(at: now) }
+        // Whoever waits for the daemon was cancelled: it does not wait for draining.
+        guard cause == .cancelled, phase == .draining else { return [] }
+        return enter(.cancelling, at: now) + settle(at: now)
+    }
+
+    mutating func stop(_ cause: DaemonCause, isHard: Bool = false, at now: Duration) -> [Action] {
+        let interrupted = purpose  // .none or .restart
+        purpose = .shutdown
+        summary.cause = cause
+        var actions: [Action] = []
+        for id in live.keys.sorted() where live[id]!.kind == nil { actions += cancel(id) }  // a reload
+        if interrupted == .restart, phase == .cancelling || phase == .cleaning {
+            return actions + enter(phase, at: now)  // as far as it is, with the time of a shutdown
+        }
+        return actions + enter(isHard || cause == .cancelled ? .cancelling : .draining, at: now)
+    }
+
+    mutating func force(_ reason: DaemonForce, at now: Duration) -> [Action] {
+        summary.times[phase, default: .zero] += now - phaseSince
+        summary.forced = reason
+        let left = live.sorted { $0.key < $1.key }.map(\.value) + hooks.reversed().map { waiting[$0]! }
+        for entry in left {
+            guard let kind = entry.kind else { continue }
+            summary.tasks.append(
+                DaemonTask(name: entry.name, kind: kind, outcome: .abandoned, duration: now - entry.since))
+        }
+        isOver = true
+        phaseDeadline = nil
+        hookDeadline = nil
+        return [.announce(.forced(reason, abandoned: left.map(\.name))), .force(reason)]
+    }
+
+    // MARK: time
+
+    mutating func tick(at now: Duration) -> [Action] {
+        var actions: [Action] = []
+        while !isOver, let deadline, deadline <= now {
+            if let due = hookDeadline, due <= now, phaseDeadline.map({ due < $0 }) ?? true {
+                hookDeadline = nil
+                if let hook = runningHook {
+                    runningHook = nil
+                    actions.append(.announce(.timedOut(hook: live[hook]!.name)))
+                    actions += cancel(hook)
+                }
+                actions += settle(at: now)
+            } else if phase == .draining {
+                actions += enter(.cancelling, at: now) + settle(at: now)
+            } else if purpose == .restart {
+                phaseDeadline = nil
+                if !hasWarned { actions.append(.announce(.restartWaits(for: live.values.map(\.name).sorted()))) }
+                hasWarned = true
+            } else {
+                actions += force(.deadline(phase), at: now)
+            }
+        }
+        return actions
+    }
+
+    func period(of phase: DaemonPhase) -> Duration {
+        let period =
+            switch phase {
+            case .running, .draining: policy.gracePeriod
+            case .cancelling: policy.cancelPeriod
+            case .cleaning: policy.cleanupPeriod
+            }
+        return max(.zero, summary.hardExit == nil ? period : min(period, policy.hardExitPeriod))
+    }
+}
