@@ -1,0 +1,10 @@
+// Which signal does what, and how long each step may take.
+// snippet.hide
+import SignalBridge
+
+// snippet.show
+var policy = SignalPolicy.server  // TERM and INT stop it, HUP reloads
+policy.gracePeriod = .seconds(60)
+let own = try SignalPolicy(hardExit: [.sigquit], graceful: [.sigterm, .sigint], reload: [.sighup, .sigusr1])
+// snippet.hide
+precondition(own.gracePeriod == .seconds(20) && policy.graceful == [.sigterm, .sigint])

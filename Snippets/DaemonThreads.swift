@@ -1,0 +1,22 @@
+// Worker threads with the same ladder, and no Swift concurrency.
+// signals: TERM
+// snippet.hide
+import SignalBridge
+
+@Sendable func work() {}
+
+func serve() throws {
+    // snippet.show
+    let report = try runBlockingDaemon { daemon in
+        for number in 1...2 {
+            try daemon.addThread("worker \(number)") { stop in
+                while !stop.wait(timeout: .milliseconds(100)) { work() }
+                print("worker \(number): done")
+            }
+        }
+    }
+    report.exit()
+    // snippet.hide
+}
+
+try serve()

@@ -1,0 +1,18 @@
+// Everything that happens, for a logger; and the last words of a forced end.
+// signals: TERM
+// snippet.hide
+import SignalBridge
+
+func serve() async throws {
+    // snippet.show
+    let report = try await runDaemon(
+        onTransition: { transition in print(transition) },
+        onForce: { report in print("not done in time:", report.tasks.filter { "\($0.outcome)" == "abandoned" }) }
+    ) { daemon in
+        await daemon.shutdownRequested()
+    }
+    // snippet.hide
+    precondition(report.forced == nil)
+}
+
+try await serve()

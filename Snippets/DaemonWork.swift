@@ -1,0 +1,37 @@
+// Named work, and what shutdown does to it.
+// signals: TERM
+// snippet.hide
+import SignalBridge
+
+let messages = AsyncStream<Int> { continuation in
+    for number in 1...3 { continuation.yield(number) }
+}
+@Sendable func process(_ message: Int) async {}
+@Sendable func poll() async throws { try await Task.sleep(for: .seconds(3600)) }
+@Sendable func commit() async throws -> Int { 3 }
+
+// snippet.show
+let report = try await runDaemon(policy: .server.with(gracePeriod: .seconds(10))) { daemon in
+    // Told, and left to finish what it has; cancelled after ten seconds.
+    try daemon.addTask("consumer") {
+        for await message in messages {
+            await process(message)
+            if daemon.isShuttingDown { break }
+        }
+    }
+    // Nothing worth finishing: cancelled at the first signal.
+    try daemon.addTask("poller", .cancels) { try await poll() }
+    // Never cancelled; only a forced end cuts it.
+    try daemon.addTask("writer", .shielded) { _ = try await commit() }
+    // A part of a task that must not be cut, in a task that may be cancelled.
+    let count = try await daemon.shield("commit") { try await commit() }
+    print("committed \(count)")
+    // Clean-up, after all of the above, the last registered first.
+    daemon.onShutdown("database") { print("database: closed") }
+    daemon.onShutdown("metrics") { print("metrics: flushed") }
+    await daemon.shutdownRequested()
+}
+for task in report.tasks { print(task) }  // "task consumer: finished", "task poller: cancelled", …
+// snippet.hide
+precondition(report.exitStatus == .code(0))
+precondition(report.tasks.map(\.name).suffix(2) == ["metrics", "database"])

@@ -1,0 +1,25 @@
+// A server that finishes what it has begun when it is asked to end.
+// signals: TERM
+// snippet.hide
+import SignalBridge
+
+actor Server {
+    private var waiting: CheckedContinuation<Void, Never>?
+    static func start() async throws -> Server { Server() }
+    func run() async throws { await withCheckedContinuation { waiting = $0 } }
+    func stopAccepting() { waiting?.resume() }
+}
+enum Metrics {
+    static func flush() async throws {}
+}
+
+// snippet.show
+let report = try await runDaemon { daemon in
+    let server = try await Server.start()
+    daemon.onShutdownRequested { await server.stopAccepting() }  // requests in flight are finished
+    daemon.onShutdown("metrics") { try await Metrics.flush() }
+    daemon.ready()
+    try await server.run()  // returns when the last connection is done
+}
+print(report)
+report.exit()

@@ -1,0 +1,18 @@
+// Something to do on SIGHUP, and nothing else.
+// signals: HUP TERM
+// snippet.hide
+import SignalBridge
+
+@Sendable func reopenLogFiles() {}
+
+func serve() async throws {
+    // snippet.show
+    let report = try await runDaemon { daemon in
+        try daemon.onReload { reopenLogFiles() }  // SIGHUP is ours from here on
+        await daemon.shutdownRequested()
+    }
+    // snippet.hide
+    precondition(report.reloads == 1)
+}
+
+try await serve()

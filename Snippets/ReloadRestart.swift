@@ -1,0 +1,20 @@
+// A new configuration restarts the body.
+// signals: HUP TERM
+// snippet.hide
+import SignalBridge
+
+struct Configuration: Sendable {
+    let greeting: String
+    init(contentsOf path: String) throws { greeting = "hello" }
+}
+
+// snippet.show
+let report = try await runDaemon {
+    try Configuration(contentsOf: "daemon.conf")
+} body: { daemon, configuration in
+    print("serving with \(configuration.greeting)")
+    await daemon.shutdownRequested()  // by a signal to end, or by a new configuration
+}
+// snippet.hide
+precondition(report.reloads == 1)
+precondition(report.exitStatus == .code(0))

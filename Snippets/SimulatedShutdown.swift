@@ -1,0 +1,22 @@
+// Testing a shutdown, its deadlines and its forced end, in no time and without a signal.
+// snippet.hide
+import SignalBridge
+
+// snippet.show
+@Sendable func serve() async throws -> DaemonReport<Void> {
+    try await runDaemon { daemon in
+        try daemon.addTask("stubborn", .shielded) { try await Task.sleep(for: .seconds(1)) }
+        await daemon.shutdownRequested()
+    }
+}
+
+try await withSimulatedSignals { simulator in
+    async let result = serve()
+    await simulator.waitForSubscriber(of: .sigterm)
+    try simulator.send(.sigterm)
+    simulator.advance(by: .seconds(60))  // past every deadline on the way, in order
+    let report = try await result
+    precondition(report.forced == .deadline(.cancelling))
+    precondition(report.exitStatus == .signal(.sigterm))
+    precondition(simulator.forcedEnd == .sigterm)
+}
