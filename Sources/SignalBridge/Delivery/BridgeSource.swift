@@ -51,7 +51,17 @@ final class BridgeSource: SignalSource {
 
     /// Makes a reader that waits look again.
     func wake() {
-        if let bridge { csigshim_wake(bridge) }
+        state.withLock { state in
+            if let bridge = state.bridge { csigshim_wake(bridge) }
+        }
+    }
+
+    /// For the only thread that waits on it: no call is inside, or will be. What is subscribed has ended.
+    func close() {
+        state.withLock { state in
+            if let bridge = state.bridge { csigshim_close(bridge) }
+            state.bridge = nil
+        }
     }
 
     func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {

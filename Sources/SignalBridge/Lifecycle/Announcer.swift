@@ -29,7 +29,7 @@ final class Announcer: Sendable {
         let isNeeded = onTransition != nil || supervisor.socket != nil
         bell = isInline || !isNeeded ? nil : DispatchSemaphore(value: 0)
         if let bell {
-            try startThread { [self] in
+            try startThread(mask: .all()) { [self] in
                 while true {
                     bell.wait()
                     drain()
@@ -41,7 +41,7 @@ final class Announcer: Sendable {
 
     /// May be called under a lock: nothing runs here.
     func append(_ item: Item) {
-        state.withLock { $0.items.append(item) }
+        state.withLock { if !$0.isStopped { $0.items.append(item) } }
         bell?.signal()
     }
 

@@ -14,8 +14,7 @@
 /// ```
 ///
 /// The ladder, the report and the parameters are those of ``runDaemon(policy:supervisor:onTransition:onForce:_:)``. No Swift
-/// task is made; actions, hooks and reloads run on threads too, with the signal mask of a library thread, which has all but the
-/// policy's signals blocked.
+/// task is made; actions, hooks and reloads run on threads too, with the signal mask of the caller's.
 ///
 /// - Throws: ``SignalBridgeError`` if the signals cannot be subscribed to, or no thread can be had; then nothing has run. What
 ///   `body` throws is the ``DaemonReport/result``.

@@ -44,6 +44,8 @@ final class DaemonEngine: Sendable {
         var subscribesReload: Bool
         var notifier: Notifier
         var isClosed = false
+        /// The watch may go: every subscription has ended.
+        var isRestored = false
         /// When `onTransition` has had all the time there is for its last words.
         var lastWords: Duration?
         /// Takes the simulator's clock off.
@@ -54,6 +56,8 @@ final class DaemonEngine: Sendable {
     let policy: SignalPolicy
     let simulator: SignalSimulator?
     let announcer: Announcer
+    /// What threads block that run the user's code and are not started by the user's.
+    let callersMask = SignalMask.current
     /// Starts tasks with the task-local values of `runDaemon`'s caller.
     let launches: AsyncStream<@Sendable () -> Void>
     let launch: AsyncStream<@Sendable () -> Void>.Continuation
@@ -93,9 +97,10 @@ final class DaemonEngine: Sendable {
 
     // MARK: signals and time
 
-    /// A last resort beneath the watch: the eighth request that it has not even seen takes the default action, in the C
-    /// handler. The ladder would have forced the end at the third.
-    private static let backstop = 8
+    /// A last resort beneath the watch: the hundredth request that it has not even seen takes the default action, in the C
+    /// handler. The ladder would have forced the end at the third; this many do not pile up in the time that a thread
+    /// takes to wake.
+    private static let backstop = 100
 
     func subscribe(_ signals: Set<SignalNumber>) throws(SignalBridgeError) {
         var options: [SignalOptions] = [.everyDelivery]
@@ -121,13 +126,17 @@ final class DaemonEngine: Sendable {
 
     private func startWatch() throws(SignalBridgeError) {
         let parking = SignalWaiter.Parking.bridge(source!)
-        try startThread { [self] in
-            unblockOnly(policy.hardExit.union(policy.graceful).union(policy.reload))
+        // Whatever other threads block, there is one that takes the policy's signals.
+        let own = policy.hardExit.union(policy.graceful).union(policy.reload)
+        try SignalBridge.startThread(mask: .all(but: own)) { [self] in
             while true {
                 parking.collect()
                 poll()
-                let (isClosed, deadline) = state.withLock { ($0.isClosed, $0.deadline) }
-                if isClosed { return }
+                let (isRestored, deadline) = state.withLock { ($0.isRestored, $0.deadline) }
+                if isRestored {
+                    source?.close()  // now, although somebody may still hold a `Daemon`
+                    return
+                }
                 _ = parking.sleep(until: deadline)
             }
         }
@@ -167,7 +176,7 @@ final class DaemonEngine: Sendable {
         }
         if effects.contains(where: \.tells) {
             // A handler of `withTaskCancellationHandler` runs here: if it hangs, the watch must not.
-            if !fromWatch || (try? SignalBridge.startThread(told)) == nil { told() }
+            if !fromWatch || (try? SignalBridge.startThread(mask: .all(), told)) == nil { told() }
         }
         for case .acts(let act) in effects { act() }
         if wakes { source?.wake() }

@@ -59,6 +59,7 @@ extension DaemonEngine {
         }
         guard let rest else { return }
         for handle in rest.handles { handle.close() }
+        state.withLock { $0.isRestored = true }
         rest.clock?()
         rest.stop.open()  // whoever still waits outside of the daemon's tasks
         announcer.stop()

@@ -62,7 +62,7 @@ extension DaemonEngine {
         case .task(let operation): launch.yield { [self] in startTask(id, operation) }
         case .thread(let operation):
             do throws(SignalBridgeError) {
-                try startThread(id, operation, stop)
+                try startThread(id, operation, stop, callersMask)
             } catch {
                 ended(id, error)
             }
@@ -82,12 +82,13 @@ extension DaemonEngine {
     }
 
     private func startThread(
-        _ id: Int, _ operation: @escaping @Sendable (StopToken) throws -> Void, _ stop: Gate
+        _ id: Int, _ operation: @escaping @Sendable (StopToken) throws -> Void, _ stop: Gate,
+        _ mask: SignalMask? = nil
     ) throws(SignalBridgeError) {
         let token = StopToken(stop: stop, cancel: Gate())
         attach(id) { token.cancel.open() }
         let body: @Sendable () throws -> Void = { try operation(token) }
-        try SignalBridge.startThread { [self] in
+        try SignalBridge.startThread(mask: mask) { [self] in
             do {
                 if let simulator { try simulator.bind(body) } else { try body() }
                 ended(id, nil)

@@ -6,8 +6,10 @@
     import Musl
 #endif
 
-/// Runs `body` on a new thread, detached, with the signal mask of the caller's.
-func startThread(_ body: @escaping @Sendable () -> Void) throws(SignalBridgeError) {
+/// Runs `body` on a new thread, detached. Without a mask, it has the caller's.
+func startThread(
+    mask: SignalMask? = nil, _ body: @escaping @Sendable () -> Void
+) throws(SignalBridgeError) {
     final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -16,7 +18,11 @@ func startThread(_ body: @escaping @Sendable () -> Void) throws(SignalBridgeErro
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    let context = Unmanaged.passRetained(Body(body))
+    let context = Unmanaged.passRetained(
+        Body {
+            mask?.apply()
+            body()
+        })
     #if canImport(Darwin)
         var thread: pthread_t?
         let failure = pthread_create(
@@ -40,12 +46,31 @@ func startThread(_ body: @escaping @Sendable () -> Void) throws(SignalBridgeErro
     }
 }
 
-/// In the calling thread: these signals can be delivered to it, and no others.
-func unblockOnly(_ signals: some Collection<SignalNumber>) {
-    var mask = sigset_t()
-    sigfillset(&mask)
-    for signal in signals { sigdelset(&mask, signal.rawValue) }
-    pthread_sigmask(SIG_SETMASK, &mask, nil)
+/// What a thread blocks.
+struct SignalMask: @unchecked Sendable {
+    private var set = sigset_t()
+
+    /// What the calling thread blocks.
+    static var current: SignalMask {
+        var mask = SignalMask()
+        pthread_sigmask(SIG_SETMASK, nil, &mask.set)
+        return mask
+    }
+
+    /// Everything but these, and but faults: a fault that is blocked kills without the crash reporter.
+    static func all(but signals: Set<SignalNumber> = []) -> SignalMask {
+        var mask = SignalMask()
+        sigfillset(&mask.set)
+        let faults: [SignalNumber] = [.sigill, .sigtrap, .sigabrt, .sigbus, .sigfpe, .sigsegv, .sigsys]
+        for signal in signals.union(faults) { sigdelset(&mask.set, signal.rawValue) }
+        return mask
+    }
+
+    /// For the calling thread, from here on.
+    func apply() {
+        var set = set
+        pthread_sigmask(SIG_SETMASK, &set, nil)
+    }
 }
 
 /// `_exit(2)`: at once, with nothing run and nothing flushed.
