@@ -2,6 +2,8 @@
 #
 #   make demo      a daemon in a process of its own gets signals from another one, and says from whom
 #   make test      every test: Swift, C, C++, the documentation's examples, a package that uses this one
+#   make examples  builds the examples, runs each as a process of its own, signals it, and checks what it prints; fetches
+#                  SwiftNIO, swift-log and swift-service-lifecycle
 #
 # For those who work on it:
 #
@@ -14,9 +16,10 @@
 SWIFT ?= swift
 SCRATCH := .build
 C_FILES = $(shell find Sources Tests Examples -name .build -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print)
-SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/outside Examples/Package.swift Examples/Sources Snippets
+SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/outside Examples/Package.swift Examples/Sources \
+    Examples/Server/Package.swift Examples/Server/Sources Snippets
 
-.PHONY: toolchain demo test test-swift test-c test-documentation test-outside check header symbols lint format docs sanitize clean
+.PHONY: toolchain demo examples test test-swift test-c test-documentation test-outside check header symbols lint format docs sanitize clean
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
@@ -25,6 +28,11 @@ demo: toolchain
 	@$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples --product daemon
 	@$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples --product demo
 	@$(SCRATCH)/examples/debug/demo
+
+examples: toolchain
+	$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples
+	$(SWIFT) build --package-path Examples/Server --scratch-path $(SCRATCH)/server-examples
+	Examples/check.sh $(SCRATCH)/examples/debug $(SCRATCH)/server-examples/debug
 
 test: test-swift test-c test-documentation test-outside
 
@@ -70,4 +78,4 @@ docs: toolchain
 	    generate-documentation --target SignalBridge --warnings-as-errors --output-path $(SCRATCH)/docs
 
 clean:
-	rm -rf $(SCRATCH) Examples/.build Tests/outside/.build
+	rm -rf $(SCRATCH) Examples/.build Examples/Server/.build Tests/outside/.build

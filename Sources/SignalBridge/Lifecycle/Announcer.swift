@@ -1,79 +1,36 @@
 import Dispatch
 
-/// Hands transitions to the user's closure, and datagrams to the supervisor, in order and one at a time.
-///
-/// On a thread of its own: the closure may hang, and the ladder must not. In a simulation, on the thread that made them
-/// happen, after it has released its locks: so all is said when `send` and `advance` return.
+/// Hands transitions to the user's closure, and datagrams to the supervisor, in order. The closure may be slow, or hang: so
+/// many transitions wait for it, and what comes then is counted.
 final class Announcer: Sendable {
-    enum Item {
+    enum Item: Sendable {
         case transition(DaemonTransition)
         case datagram(String)
         case call(@Sendable () -> Void)
     }
 
-    private struct State {
-        var items: [Item] = []
-        var isDraining = false
-        var isStopped = false
+    private struct Backlog {
+        var waiting = 0
+        var dropped = 0
     }
-    private let state = Lock(State())
-    private let bell: DispatchSemaphore?
-    private let onTransition: (@Sendable (DaemonTransition) -> Void)?
-    private let supervisor: Supervisor
+    private static let limit = 10_000
+    private let backlog: Lock<Backlog>
+    private let runner: SerialRunner<Item>
+    private let hasListener: Bool
 
+    /// A thread only if there is somebody to tell.
     init(
         _ onTransition: (@Sendable (DaemonTransition) -> Void)?, _ supervisor: Supervisor, isInline: Bool
     ) throws(SignalBridgeError) {
-        self.onTransition = onTransition
-        self.supervisor = supervisor
+        hasListener = onTransition != nil
+        let backlog = Lock(Backlog())
+        self.backlog = backlog
         let isNeeded = onTransition != nil || supervisor.socket != nil
-        bell = isInline || !isNeeded ? nil : DispatchSemaphore(value: 0)
-        if let bell {
-            try startThread(mask: .all()) { [self] in
-                while true {
-                    bell.wait()
-                    drain()
-                    if state.withLock({ $0.isStopped && $0.items.isEmpty }) { return }
-                }
-            }
-        }
-    }
-
-    /// May be called under a lock: nothing runs here.
-    func append(_ item: Item) {
-        state.withLock { if !$0.isStopped { $0.items.append(item) } }
-        bell?.signal()
-    }
-
-    /// After the caller's locks are released.
-    func announce() {
-        if bell == nil { drain() }
-    }
-
-    /// Blocks until all of this has been said, or the time is up.
-    func flush(within time: DispatchTimeInterval) {
-        let said = DispatchSemaphore(value: 0)
-        append(.call { said.signal() })
-        announce()
-        _ = said.wait(timeout: .now() + time)
-    }
-
-    /// The thread ends when it has said everything.
-    func stop() {
-        state.withLock { $0.isStopped = true }
-        bell?.signal()
-    }
-
-    /// One thread at a time; what others append, and what the closure itself causes, is its work too.
-    private func drain() {
-        let isMine = state.withLock { state in
-            defer { state.isDraining = true }
-            return !state.isDraining
-        }
-        guard isMine else { return }
-        while let item = next() {
+        runner = try SerialRunner(isInline: isInline || !isNeeded) { item in
             switch item {
-            case .transition(let transition): onTransition?(transition)
+            case .transition(let transition):
+                backlog.withLock { $0.waiting -= 1 }
+                onTransition?(transition)
             case .datagram(let text):
                 do throws(SignalBridgeError) {
                     try supervisor.send(text)
@@ -85,13 +42,38 @@ final class Announcer: Sendable {
         }
     }
 
-    private func next() -> Item? {
-        state.withLock { state in
-            if state.items.isEmpty {
-                state.isDraining = false
-                return nil
+    /// May be called under a lock.
+    func append(_ item: Item) {
+        guard case .transition = item else { return runner.append(item) }
+        guard hasListener else { return }
+        let (isFull, dropped) = backlog.withLock { backlog in
+            if backlog.waiting >= Self.limit {
+                backlog.dropped += 1
+                return (true, 0)
             }
-            return state.items.removeFirst()
+            defer { backlog.dropped = 0 }
+            backlog.waiting += backlog.dropped > 0 ? 2 : 1
+            return (false, backlog.dropped)
         }
+        if isFull { return }
+        if dropped > 0 { runner.append(.transition(.dropped(dropped))) }
+        runner.append(item)
+    }
+
+    /// When the locks are released.
+    func announce() {
+        runner.runIfInline()
+    }
+
+    /// Blocks until all of this has been said, or the time is up.
+    func flush(within time: DispatchTimeInterval) {
+        let said = DispatchSemaphore(value: 0)
+        append(.call { said.signal() })
+        announce()
+        _ = said.wait(timeout: .now() + time)
+    }
+
+    func stop() {
+        runner.stop()
     }
 }

@@ -113,14 +113,28 @@ struct DaemonSummary: Sendable {
     var reloads = 0
     var failedReloads: [any Error] = []
     var times: [DaemonPhase: Duration] = [:]
+    private var dropped: [any Sendable] = []
 
     /// Of what ends before the last shutdown, only so much is kept: a daemon may run for years.
     mutating func record(_ task: DaemonTask, isLast: Bool) {
         if !isLast, tasks.count >= 1000 {
-            if tasks.removeFirst().spoilsExit { unlistedFailures += 1 }
+            let oldest = tasks.removeFirst()
+            if oldest.spoilsExit { unlistedFailures += 1 }
             unlistedTasks += 1
+            dropped.append(oldest)
         }
         tasks.append(task)
+    }
+
+    mutating func record(failedReload error: any Error) {
+        if failedReloads.count == 100 { dropped.append(failedReloads.removeFirst()) }
+        failedReloads.append(error)
+    }
+
+    /// What is not kept, to be released where no lock is held: an error may have a `deinit`.
+    mutating func takeDropped() -> [any Sendable] {
+        defer { dropped = [] }
+        return dropped
     }
 
     var exitStatus: DaemonExitStatus {

@@ -152,6 +152,8 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
     case restartWaits(for: [String])
     /// The supervisor could not be told.
     case notificationFailed(SignalBridgeError)
+    /// So many transitions are left out here: `onTransition` was ten thousand behind.
+    case dropped(Int)
     /// The process is about to be forced to end, and leaves these behind.
     case forced(DaemonForce, abandoned: [String])
     /// All is done: `runDaemon` returns.
@@ -190,6 +192,7 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
         case .reloadFailed(let error): "reload failed, nothing is changed: \(error)"
         case .restartWaits(let names): "restart waits for \(names.joined(separator: ", "))"
         case .notificationFailed(let error): "\(error.description)"
+        case .dropped(let count): "\(count) transitions were left out"
         case .forced(let force, let names): "forced: \(force); abandoned: \(names.joined(separator: ", "))"
         case .finished(let status): "finished: \(status)"
         }

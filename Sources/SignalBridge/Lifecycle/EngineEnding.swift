@@ -40,32 +40,8 @@ extension DaemonEngine {
     func finish() {
         state.withLock { $0.lastWords = now + .seconds(1) }
         source?.wake()
-        announcer.append(.call { [self] in close() })
+        announcer.append(.call { [self] in requestClose() })
         announcer.announce()
-    }
-
-    /// Puts everything back, and lets `run` return. More than once is harmless.
-    func close() {
-        let rest = state.withLock { state -> State? in
-            if state.isClosed { return nil }
-            let rest = state
-            state.isClosed = true
-            state.handles = []
-            state.work = [:]
-            state.cancel = [:]
-            state.reloadActions = []
-            state.notifier.check = nil
-            return rest  // released outside of the lock
-        }
-        guard let rest else { return }
-        for handle in rest.handles { handle.close() }
-        state.withLock { $0.isRestored = true }
-        rest.clock?()
-        rest.stop.open()  // whoever still waits outside of the daemon's tasks
-        announcer.stop()
-        source?.wake()
-        launch.finish()
-        finished.signal()
     }
 
     /// The process ends now. Runs on the watch, which nothing of the user's can hold up: `onForce` and the last transitions
@@ -75,7 +51,7 @@ extension DaemonEngine {
         if let simulator {
             program.onForce?(summary)
             if let signal = summary.signals.first?.signal { simulator.forceEnd(by: signal) }
-            close()
+            requestClose()
             return
         }
         announcer.flush(within: .milliseconds(200))

@@ -12,12 +12,17 @@ final class Gate: Sendable {
     var isOpen: Bool { state.withLock { $0.isOpen } }
 
     func open() {
+        claim()()
+    }
+
+    /// Opens it, and leaves it to the result to tell those who wait.
+    func claim() -> @Sendable () -> Void {
         let waiting = state.withLock { state in
             state.isOpen = true
             defer { state.waiting = [:] }
             return state.waiting.sorted { $0.key < $1.key }
         }
-        for (_, wake) in waiting { wake() }
+        return { for (_, wake) in waiting { wake() } }
     }
 
     /// Calls `wake` once it is open: now, if it is. The result takes that back.
@@ -59,11 +64,11 @@ final class Gate: Sendable {
         let forget = [onOpen { semaphore.signal() }, other.onOpen { semaphore.signal() }]
         defer { for forget in forget { forget() } }
         if let simulator = SignalSimulator.current {
-            let deadline = timeout.map { simulator.now + min($0, .seconds(1 << 40)) }
+            let deadline = timeout.map { simulator.now + max(.zero, min($0, .seconds(1 << 40))) }
             simulator.block(on: semaphore, until: deadline)
         } else if let timeout {
-            let nanoseconds = min(timeout, .seconds(1 << 30)).roundedUpToMilliseconds * 1_000_000
-            _ = semaphore.wait(timeout: .now() + .nanoseconds(max(0, Int(nanoseconds))))
+            let nanoseconds = max(.zero, min(timeout, .seconds(1 << 30))).roundedUpToMilliseconds * 1_000_000
+            _ = semaphore.wait(timeout: .now() + .nanoseconds(Int(nanoseconds)))
         } else {
             semaphore.wait()
         }

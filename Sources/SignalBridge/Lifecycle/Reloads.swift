@@ -10,6 +10,7 @@ extension Ladder {
     mutating func reloadSignal(_ event: SignalEvent, at now: Duration) -> [Action] {
         if purpose == .shutdown || !reloads.isPossible { return [.announce(.received(event, .comesTooLate))] }
         let response: DaemonTransition.Response = reloads.isRunning ? .reloadsAgain : .reloads
+        if reloads.isRunning && reloads.again { return [] }  // nothing new
         return [.announce(.received(event, response))] + reload(at: now)
     }
 
@@ -26,8 +27,7 @@ extension Ladder {
     /// The work of a reload has ended: loading, and applying, if it is applied.
     mutating func reloadEnded(_ outcome: DaemonTask.Outcome, at now: Duration) -> [Action] {
         if case .failed(let error) = outcome {
-            if summary.failedReloads.count == 100 { summary.failedReloads.removeFirst() }
-            summary.failedReloads.append(error)
+            summary.record(failedReload: error)
             return [.announce(.reloadFailed(error))] + reloadIsOver(at: now)
         }
         guard case .finished = outcome else { return reloadIsOver(at: now) }

@@ -1,0 +1,110 @@
+/// Signals and time: subscribing, the watch, and putting everything back.
+extension DaemonEngine {
+    /// A last resort beneath the watch: the hundredth request that it has not even seen takes the default action, in the C
+    /// handler. The ladder would have forced the end at the third; this many do not pile up in the time that a thread
+    /// takes to wake.
+    private static let backstop = 100
+
+    func subscribe(_ signals: Set<SignalNumber>) throws(SignalBridgeError) {
+        var options: [SignalOptions] = [.everyDelivery]
+        if policy.keepsIgnored { options.append(.keepIgnored) }
+        if simulator == nil {
+            for signal in signals.subtracting(policy.reload) where signal.terminatesByDefault {
+                options.append(.escalate(signal, unread: Self.backstop))
+            }
+        }
+        let mailbox = try Mailbox(signals, options.reduce(into: []) { $0 = [$0, $1] })
+        if simulator != nil {
+            mailbox.onChange { [weak self] in self?.poll() }
+        } else {
+            mailbox.onChange { [weak source] in source?.wake() }  // another thread has read what was for the watch
+        }
+        let handle = try SubscriptionHandle(mailbox, on: source ?? simulator!)
+        let isLate = state.withLock { state in
+            if state.closes { return true }
+            state.handles.append(handle)
+            state.watched.formUnion(signals.subtracting(handle.ignored))
+            return false
+        }
+        if isLate { handle.close() }
+        source?.wake()
+    }
+
+    func startWatch() throws(SignalBridgeError) {
+        let parking = SignalWaiter.Parking.bridge(source!)
+        try SignalBridge.startThread(mask: .all()) { [self] in
+            var unblocked: Set<SignalNumber> = []
+            while true {
+                let (closes, deadline, watched) = state.withLock { ($0.closes, $0.deadline, $0.watched) }
+                if closes {
+                    SignalMask.all().apply()
+                    close()
+                    source?.close()  // now, although somebody may still hold a `Daemon`
+                    return
+                }
+                if watched != unblocked {  // whatever other threads block, there is one that takes these
+                    SignalMask.all(but: watched).apply()
+                    unblocked = watched
+                }
+                _ = parking.sleep(until: deadline)
+                parking.collect()
+                poll()
+            }
+        }
+    }
+
+    func watchClock(of simulator: SignalSimulator) {
+        let id = simulator.watchClock(
+            deadline: { [weak self] in self?.state.withLock { $0.deadline } }, passed: { [weak self] in self?.poll() })
+        state.withLock { $0.clock = { simulator.forgetClock(id) } }
+    }
+
+    /// Takes what signals there are, and looks at the clock. When all is over they are left: unread, they meet what is
+    /// restored, by the rules of every subscription that ends.
+    func poll() {
+        feed { state, now in
+            var actions: [Ladder.Action] = []
+            for handle in state.handles {
+                while !state.ladder.isOver, case .event(let event) = handle.take() {
+                    for _ in 0..<min(event.count, 3) { actions += state.ladder.signal(event, at: now) }
+                }
+            }
+            return actions + state.ladder.tick(at: now)
+        }
+    }
+
+    /// All is over, and said.
+    func requestClose() {
+        state.withLock { $0.closes = true }
+        if simulator != nil { close() } else { source?.wake() }
+    }
+
+    /// Puts everything back, and lets `run` return. Once.
+    func close() {
+        let rest = state.withLock { state -> State? in
+            if state.isClosed { return nil }
+            let rest = state
+            state.closes = true
+            state.isClosed = true
+            state.handles = []
+            state.work = [:]
+            state.cancel = [:]
+            state.reloadActions = []
+            state.notifier.check = nil
+            return rest
+        }
+        guard let rest else { return }
+        for handle in rest.handles { handle.close() }
+        rest.clock?()
+        let wake = rest.stop.claim()
+        hand.append {
+            wake()  // whoever waits outside of the daemon's tasks
+            _ = rest  // closures of the user's are released here
+        }
+        hand.runIfInline()
+        hand.stop()
+        announcer.stop()
+        launch.finish()
+        finished.signal()
+    }
+}
