@@ -49,7 +49,7 @@ private struct Failure: Error {}
         }
 
         for _ in 0..<200 where ends == 0 {
-            switch Int.random(in: 0..<12, using: &generator) {
+            switch Int.random(in: 0..<14, using: &generator) {
             case 0:
                 let signal = signals.randomElement(using: &generator)!
                 let event = SignalEvent(signal, count: 1, sender: nil, value: nil, nanoseconds: 0)
@@ -64,7 +64,7 @@ private struct Failure: Error {}
                     started.insert(id)
                 }
             case 5:
-                _ = ladder.addHook("h", generation: ladder.generation, at: now)
+                if let (_, actions) = ladder.addHook("h", generation: ladder.generation, at: now) { answer(actions) }
             case 6:
                 if let (_, actions) = ladder.addAction(generation: ladder.generation, at: now) { answer(actions) }
             case 7:
@@ -72,6 +72,10 @@ private struct Failure: Error {}
                     isLoaded = true
                     answer(ladder.loaded(at: now))
                 }
+            case 9:
+                if let id = ladder.addShield("s", at: now) { started.insert(id) }
+            case 10 where Int.random(in: 0..<20, using: &generator) == 0:
+                answer(ladder.shutdown(Bool.random(using: &generator) ? .requested : .cancelled, at: now))
             case 8 where Bool.random(using: &generator):
                 answer(ladder.reload(at: now))
             default:

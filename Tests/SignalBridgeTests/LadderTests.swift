@@ -30,7 +30,7 @@ private struct Climb {
     }
 
     mutating func hook(_ name: String) -> Int {
-        ladder.addHook(name, generation: ladder.generation, at: now)!
+        ladder.addHook(name, generation: ladder.generation, at: now)!.id
     }
 
     /// What is not only said.

@@ -27,7 +27,8 @@ extension DaemonEngine {
             return false
         }
         if isLate { handle.close() }
-        source?.wake()
+        // What came before this handle was among the others woke somebody who did not know it.
+        if let source { source.wake() } else { poll() }
     }
 
     func startWatch() throws(SignalBridgeError) {

@@ -35,11 +35,14 @@ extension DaemonEngine {
     }
 
     func addHook(_ name: String, _ generation: Int, _ work: Work) -> Bool {
-        state.withLock { state in
-            guard let id = state.ladder.addHook(name, generation: generation, at: now) else { return false }
+        var isAdded = false
+        feed { state, now in
+            guard let (id, actions) = state.ladder.addHook(name, generation: generation, at: now) else { return [] }
             state.work[id] = work
-            return true
+            isAdded = true
+            return actions
         }
+        return isAdded
     }
 
     func shield<Result: Sendable>(
@@ -196,6 +199,7 @@ extension DaemonEngine {
 
     func setWatchdog(_ check: @escaping @Sendable () async -> Bool) {
         let old = state.withLock { state in
+            if state.closes { return Optional(check) }
             defer { state.notifier.check = check }
             return state.notifier.check
         }

@@ -101,15 +101,19 @@ struct Ladder {
         let id = newID()
         waiting[id] = Entry(name: "onShutdownRequested", kind: .action, since: now)
         actions.append(id)
-        return (id, isTold ? startActions(at: now) : [])
+        var started = isTold ? startActions(at: now) : []
+        if phase == .cancelling || phase == .cleaning { started += cancel(id) }  // with the rest
+        return (id, started)
     }
 
-    mutating func addHook(_ name: String, generation: Int, at now: Duration) -> Int? {
+    mutating func addHook(
+        _ name: String, generation: Int, at now: Duration
+    ) -> (id: Int, actions: [Action])? {
         guard !isOver, generation == self.generation else { return nil }
         let id = newID()
         waiting[id] = Entry(name: name, kind: .hook, since: now)
         hooks.append(id)
-        return id
+        return (id, phase == .cleaning ? settle(at: now) : [])  // those that run may be out of time
     }
 
     /// The caller could not start it.

@@ -44,17 +44,16 @@ extension Ladder {
 
     mutating func settle(at now: Duration) -> [Action] {
         if isOver { return [] }
-        let work = live.values.filter { $0.kind != .hook }
         var actions: [Action] = []
         if phase == .running {
-            guard !work.contains(where: { $0.kind != nil }) else { return [] }
+            guard !live.values.contains(where: { $0.kind != nil }) else { return [] }
             purpose = .shutdown  // all is done; a reload that still runs is cut short
             summary.cause = .finished
             for id in live.keys.sorted() { actions += cancel(id) }
-            if !work.isEmpty { return actions + enter(.cancelling, at: now) }
+            if !live.isEmpty { return actions + enter(.cancelling, at: now) }
         }
         if phase != .cleaning {
-            guard work.isEmpty else { return actions }
+            if live.values.contains(where: { $0.kind != .hook }) { return actions }
             actions += enter(.cleaning, at: now)
         }
         if runningHook == nil, let next = hooks.popLast() {

@@ -15,10 +15,17 @@ extension Ladder {
         if isFirst || (policy.secondSignal == .movesUp && phase == .draining) {
             if isHard { summary.hardExit = event }
             var actions: [Action] = [.announce(.received(event, isHard ? .exitsHard : .movesUp))]
-            if phase == .draining { actions += enter(.cancelling, at: now) }
+            if phase == .draining { actions += enter(.cancelling, at: now) } else { hurry(at: now) }
             return actions + settle(at: now)
         }
         return [.announce(.received(event, .forces))] + force(.signal(event), at: now)
+    }
+
+    /// A hard exit comes to a phase that runs: its period is the hard exit's from here on.
+    private mutating func hurry(at now: Duration) {
+        let end = now + period(of: phase)
+        phaseDeadline = phaseDeadline.map { min($0, end) }
+        hookDeadline = hookDeadline.map { min($0, now + period(of: phase) / (hooks.count + 2)) }
     }
 
     mutating func shutdown(_ cause: DaemonCause, at now: Duration) -> [Action] {

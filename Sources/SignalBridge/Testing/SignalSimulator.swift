@@ -76,7 +76,7 @@ public final class SignalSimulator: Sendable {
     /// Deadlines on the way pass one by one, each at its time: what follows from one has its own deadline met before a
     /// later one. All of a ``runDaemon(policy:supervisor:onTransition:onForce:_:)``'s decisions are made when this returns.
     public func advance(by duration: Duration) {
-        var left = min(duration, .seconds(1 << 40))
+        var left = max(.zero, min(duration, .seconds(1 << 40)))
         repeat {
             let clocks = state.withLock { $0.clocks }
             let deadlines = clocks.values.compactMap { $0.deadline() }
