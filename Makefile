@@ -25,11 +25,13 @@ toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
 
 demo: toolchain
+	@touch Examples/Package.swift # or SwiftPM overlooks new files of the library
 	@$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples --product daemon
 	@$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples --product demo
 	@$(SCRATCH)/examples/debug/demo
 
 examples: toolchain
+	@touch Examples/Package.swift Examples/Server/Package.swift
 	$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples
 	$(SWIFT) build --package-path Examples/Server --scratch-path $(SCRATCH)/server-examples
 	Examples/check.sh $(SCRATCH)/examples/debug $(SCRATCH)/server-examples/debug

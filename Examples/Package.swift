@@ -1,7 +1,8 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// A package of its own, so that what the examples need is no dependency of the library's users.
+// A package of its own, so that the examples are nothing that the library's users build. They need the toolchain alone;
+// those with dependencies are in Server.
 let package = Package(
     name: "Examples",
     platforms: [.macOS(.v15)],
@@ -9,5 +10,8 @@ let package = Package(
     targets: [
         .executableTarget(name: "daemon", dependencies: [.product(name: "SignalBridge", package: "SignalBridge")]),
         .executableTarget(name: "demo", dependencies: [.product(name: "SignalBridge", package: "SignalBridge")]),
+        .executableTarget(name: "receiving", dependencies: [.product(name: "SignalBridge", package: "SignalBridge")]),
+        .executableTarget(name: "reload", dependencies: [.product(name: "SignalBridge", package: "SignalBridge")]),
+        .executableTarget(name: "workers", dependencies: [.product(name: "SignalBridge", package: "SignalBridge")]),
     ]
 )

@@ -184,6 +184,18 @@ private struct Failure: Error {}
         #expect(climb.ladder.summary.tasks.map(\.outcome.description) == ["failed: CancellationError()"])
     }
 
+    @Test("work that is refused because of a shutdown does not fail the daemon")
+    func refusal() {
+        let refusal = SignalBridgeError(.shuttingDown, nil, "no")
+        var climb = Climb()
+        _ = climb.signal(.sigterm)
+        #expect(climb.end(0, refusal) == ["cleaning", "finish"])
+        #expect(climb.ladder.summary.exitStatus == .code(0))
+        var other = Climb()  // that of another daemon is an error like any
+        _ = other.end(0, refusal)
+        #expect(other.ladder.summary.exitStatus == .code(1))
+    }
+
     @Test("a daemon whose work is done ends by itself, and cuts a reload short")
     func naturalEnd() {
         var climb = Climb()

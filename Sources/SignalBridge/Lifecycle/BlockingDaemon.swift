@@ -71,9 +71,11 @@ public final class BlockingDaemon: Sendable {
     /// Whether shutdown has been requested.
     public var isShuttingDown: Bool { stop.isRequested }
 
-    /// Runs `action`, on a thread of its own, when shutdown is requested: ``Daemon/onShutdownRequested(_:)``.
-    public func onShutdownRequested(_ action: @escaping @Sendable () throws -> Void) {
-        engine.addAction(0, .thread { _ in try action() })
+    /// Runs `action`, on a thread of its own, when shutdown is requested: ``Daemon/onShutdownRequested(_:_:)``.
+    public func onShutdownRequested(
+        _ name: String = "onShutdownRequested", _ action: @escaping @Sendable () throws -> Void
+    ) {
+        engine.addAction(name, 0, .thread { _ in try action() })
     }
 
     /// Registers clean-up: ``Daemon/onShutdown(_:_:)``. A hook whose time is up cannot be stopped; the next one starts beside it.

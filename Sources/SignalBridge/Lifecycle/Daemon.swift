@@ -62,9 +62,12 @@ public final class Daemon: Sendable {
 
     /// Runs `action` when shutdown is requested, or at once if it has been: to close a listener, to trigger a
     /// `ServiceGroup`. Actions run at the same time as each other, as tasks that drain: they are waited for, cancelled with
-    /// the rest, and reported.
-    public func onShutdownRequested(_ action: @escaping @Sendable () async throws -> Void) {
-        engine.addAction(generation, .task(action))
+    /// the rest, and reported. Not run if all work ends by itself, before anybody asks; nor once the daemon has ended. Kept until
+    /// then: register it once, not for each connection.
+    public func onShutdownRequested(
+        _ name: String = "onShutdownRequested", _ action: @escaping @Sendable () async throws -> Void
+    ) {
+        engine.addAction(name, generation, .task(action))
     }
 
     /// Registers clean-up, which runs after the body and all tasks have ended, one hook after the other, the last

@@ -74,6 +74,8 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
     public let outcome: Outcome
     /// How long it ran.
     public let duration: Duration
+    /// A hook that ended, however, after its time was up.
+    var isLate = false
 
     /// A kind of work.
     public enum Kind: String, Hashable, Sendable {
@@ -85,7 +87,7 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
         case shielded
         /// ``Daemon/addThread(_:_:endsDaemonOnFailure:operation:)``.
         case thread
-        /// ``Daemon/onShutdownRequested(_:)``.
+        /// ``Daemon/onShutdownRequested(_:_:)``.
         case action
         /// ``Daemon/onShutdown(_:_:)``.
         case hook
@@ -95,7 +97,8 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
     public enum Outcome: Sendable, CustomStringConvertible {
         /// It returned.
         case finished
-        /// The daemon cancelled it, and it threw `CancellationError`.
+        /// The daemon cancelled it, and it threw `CancellationError`; or it threw ``SignalBridgeError/Code/shuttingDown``, when
+        /// the daemon that shuts down had refused more work.
         case cancelled
         /// It threw this error.
         case failed(any Error)
@@ -121,8 +124,7 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
     /// Whether it makes a clean stop a failed one.
     var spoilsExit: Bool {
         switch outcome {
-        case .finished: false
-        case .cancelled: kind == .hook
+        case .finished, .cancelled: isLate
         case .failed, .abandoned: true
         }
     }

@@ -26,9 +26,9 @@ extension DaemonEngine {
         }
     }
 
-    func addAction(_ generation: Int, _ work: Work) {
+    func addAction(_ name: String, _ generation: Int, _ work: Work) {
         feed { state, now in
-            guard let (id, actions) = state.ladder.addAction(generation: generation, at: now) else { return [] }
+            guard let (id, actions) = state.ladder.addAction(name, generation: generation, at: now) else { return [] }
             state.work[id] = work
             return actions
         }
@@ -150,9 +150,15 @@ extension DaemonEngine {
         feed { state, now in state.ladder.reload(at: now) }
     }
 
-    /// The first configuration is there.
-    func loaded() {
+    /// The first configuration is there: goes on to the body, unless the daemon is ending.
+    func loaded() throws {
         feed { state, now in state.ladder.loaded(at: now) }
+        try goOn()
+    }
+
+    /// Between the steps of a reload. A `load` need not notice that it was cancelled.
+    private func goOn() throws {
+        if state.withLock({ $0.ladder.purpose == .shutdown || $0.ladder.isOver }) { throw CancellationError() }
     }
 
     func addReload(_ generation: Int, _ work: Work) throws(SignalBridgeError) {
@@ -184,13 +190,20 @@ extension DaemonEngine {
     /// One reload: load, then the actions in their order, then apply. What throws first ends it.
     func reloadWork(_ actions: [Work]) -> Work {
         if program.body == nil {
-            return .thread { token in
-                for case .thread(let action) in actions { try action(token) }
+            return .thread { [self] token in
+                for case .thread(let action) in actions {
+                    try goOn()
+                    try action(token)
+                }
             }
         }
-        return .task { [program] in
+        return .task { [self] in
             try await program.load?()
-            for case .task(let action) in actions { try await action() }
+            for case .task(let action) in actions {
+                try goOn()
+                try await action()
+            }
+            try goOn()
             try await program.apply?()
         }
     }

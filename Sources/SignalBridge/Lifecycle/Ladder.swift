@@ -58,6 +58,8 @@ struct Ladder {
     var waiting: [Int: Entry] = [:]
     var runningHook: Int?
     var hasWarned = false
+    /// The body loads its first configuration: there is nothing yet that could drain.
+    var isLoading = false
 
     var reloads: Reloads
 
@@ -67,6 +69,7 @@ struct Ladder {
         self.restarts = restarts
         reloads = Reloads(isPossible: loads, isRunning: loads)
         phaseSince = now
+        isLoading = loads
         live[0] = Entry(name: "body", kind: .body, since: now)
     }
 
@@ -96,10 +99,12 @@ struct Ladder {
         return id
     }
 
-    mutating func addAction(generation: Int, at now: Duration) -> (id: Int, actions: [Action])? {
+    mutating func addAction(
+        _ name: String = "onShutdownRequested", generation: Int, at now: Duration
+    ) -> (id: Int, actions: [Action])? {
         guard !isOver, generation == self.generation else { return nil }
         let id = newID()
-        waiting[id] = Entry(name: "onShutdownRequested", kind: .action, since: now)
+        waiting[id] = Entry(name: name, kind: .action, since: now)
         actions.append(id)
         var started = isTold ? startActions(at: now) : []
         if phase == .cancelling || phase == .cleaning { started += cancel(id) }  // with the rest
@@ -132,10 +137,12 @@ struct Ladder {
 
     mutating func ended(_ id: Int, _ error: (any Error)?, at now: Duration) -> [Action] {
         guard !isOver, let entry = live.removeValue(forKey: id) else { return [] }
-        let isCancellation = entry.isCancelled && error is CancellationError
+        let isRefusal = purpose != .none && (error as? SignalBridgeError)?.code == .shuttingDown
+        let isCancellation = (entry.isCancelled && error is CancellationError) || isRefusal
         let outcome = error.map { isCancellation ? DaemonTask.Outcome.cancelled : .failed($0) } ?? .finished
         guard let kind = entry.kind else { return reloadEnded(outcome, at: now) + settle(at: now) }
-        let task = DaemonTask(name: entry.name, kind: kind, outcome: outcome, duration: now - entry.since)
+        var task = DaemonTask(name: entry.name, kind: kind, outcome: outcome, duration: now - entry.since)
+        task.isLate = kind == .hook && entry.isCancelled
         summary.record(task, isLast: purpose == .shutdown)
         var actions: [Action] = [.announce(.ended(task))]
         if runningHook == id {

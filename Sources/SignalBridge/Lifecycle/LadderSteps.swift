@@ -18,7 +18,9 @@ extension Ladder {
             actions += startActions(at: now)
         }
         for (id, entry) in live.sorted(by: { $0.key < $1.key }) where entry.kind != .hook {
-            if next == .cancelling ? entry.style != .shielded : next == .draining && entry.style == .cancels {
+            if next == .cancelling
+                ? entry.style != .shielded : next == .draining && (entry.style == .cancels || isLoading)
+            {
                 actions += cancel(id)
             }
         }

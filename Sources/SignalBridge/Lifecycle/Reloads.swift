@@ -39,7 +39,8 @@ extension Ladder {
 
     /// The first configuration is there.
     mutating func loaded(at now: Duration) -> [Action] {
-        isOver ? [] : [.announce(.started)] + reloadIsOver(at: now)
+        isLoading = false
+        return purpose == .shutdown || isOver ? [] : [.announce(.started)] + reloadIsOver(at: now)
     }
 
     /// The new body starts.

@@ -95,7 +95,7 @@ public func runDaemon<Configuration: Sendable, Value: Sendable>(
                 if isFirst { next.loaded = try await load() }
                 let configuration = next.loaded!
                 results.loaded = configuration
-                if isFirst { daemon.engine.loaded() }
+                if isFirst { try daemon.engine.loaded() }
                 return try await body(daemon, configuration)
             }
         }

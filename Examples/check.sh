@@ -1,0 +1,278 @@
+#!/bin/sh
+# check.sh DIRECTORY...: runs the examples that were built there, each as a process of its own, signals it, and looks at
+# what it says and how it ends, as its parent sees it. All of them are wanted: give both packages' directories,
+#
+#     Examples/check.sh "$(swift build --package-path Examples --show-bin-path)" \
+#         "$(swift build --package-path Examples/Server --show-bin-path)"
+#
+# A line for each check; the last one is "N passed, N failed". The exit status is 0 if none failed. Nothing waits for a
+# fixed time: each condition is polled, for 15 seconds at most.
+set -u
+[ $# -gt 0 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
+root=$(cd "$(dirname "$0")/.." && pwd)
+"$root/Tests/tools/need.sh" curl || exit 1
+directories=$*
+work=$(mktemp -d) || exit 1
+children= # the pids of what runs; a number is taken out when its process is known to be over
+trap 'for child in $children; do kill -KILL "$child" 2>/dev/null; done; wait 2>/dev/null; rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+passed=0 failed=0
+ok() { passed=$((passed + 1)); echo "ok $name: $1"; }
+bad() {
+    failed=$((failed + 1))
+    echo "FAIL $name: $1"
+    [ ! -f "$work/main.output" ] || sed 's/^/    /' "$work/main.output"
+}
+check() { # check WHAT COMMAND [ARGUMENT...]
+    what=$1
+    shift
+    if "$@"; then ok "$what"; else bad "$what"; fi
+}
+within() { # within COMMAND [ARGUMENT...]: until it succeeds, for 15 seconds at most
+    tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || return 1
+        sleep 0.05
+    done
+}
+
+# background KEY PROGRAM [ARGUMENT...]: its pid is in $pid, its output in KEY.output, and in the end its status in
+# KEY.status: 128 + n if signal n killed it.
+#
+# A shell without job control starts what runs in the background with INT ignored, nohup with HUP; the policies, as they
+# should, leave an ignored signal alone; and POSIX's trap cannot undo it. env or perl can.
+if env --default-signal=INT true 2>/dev/null; then
+    not_ignored() { exec env --default-signal=HUP,INT,TERM "$@"; }
+else
+    not_ignored() { exec perl -e '$SIG{$_} = "DEFAULT" for qw(HUP INT TERM); exec @ARGV or exit 127' "$@"; }
+fi
+background() {
+    key=$1
+    shift
+    rm -f "$work/$key".*
+    {
+        (not_ignored sh -c 'echo $$ >"$0.new" && mv "$0.new" "$0.pid"; exec "$@"' "$work/$key" "$@") \
+            >"$work/$key.output" 2>&1 <"${input:-/dev/null}"
+        echo $? >"$work/$key.status.new" && mv "$work/$key.status.new" "$work/$key.status"
+    } 2>/dev/null &
+    within test -f "$work/$key.pid"
+    pid=$(cat "$work/$key.pid")
+    children="$children $pid"
+}
+over() { # over KEY: waits for its end, and sets $status
+    status="none: it still runs"
+    within test -f "$work/$1.status" || return
+    status=$(cat "$work/$1.status")
+    ended=$(cat "$work/$1.pid")
+    remaining=
+    for child in $children; do [ "$child" = "$ended" ] || remaining="$remaining $child"; done
+    children=$remaining
+}
+
+# What most checks are made of: one example, main.
+start() { # start NAME [ARGUMENT...]
+    name=$(echo "$*" | sed "s,$work/,,")
+    program=
+    for directory in $directories; do [ ! -x "$directory/$1" ] || program=$directory/$1; done
+    if [ -z "$program" ]; then
+        echo "FAIL $1 is in none of: $directories"
+        exit 1
+    fi
+    shift
+    background main "$program" "$@"
+    main=$pid
+}
+said() { grep -q -e "$1" "$work/main.output"; }
+said_or_over() { said "$1" || [ -f "$work/main.status" ]; }
+says() { # says PATTERN [WHAT]: within 15 seconds
+    within said_or_over "$1"
+    check "${2:-says $1}" said "$1"
+}
+says_not() { check "does not say $1" not said "$1"; }
+not() { ! "$@"; }
+says_in_order() { # says_in_order PATTERN...: now, and a line for each, one after the other
+    last=0
+    for pattern; do
+        at=$(awk -v last=$last -v pattern="$pattern" 'NR > last && $0 ~ pattern { print NR; exit }' "$work/main.output")
+        [ -n "$at" ] || { bad "says $pattern, in this place"; return; }
+        last=$at
+    done
+    ok "says, in this order: $*"
+}
+send() { kill -s "$1" "$main"; }
+ends() { # ends STATUS
+    over main
+    check "ends with $1" [ "$status" = "$1" ] || echo "    it was: $status"
+    # Whatever else fails, the next example starts alone.
+    [ -f "$work/main.status" ] || { kill -KILL "$main"; over main; }
+}
+
+start receiving
+ends 0
+sed -n 's/, says.*value/ with value/; s/, says.*//; s/^[cs][a-z]*: //p' "$work/main.output" >"$work/received"
+cat >"$work/expected" <<'END'
+less output
+open the log file again
+more output
+open the log file again
+more output
+job with value 1
+job with value 2
+job with value 3
+END
+check "each handler had its signals, in order" cmp "$work/expected" "$work/received"
+
+conf=$work/reload.conf
+echo 'greeting = hello' >"$conf"
+start reload "$conf"
+says "^pid $main says hello"
+echo 'greeting = good evening' >"$conf"
+send HUP
+says "^pid $main says good evening" "HUP: reads its file again, and is the same process"
+echo 'good night' >"$conf"
+send HUP
+says 'reload failed, nothing is changed: .* should say: greeting'
+greetings() { grep -c "^pid $main says good evening" "$work/main.output"; }
+before=$(greetings)
+more() { [ "$(greetings)" -gt "$before" ]; }
+within more
+check "a broken file: goes on with the old one" more
+send TERM
+ends 0
+
+rm "$conf"
+start reload "$conf"
+ends 1
+says 'cannot be read' "says that the first file cannot be read"
+
+start workers
+says '^working'
+send INT
+ends 130
+for number in 1 2 3; do
+    says_in_order '^working' "^worker $number stops after its job" "^  thread worker $number: finished"
+done
+says '^  death by SIGINT'
+
+start workers --stubborn
+says '^working'
+send INT
+ends 130
+says 'forced: its time for cancelling was up; abandoned: stubborn'
+says '^  thread stubborn: abandoned'
+says '^  thread worker 3: finished'
+
+start mayhem
+says 'acknowledged 1$'
+send TERM
+ends 1 # for host 3
+says 'stopped consuming'
+says 'cancelling [1-9][0-9]* tasks'
+says 'task message 3: failed: HalfRestarted'
+says_in_order ' draining: SIGTERM' ' saved ' ' acknowledged ' 'closing the database' 'handing back [1-9]' \
+    'flushing metrics' 'finished: exit code 1'
+says_in_order ' draining: SIGTERM' 'task message [0-9]*: cancelled'
+
+start mayhem 60
+says 'saving 1$'
+send TERM
+says ' draining: SIGTERM'
+send TERM
+ends 143
+says 'forced: by SIGTERM .*abandoned: .*save 1'
+says_not 'closing the database'
+
+# get NAME PATH [OPTION...]: the page is in NAME.body, its headers in NAME.headers, its HTTP status in $code
+get() {
+    key=$1 url=http://127.0.0.1:$port$2
+    shift 2
+    code=$(curl -s --max-time 10 -o "$work/$key.body" -D "$work/$key.headers" -w '%{http_code}' "$@" "$url")
+}
+listens() {
+    says 'listens on port'
+    port=$(sed -n 's/.*listens on port //p' "$work/main.output")
+}
+slow() { # a request for /slow, which takes a while, begins
+    background slow curl -s --max-time 60 -o "$work/slow.body" -w '%{http_code}' "http://127.0.0.1:$port/slow"
+    says 'a slow request begins'
+}
+refused() {
+    get refused /
+    [ $? = 7 ]
+}
+in_flight() { [ ! -f "$work/slow.status" ]; }
+
+start server 0 1 3 # any port; accepts for another second; /slow takes three
+listens
+get ready /ready
+check "/ready: 200" [ "$code" = 200 ]
+# A client that keeps its connection after its request was answered, and lets go of it at the end of its input only.
+mkfifo "$work/requests"
+exec 9<>"$work/requests"
+printf 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n' >&9
+input=$work/requests
+background idle curl -sN --max-time 60 "telnet://127.0.0.1:$port"
+idle=$pid
+input=
+answered() { grep -q '^HTTP/1.1 200' "$work/idle.output"; }
+within answered
+check "a connection is answered, and kept" answered
+slow
+send TERM
+says ' draining: SIGTERM'
+get ready /ready
+check "/ready after SIGTERM: 503" [ "$code" = 503 ]
+check "/ready after SIGTERM: Connection: close" grep -qi '^connection: close' "$work/ready.headers"
+get hello /
+check "it still accepts" [ "$code" = 200 ]
+within refused
+check "then new connections are refused" refused
+check "meanwhile the slow request is in flight" in_flight
+over slow
+check "the slow request is answered: 200" [ "$(cat "$work/slow.output")" = 200 ]
+check "the slow request is answered in full" [ "$(wc -c <"$work/slow.body")" -eq 1000000 ]
+ends 0
+check "it did not wait for the idle connection" not said ' cancelling: '
+check "nor did its client close that" [ ! -f "$work/idle.status" ]
+kill "$idle"
+over idle
+exec 9>&-
+
+start server 0 60 60
+listens
+slow
+send TERM
+says ' draining: SIGTERM'
+send TERM
+says 'SIGTERM .* moves up'
+ends 0
+over slow
+check "the slow request was cut off" [ "$status" != 0 ]
+
+start server "$port" 0 1 # the port that was just in use
+listens
+background other "$program" "$port"
+over other
+check "a second one on the same port: ends with 1" [ "$status" = 1 ]
+send TERM
+ends 0
+
+start services
+says 'worker: working'
+send TERM
+ends 0
+says_in_order 'worker: stopped' 'database: closed' 'body: finished' 'finished: exit code 0'
+
+start services --stubborn
+says 'worker: working'
+send TERM
+says 'action onShutdownRequested: finished'
+send TERM
+ends 143
+says 'forced: by SIGTERM .*abandoned: body'
+says_not 'database: closed'
+
+echo
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
