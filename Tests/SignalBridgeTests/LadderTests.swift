@@ -196,6 +196,16 @@ private struct Failure: Error {}
         #expect(other.ladder.summary.exitStatus == .code(1))
     }
 
+    @Test("what a shield throws is its caller's to answer")
+    func shieldThrows() {
+        var climb = Climb()
+        let id = climb.ladder.addShield("commit", at: climb.now)!
+        _ = climb.end(id, Failure())
+        _ = climb.end(0)
+        #expect(climb.ladder.summary.tasks.map(\.outcome.description) == ["failed: Failure()", "finished"])
+        #expect(climb.ladder.summary.exitStatus == .code(0))
+    }
+
     @Test("a daemon whose work is done ends by itself, and cuts a reload short")
     func naturalEnd() {
         var climb = Climb()

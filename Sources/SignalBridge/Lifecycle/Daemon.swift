@@ -42,7 +42,8 @@ public final class Daemon: Sendable {
     }
 
     /// Runs `operation` to its end although the calling task is cancelled, and returns its result: for a commit that must not
-    /// be cut in half. Only a forced end cuts it. Allowed during shutdown too, as part of work that finishes.
+    /// be cut in half. Only a forced end cuts it. Allowed during shutdown too, as part of work that finishes. What it throws is
+    /// reported, and is the caller's to answer: it makes no exit code.
     public func shield<Result: Sendable>(
         _ name: String, operation: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {

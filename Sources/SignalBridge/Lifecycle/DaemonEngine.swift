@@ -92,7 +92,7 @@ final class DaemonEngine: Sendable {
         let loads = program.load != nil
         let ladder = Ladder(policy, loads: loads, restarts: loads && program.apply == nil, at: now)
         state = Lock(
-            State(ladder: ladder, subscribesReload: loads, notifier: Notifier(watchdog: supervisor.watchdog, at: now)))
+            State(ladder: ladder, subscribesReload: loads, notifier: Notifier(supervisor, at: now)))
         do throws(SignalBridgeError) {
             try source?.prepare()
             let ending = policy.hardExit.union(policy.graceful)

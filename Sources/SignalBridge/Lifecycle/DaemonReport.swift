@@ -43,7 +43,7 @@ public struct DaemonReport<Value: Sendable>: Sendable {
     public var failedReloads: [any Error] { summary.failedReloads }
     /// What the process should end with, by the table of endings: a clean stop, code 0, but after SIGINT that signal, as a
     /// shell expects; the body returned by itself, code 0; body, task or hook failed (or a hook did not end within its
-    /// share), code 1; forced or hard exit, the signal that began it (code 1 if none did).
+    /// share), code 1; hard exit, that signal; forced, the first signal that asked it to end (code 1 if none did).
     public var exitStatus: DaemonExitStatus { summary.exitStatus }
 
     /// The first of ``tasks`` with this name.

@@ -74,8 +74,8 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
     public let outcome: Outcome
     /// How long it ran.
     public let duration: Duration
-    /// A hook that ended, however, after its time was up.
-    var isLate = false
+    /// Whether it makes a clean stop a failed one.
+    var spoilsExit = false
 
     /// A kind of work.
     public enum Kind: String, Hashable, Sendable {
@@ -102,7 +102,7 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
         case cancelled
         /// It threw this error.
         case failed(any Error)
-        /// It still ran when the process was forced to end.
+        /// It still ran when the process was forced to end, or was a hook that had not started.
         case abandoned
 
         /// "finished", "cancelled", "failed: …", "abandoned".
@@ -119,14 +119,6 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
     /// "task consumer: finished".
     public var description: String {
         kind == .body && name == "body" ? "body: \(outcome)" : "\(kind.rawValue) \(name): \(outcome)"
-    }
-
-    /// Whether it makes a clean stop a failed one.
-    var spoilsExit: Bool {
-        switch outcome {
-        case .finished, .cancelled: isLate
-        case .failed, .abandoned: true
-        }
     }
 }
 
@@ -175,7 +167,7 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
         case forces
         /// It begins a reload.
         case reloads
-        /// There will be another reload after this one.
+        /// There will be another reload after this one. Said for the first of the signals that this one reload answers.
         case reloadsAgain = "reloads again"
         /// The daemon is ending: there is no reload any more.
         case comesTooLate = "comes too late"

@@ -31,6 +31,8 @@ struct Ladder {
         let kind: DaemonTask.Kind?  // nil: a reload
         var style = ShutdownStyle.drains
         var endsDaemon = true
+        /// Somebody waits for its result, and gets its error.
+        var isAnswered = false
         var since: Duration
         var isCancelled = false
     }
@@ -95,7 +97,8 @@ struct Ladder {
     mutating func addShield(_ name: String, at now: Duration) -> Int? {
         if isOver { return nil }
         let id = newID()
-        live[id] = Entry(name: name, kind: .shielded, style: .shielded, endsDaemon: false, since: now)
+        live[id] = Entry(
+            name: name, kind: .shielded, style: .shielded, endsDaemon: false, isAnswered: true, since: now)
         return id
     }
 
@@ -142,7 +145,8 @@ struct Ladder {
         let outcome = error.map { isCancellation ? DaemonTask.Outcome.cancelled : .failed($0) } ?? .finished
         guard let kind = entry.kind else { return reloadEnded(outcome, at: now) + settle(at: now) }
         var task = DaemonTask(name: entry.name, kind: kind, outcome: outcome, duration: now - entry.since)
-        task.isLate = kind == .hook && entry.isCancelled
+        task.spoilsExit = kind == .hook && entry.isCancelled  // it had not ended in its time
+        if case .failed = outcome, !entry.isAnswered { task.spoilsExit = true }
         summary.record(task, isLast: purpose == .shutdown)
         var actions: [Action] = [.announce(.ended(task))]
         if runningHook == id {

@@ -5,6 +5,7 @@ struct Notifier {
 
     /// Half of the watchdog's time, as sd_watchdog_enabled(3) asks.
     private let pingEvery: Duration?
+    private let hasListener: Bool
     private var nextPing: Duration?
     private var nextExtend: Duration?
     private var isStopping = false
@@ -13,8 +14,9 @@ struct Notifier {
     var isAsking = false
     var check: (@Sendable () async -> Bool)?
 
-    init(watchdog: Duration?, at now: Duration) {
-        pingEvery = watchdog.map { max($0 / 2, .milliseconds(1)) }
+    init(_ supervisor: Supervisor, at now: Duration) {
+        hasListener = supervisor.socket != nil
+        pingEvery = hasListener ? supervisor.watchdog.map { max($0 / 2, .milliseconds(1)) } : nil
         nextPing = pingEvery.map { now + $0 }
     }
 
@@ -36,7 +38,7 @@ struct Notifier {
             return ladder.purpose == .shutdown ? [] : [ready()]  // a new body says so itself
         case .entered where ladder.purpose == .shutdown && !isStopping:
             isStopping = true
-            nextExtend = now  // at once
+            nextExtend = hasListener ? now : nil  // at once
             return ["STOPPING=1"]
         case .finished, .forced:
             nextExtend = nil

@@ -26,7 +26,7 @@ public struct SignalPolicy: Hashable, Sendable {
     public var cleanupPeriod: Duration
     /// What takes the place of the cancel period and of the clean-up period after a hard exit, if it is shorter.
     public var hardExitPeriod: Duration
-    /// What a second signal does.
+    /// What a second signal does. Two deliveries of the same one are two signals.
     public var secondSignal: SecondSignal
     /// Whether a signal stays ignored that was ignored when the daemon started, as `nohup(1)` asks of SIGHUP and a shell of
     /// SIGINT for what runs in the background.

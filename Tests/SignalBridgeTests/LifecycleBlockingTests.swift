@@ -1,0 +1,225 @@
+// Daemons of threads, without Swift concurrency.
+import Foundation
+import SignalBridge
+import Testing
+
+/// A simulated daemon of threads, on a thread of its own.
+private func block<Value: Sendable>(
+    in scene: Scene, _ run: @escaping @Sendable () throws -> DaemonReport<Value>
+) async throws -> DaemonReport<Value> {
+    try await onThread { scene.simulator.bind { Result { try run() } } }.get()
+}
+
+@Suite struct LifecycleBlocking {
+    @Test("workers are asked to stop, and hooks run when they have", arguments: [SignalNumber.sigterm, .sigint])
+    func workers(signal: SignalNumber) async throws {
+        let (report, scene) = try await simulate { scene in
+            try await block(in: scene) {
+                try runBlockingDaemon(onTransition: scene.watch) { daemon in
+                    for name in ["first", "second"] { daemon.onShutdown(name) { scene.step("hook \(name)") } }
+                    daemon.onShutdownRequested { scene.step("action") }
+                    for number in 1...3 {
+                        try daemon.addThread("worker \(number)") { stop in
+                            scene.step("up")
+                            while !stop.wait(timeout: .milliseconds(1)) {}
+                            #expect(stop.isRequested && !stop.isCancelled)
+                            scene.step("worker")
+                        }
+                    }
+                    #expect(!daemon.isShuttingDown && !daemon.stop.isRequested)
+                    #expect(!daemon.waitForShutdown(timeout: .zero))
+                    scene.step("up")
+                    #expect(daemon.waitForShutdown())
+                    #expect(daemon.isShuttingDown && daemon.stop.isRequested && !daemon.stop.isCancelled)
+                    return 5
+                }
+            }
+        } drive: { scene in
+            try await scene.wait("for four") { scene.steps.count == 4 }
+            try scene.send(signal)
+        }
+        #expect(try report.result.get() == 5)
+        #expect(scene.steps.suffix(2) == ["hook second", "hook first"])
+        #expect(scene.steps.filter { $0 == "worker" }.count == 3)
+        #expect(scene.steps.contains("action"))
+        #expect(scene.phases == [.draining, .cleaning])
+        #expect(report.tasks.map(\.kind).filter { $0 == .thread }.count == 3)
+        #expect(report.task("body")?.kind == .body)
+        #expect(report.tasks.count == 7)
+        #expect(report.exitStatus == (signal == .sigint ? .signal(.sigint) : .code(0)))
+    }
+
+    @Test("what a body has added goes on when the body has returned")
+    func bodyReturned() async throws {
+        let (report, _) = try await simulate { scene in
+            try await block(in: scene) {
+                try runBlockingDaemon(onTransition: scene.watch) { daemon in
+                    try daemon.addThread("worker") { stop in
+                        scene.step("up")
+                        stop.wait()
+                    }
+                }
+            }
+        } drive: { scene in
+            try await scene.wait(for: "up")
+            try await scene.wait(forLine: "body: finished")
+            #expect(scene.phases.isEmpty)
+            try scene.send(.sigterm)
+        }
+        #expect(report.outcomes == ["body": "finished", "worker": "finished"])
+        #expect(report.cause == report.signal.map { .signal($0) })
+    }
+
+    @Test("without work it is over, and a body that throws is a failure", arguments: [false, true])
+    func ending(fails: Bool) async throws {
+        let (report, scene) = try await simulate { scene in
+            try await block(in: scene) {
+                try runBlockingDaemon(onTransition: scene.watch) { daemon in
+                    daemon.onShutdown("hook") { scene.step("hook") }
+                    try daemon.addThread("worker") { stop in if fails { stop.wait() } }
+                    if fails { throw Broken() }
+                }
+            }
+        } drive: { _ in
+        }
+        #expect(scene.steps == ["hook"])
+        #expect(report.cause == (fails ? .failure(of: "body") : .finished))
+        #expect((report.bodyError is Broken) == fails)
+        #expect(report.exitStatus == .code(fails ? 1 : 0))
+    }
+
+    @Test("signals and deadlines move it up the ladder, and threads are told", arguments: [true, false])
+    func ladder(bySignal: Bool) async throws {
+        let (report, _) = try await simulate { scene in
+            try await block(in: scene) {
+                try runBlockingDaemon(onTransition: scene.watch) { daemon in
+                    try daemon.addThread("cancels", .cancels) { stop in
+                        stop.wait()
+                        while !stop.isCancelled { usleep(1000) }
+                        scene.step("cancels")
+                    }
+                    try daemon.addThread("drains") { stop in
+                        while !stop.isCancelled { usleep(1000) }
+                        scene.step("drains")
+                        try stop.checkCancellation()
+                    }
+                    scene.step("up")
+                    daemon.waitForShutdown()
+                    scene.step("body")
+                    while !daemon.stop.isCancelled { usleep(1000) }
+                    try daemon.stop.checkCancellation()
+                }
+            }
+        } drive: { scene in
+            try await scene.wait(for: "up")
+            try scene.send(.sigterm)
+            try await scene.wait(for: "cancels")
+            try await scene.wait(for: "body")
+            #expect(scene.phases == [.draining] && !scene.steps.contains("drains"))
+            if bySignal { try scene.send(.sigterm) } else { scene.simulator.advance(seconds: 20) }
+            #expect(scene.phases.prefix(2) == [.draining, .cancelling])
+        }
+        #expect(report.outcomes == ["body": "cancelled", "cancels": "finished", "drains": "cancelled"])
+        #expect(report.bodyError is CancellationError)
+        #expect(report.exitStatus == .code(0))
+    }
+
+    @Test("threads that do not stop are abandoned: at the deadline, or by a signal", arguments: [true, false])
+    func forced(bySignal: Bool) async throws {
+        let free = Shared(false)
+        defer { free { $0 = true } }
+        let (report, scene) = try await simulate { scene in
+            try await block(in: scene) {
+                try runBlockingDaemon(
+                    onTransition: scene.watch, onForce: { report in scene.step("force \(report.exitStatus)") }
+                ) { daemon in
+                    try daemon.addThread("stuck") { _ in
+                        scene.step("up")
+                        while !free.now { usleep(1000) }
+                    }
+                    daemon.waitForShutdown()
+                }
+            }
+        } drive: { scene in
+            try await scene.wait(for: "up")
+            try scene.send(.sigint)
+            try await scene.wait(forLine: "body: finished")
+            if bySignal { try scene.send(.sigterm, .sigterm) } else { scene.simulator.advance(seconds: 24) }
+        }
+        #expect(report.outcomes == ["body": "finished", "stuck": "abandoned"])
+        #expect(report.missedDeadline == (bySignal ? nil : .cancelling))
+        #expect(report.forcingSignal == (bySignal ? .sigterm : nil))
+        #expect(scene.steps == ["up", "force death by SIGINT"])
+        #expect(scene.simulator.forcedEnd == .sigint)
+        #expect(report.exitStatus == .signal(.sigint))
+    }
+
+    @Test("a hook whose time is up does not hold up the next one")
+    func hooks() async throws {
+        let free = Shared(false)
+        let (report, scene) = try await simulate { scene in
+            try await block(in: scene) {
+                try runBlockingDaemon(onTransition: scene.watch) { daemon in
+                    daemon.onShutdown("last") { scene.step("last") }
+                    daemon.onShutdown("broken") { throw Broken() }
+                    daemon.onShutdown("hangs") {
+                        scene.step("hangs")
+                        while !free.now { usleep(1000) }
+                    }
+                    daemon.shutdown()
+                    let refused = refusal { try daemon.addThread("late") { _ in scene.step("late") } }
+                    #expect(refused?.code == .shuttingDown)
+                }
+            }
+        } drive: { scene in
+            try await scene.wait(for: "hangs")
+            scene.simulator.advance(seconds: 1)
+            #expect(scene.lines.contains("hook hangs is out of time"))
+            try await scene.wait(for: "last")
+            free { $0 = true }
+        }
+        #expect(scene.steps == ["hangs", "last"])
+        #expect(report.outcomes["last"] == "finished" && report.outcomes["broken"] == "failed: Broken()")
+        #expect(report.cause == .requested)
+        #expect(report.forced == nil)
+        #expect(report.exitStatus == .code(1))
+    }
+
+    @Test("1,000 HUPs in a burst: a reload begins after the last of them, and two never run at once")
+    func reloads() async throws {
+        let version = Shared(0)
+        let seen = Shared(0)
+        let active = Shared((now: 0, most: 0))
+        let (report, scene) = try await simulate { scene in
+            try await block(in: scene) {
+                try runBlockingDaemon(onTransition: scene.watch) { daemon in
+                    try daemon.onReload {
+                        active {
+                            $0.now += 1
+                            $0.most = max($0.most, $0.now)
+                        }
+                        let current = version.now
+                        usleep(100)
+                        seen { $0 = current }
+                        active { $0.now -= 1 }
+                    }
+                    daemon.reload()
+                    scene.step("up")
+                    daemon.waitForShutdown()
+                }
+            }
+        } drive: { scene in
+            try await scene.wait(for: "up")
+            for _ in 0..<1000 {
+                version { $0 += 1 }
+                try scene.send(.sighup)
+            }
+            try await scene.wait("for the last") { seen.now == 1000 }
+            try scene.send(.sigterm)
+        }
+        #expect(active.now.most == 1)
+        #expect(report.reloads >= 1)
+        #expect(report.failedReloads.isEmpty)
+        #expect(scene.simulator.forcedEnd == nil)
+    }
+}

@@ -1,0 +1,161 @@
+// NOTIFY_SOCKET and its kin, and the watchdog, by the real clock: each in a process of its own.
+import Foundation
+import SignalBridge
+import Testing
+
+/// What a daemon is started with.
+enum Environment: String, Codable, CaseIterable {
+    case path, abstract, none, empty, refused, simulated, ownWatchdog, othersWatchdog, anyonesWatchdog
+
+    func set(_ inbox: Inbox) {
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] { unsetenv(name) }
+        if self != .none { setenv("NOTIFY_SOCKET", self == .empty ? "" : inbox.name, 1) }
+        switch self {
+        case .ownWatchdog: setenv("WATCHDOG_PID", "\(getpid())", 1)
+        case .othersWatchdog: setenv("WATCHDOG_PID", "\(getppid())", 1)
+        case .anyonesWatchdog: break
+        default: return
+        }
+        setenv("WATCHDOG_USEC", "200000", 1)
+    }
+
+    var isTold: Bool { ![.none, .empty, .refused, .simulated].contains(self) }
+    var isWatched: Bool { self == .ownWatchdog || self == .anyonesWatchdog }
+}
+
+@Suite struct LifecycleEnvironments {
+    @Test("the environment says who is told", arguments: Environment.allCases)
+    func environment(given: Environment) async {
+        await #expect(processExitsWith: .success) { [given] in
+            limit()
+            let inbox = try Inbox(abstract: given == .abstract)
+            given.set(inbox)
+            let scene = Scene()
+            let run: @Sendable () async throws -> DaemonReport<Void> = {
+                try await runDaemon(
+                    supervisor: given == .refused ? .none : .environment, onTransition: scene.watch
+                ) { daemon in
+                    daemon.ready()
+                    if given.isWatched { try await inbox.wait(for: "WATCHDOG=1", times: 3) }
+                    try await Task.sleep(for: .milliseconds(300))
+                    daemon.shutdown()
+                }
+            }
+            let report: DaemonReport<Void>
+            if given == .simulated {
+                report = try await withSimulatedSignals { _ in try await run() }
+            } else {
+                report = try await run()
+            }
+            #expect(report.outcomes == ["body": "finished"])
+            let lines = inbox.lines.filter { $0 != "WATCHDOG=1" }
+            #expect(lines == (given.isTold ? ["READY=1", "STOPPING=1", extend] : []), "\(inbox.datagrams)")
+            #expect((inbox.count("WATCHDOG=1") > 0) == given.isWatched)
+            #expect(!scene.transitions.contains { if case .notificationFailed = $0 { true } else { false } })
+        }
+    }
+
+    @Test("RELOADING has the time at which it began, on CLOCK_MONOTONIC, for a real HUP too")
+    func monotonic() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let inbox = try Inbox()
+            func now() -> UInt64 {
+                var time = timespec()
+                clock_gettime(CLOCK_MONOTONIC, &time)
+                return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
+            }
+            let start = now()
+            let report = try await runDaemon(supervisor: Supervisor(socket: inbox.name)) { daemon in
+                try daemon.onReload { try await inbox.wait(for: "RELOADING=1") }
+                daemon.ready()
+                kill(getpid(), SIGHUP)
+                try await inbox.wait(for: "READY=1", times: 2)
+            }
+            #expect(report.reloads == 1)
+            let text = try #require(inbox.lines.first { $0.hasPrefix("MONOTONIC_USEC=") })
+            let time = try #require(UInt64(text.dropFirst("MONOTONIC_USEC=".count)))
+            #expect(start <= time && time <= now(), "\(start), \(time), \(now())")
+        }
+    }
+
+    @Test("the watchdog is answered while the check says so")
+    func check() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let inbox = try Inbox()
+            let healthy = Shared(true)
+            let supervisor = Supervisor(socket: inbox.name, watchdog: .milliseconds(100))
+            let report = try await runDaemon(supervisor: supervisor) { daemon in
+                daemon.watchdog { healthy.now }
+                daemon.ready()
+                try await inbox.wait(for: "WATCHDOG=1", times: 3)
+                healthy { $0 = false }
+                try await Task.sleep(for: .milliseconds(200))  // in which one that was under way may come
+                let count = inbox.count("WATCHDOG=1")
+                try await Task.sleep(for: .milliseconds(500))
+                #expect(inbox.count("WATCHDOG=1") == count)
+                healthy { $0 = true }
+                try await inbox.wait(for: "WATCHDOG=1", times: count + 3)
+                // One that does not return in time is no answer either.
+                daemon.watchdog {
+                    try? await untilCancelled()
+                    return true
+                }
+                try await Task.sleep(for: .milliseconds(300))
+                let later = inbox.count("WATCHDOG=1")
+                try await Task.sleep(for: .milliseconds(500))
+                #expect(inbox.count("WATCHDOG=1") == later)
+            }
+            #expect(report.outcomes == ["body": "finished"])
+        }
+    }
+
+    @Test("nobody answers the watchdog while the cooperative pool is blocked")
+    func blockedPool() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let inbox = try Inbox()
+            let supervisor = Supervisor(socket: inbox.name, watchdog: .milliseconds(100))
+            let report = try await runDaemon(supervisor: supervisor) { daemon in
+                daemon.ready()
+                try await inbox.wait(for: "WATCHDOG=1", times: 2)
+                for _ in 0..<256 { Task.detached { hang() } }
+                // This thread is one of the pool's too.
+                usleep(900_000)
+                let count = inbox.count("WATCHDOG=1")
+                usleep(900_000)
+                if inbox.count("WATCHDOG=1") == count { _exit(0) }
+                say("it was answered: \(count), \(inbox.count("WATCHDOG=1"))")
+                _exit(1)
+            }
+            say("\(report)")
+            _exit(2)
+        }
+    }
+
+    @Test("a supervisor that reads nothing does not put off the end")
+    func fullSocket() async {
+        let result = await #expect(processExitsWith: .signal(SIGTERM), observing: [\.standardOutputContent]) {
+            limit()
+            let inbox = try Inbox()
+            let policy = SignalPolicy.server.with(gracePeriod: .milliseconds(500), cancelPeriod: .milliseconds(500))
+            _ = try await runDaemon(
+                policy: policy, supervisor: Supervisor(socket: inbox.name), onForce: { say("\($0)") }
+            ) { daemon in
+                // More than any socket takes unread; who calls is not held up by all of them.
+                startThread {
+                    for index in 0..<10_000 { daemon.status("\(index)") }
+                }
+                usleep(200_000)
+                withExtendedLifetime(inbox) {
+                    overdue(after: 1 + 1)
+                    kill(getpid(), SIGTERM)
+                    hang()
+                }
+            }
+        }
+        let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
+        #expect(output.contains("its time for cancelling was up"), "\(output)")
+    }
+}

@@ -1,0 +1,226 @@
+// How daemons end, as their parents see it: real signals, in processes of their own.
+import Foundation
+import SignalBridge
+import Testing
+
+/// One way for a process to end.
+enum Ending: String, Codable, CaseIterable {
+    case terminated, interrupted, movedUp, forcedBySecond, deadline, hookDeadline, hardExit, quit
+    case failingTask, failingBody, failingHook, requested, requestedDeadline, cancelled, firstLoadFailed
+
+    var expected: ExitTest.Condition {
+        switch self {
+        case .terminated, .movedUp, .requested, .cancelled: .exitCode(0)
+        case .interrupted, .forcedBySecond, .deadline: .signal(SIGINT)
+        case .hardExit, .hookDeadline: .signal(SIGTERM)
+        case .quit: .signal(SIGQUIT)
+        case .failingTask, .failingBody, .failingHook, .requestedDeadline, .firstLoadFailed: .exitCode(1)
+        }
+    }
+
+    /// What it says before it ends, so that nobody takes death by an untouched signal for it.
+    var says: [String] {
+        switch self {
+        case .forcedBySecond: ["by SIGTERM", "death by SIGINT", "body: abandoned"]
+        case .deadline: ["its time for cancelling was up", "death by SIGINT", "body: abandoned"]
+        case .hookDeadline: ["hook", "its time for cleaning was up", "death by SIGTERM", "hook hook: abandoned"]
+        case .requestedDeadline: ["its time for cancelling was up", "exit code 1"]
+        case .interrupted: ["hook", "the end", "death by SIGINT"]
+        case .hardExit: ["hook", "the end", "death by SIGTERM"]
+        case .quit: ["hook", "the end", "death by SIGQUIT"]
+        case .firstLoadFailed: ["the end", "exit code 1"]
+        case .failingTask, .failingBody, .failingHook: ["hook", "the end", "failed: Broken()", "exit code 1"]
+        case .terminated, .movedUp, .requested, .cancelled: ["hook", "the end", "exit code 0"]
+        }
+    }
+
+    private var policy: SignalPolicy {
+        switch self {
+        case .forcedBySecond: SignalPolicy.server.with(secondSignal: .forces)
+        case .deadline, .requestedDeadline:
+            SignalPolicy.server.with(gracePeriod: .milliseconds(100), cancelPeriod: .milliseconds(100))
+        case .hookDeadline: SignalPolicy.server.with(cleanupPeriod: .milliseconds(100))
+        case .hardExit, .quit: .uwsgiOnTerm
+        default: .server
+        }
+    }
+
+    func run() async throws {
+        let scene = Scene()
+        let run: @Sendable () async throws -> DaemonReport<Void> = {
+            try await runDaemon(
+                policy: policy, onTransition: scene.watch, onForce: { say("\($0)") },
+                load: { if self == .firstLoadFailed { throw Broken() } }
+            ) { daemon, _ in
+                try await work(daemon, scene)
+            }
+        }
+        let report: DaemonReport<Void>
+        if self == .cancelled {
+            let task = Task { try await run() }
+            try await scene.wait(for: "up")
+            task.cancel()
+            report = try await task.value
+        } else {
+            report = try await run()
+        }
+        print("\(report)\nthe end", terminator: "")  // which nobody flushes but exit()
+        report.exit()
+    }
+
+    private func work(_ daemon: Daemon, _ scene: Scene) async throws {
+        daemon.onShutdown("hook") {
+            say("hook")
+            if self == .hookDeadline { hang() }
+            if self == .failingHook { throw Broken() }
+        }
+        try daemon.addTask("task") {
+            await daemon.shutdownRequested()
+            if self == .failingTask { throw Broken() }
+        }
+        scene.step("up")
+        switch self {
+        case .terminated, .failingTask, .failingHook, .hookDeadline:
+            kill(getpid(), SIGTERM)
+            await daemon.shutdownRequested()
+        case .interrupted:
+            kill(getpid(), SIGINT)
+            await daemon.shutdownRequested()
+        case .movedUp:
+            kill(getpid(), SIGTERM)
+            try await scene.wait(for: .draining)
+            kill(getpid(), SIGTERM)
+            try? await untilCancelled()
+        case .forcedBySecond:
+            kill(getpid(), SIGINT)
+            try await scene.wait(for: .draining)
+            kill(getpid(), SIGTERM)
+            hang()
+        case .deadline:
+            kill(getpid(), SIGINT)
+            hang()
+        case .hardExit, .quit:
+            kill(getpid(), self == .quit ? SIGQUIT : SIGTERM)
+            try await untilCancelled()
+        case .failingBody:
+            throw Broken()
+        case .requested:
+            daemon.shutdown()
+        case .requestedDeadline:
+            daemon.shutdown()
+            hang()
+        case .cancelled:
+            try await untilCancelled()
+        case .firstLoadFailed:
+            say("the body ran")
+        }
+    }
+}
+
+extension SignalPolicy {
+    fileprivate static var uwsgiOnTerm: SignalPolicy {
+        try! SignalPolicy(hardExit: [.sigquit, .sigterm], graceful: [.sigint], reload: [.sighup])
+    }
+}
+
+@Suite struct LifecycleProcesses {
+    @Test("the parent sees how a daemon ended", arguments: Ending.allCases)
+    func endings(ending: Ending) async {
+        let result = await #expect(
+            processExitsWith: ending.expected, observing: [\.standardOutputContent]
+        ) { [ending] in
+            limit()
+            try await ending.run()
+        }
+        let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
+        for text in ending.says { #expect(output.contains(text), "\(output)") }
+        #expect(!output.contains("the body ran"))
+    }
+
+    @Test("a body that returns waits for its tasks, and ends with code 0")
+    func bodyReturned() async {
+        let result = await #expect(processExitsWith: .exitCode(0), observing: [\.standardOutputContent]) {
+            limit()
+            let report = try await runDaemon { daemon in
+                daemon.onShutdown("hook") { say("hook") }
+                try daemon.addTask("task") {
+                    try await Task.sleep(for: .milliseconds(50))
+                    say("task")
+                }
+            }
+            say("\(report.cause)")
+            report.exit()
+        }
+        let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
+        #expect(output.contains("task\nhook\nall work was done\n"), "\(output)")
+    }
+
+    @Test("ten tasks, three of which fail during shutdown, and a commit that outlives its cancelled caller")
+    func work() async {
+        let result = await #expect(processExitsWith: .exitCode(1), observing: [\.standardOutputContent]) {
+            limit()
+            let scene = Scene()
+            let report = try await runDaemon(onTransition: scene.watch) { daemon in
+                for index in 0..<10 {
+                    try daemon.addTask("t\(index)", index < 5 ? .drains : .cancels) {
+                        if index < 5 { await daemon.shutdownRequested() } else { try await untilCancelled() }
+                        if index < 3 { throw Broken() }
+                    }
+                }
+                let value = try await withTaskCancellationHandler {
+                    try await daemon.shield("commit") {
+                        kill(getpid(), SIGTERM)
+                        try await scene.wait(for: .draining)
+                        kill(getpid(), SIGTERM)
+                        try await scene.wait(for: "cancelled")
+                        return Task.isCancelled ? "cut" : "whole"
+                    }
+                } onCancel: {
+                    scene.step("cancelled")
+                }
+                return "\(value), \(Task.isCancelled)"
+            }
+            say("\(try report.result.get())")
+            for name in ["commit"] + (0..<10).map({ "t\($0)" }) { say("\(name) \(report.outcomes[name] ?? "-")") }
+            report.exit()
+        }
+        let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
+        var lines = ["whole, true", "commit finished"]
+        for index in 0..<10 {
+            lines.append("t\(index) \(index < 3 ? "failed: Broken()" : index < 5 ? "finished" : "cancelled")")
+        }
+        #expect(output == lines.map { "\($0)\n" }.joined())
+    }
+
+    @Test("a signal that ends no process ends this one all the same, when it forces")
+    func harmlessSignal() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardOutputContent]) {
+            limit()
+            let policy = SignalPolicy.apache.with(gracePeriod: .milliseconds(50), cancelPeriod: .milliseconds(50))
+            _ = try await runDaemon(policy: policy, onForce: { say("\($0)") }) { _ in
+                kill(getpid(), SIGWINCH)
+                hang()
+            }
+        }
+        let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
+        #expect(output.contains("its time for cancelling was up"), "\(output)")
+        #expect(result?.exitStatus != .exitCode(99), "it did not hang")
+    }
+
+    @Test("a daemon in which nothing reloads leaves HUP alone, and dies by it")
+    func noReload() async {
+        let result = await #expect(processExitsWith: .signal(SIGHUP), observing: [\.standardOutputContent]) {
+            limit()
+            _ = try await runDaemon(onForce: { _ in say("forced") }) { daemon in
+                say("up")
+                kill(getpid(), SIGHUP)
+                await daemon.shutdownRequested()
+                say("shutdown")
+            }
+            say("the end")
+        }
+        let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
+        #expect(output.contains("up"))
+        #expect(!output.contains("forced") && !output.contains("shutdown") && !output.contains("the end"), "\(output)")
+    }
+}
