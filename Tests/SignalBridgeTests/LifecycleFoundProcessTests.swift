@@ -4,7 +4,7 @@ import SignalBridge
 import Testing
 
 private let fast = SignalPolicy.server.with(
-    gracePeriod: .milliseconds(200), cancelPeriod: .milliseconds(200), cleanupPeriod: .milliseconds(200))
+    gracePeriod: .milliseconds(1500), cancelPeriod: .milliseconds(1500), cleanupPeriod: .milliseconds(1500))
 /// Periods that no test reaches.
 private let slow = SignalPolicy.server.with(
     gracePeriod: .seconds(600), cancelPeriod: .seconds(600), cleanupPeriod: .seconds(600))
@@ -37,6 +37,7 @@ private struct Inquisitive: Error {
     func hangingHandler(_ way: String) async {
         await #expect(processExitsWith: .exitCode(42)) { [way] in
             limit()
+            let isUp = Shared(false)
             let hasActed = Shared(false)
             let task = Task {
                 _ = try await runDaemon(
@@ -51,6 +52,7 @@ private struct Inquisitive: Error {
                         }
                     }
                     try await Task.sleep(for: .milliseconds(100))
+                    isUp { $0 = true }
                     switch way {
                     case "failure": throw Broken()
                     case "request": daemon.shutdown()
@@ -61,7 +63,7 @@ private struct Inquisitive: Error {
                 }
             }
             if way == "cancellation" {
-                try await Task.sleep(for: .milliseconds(300))
+                #expect(await eventually { isUp.now })
                 startThread { task.cancel() }
             }
             _ = try await task.value

@@ -8,7 +8,10 @@
     private func forked(_ body: () -> Int32) -> Int32 {
         typealias Fork = @convention(c) () -> pid_t
         let child = unsafeBitCast(dlsym(nil, "fork"), to: Fork.self)()
-        if child == 0 { _exit(body()) }
+        if child == 0 {
+            alarm(50)  // nothing else ends it if it hangs
+            _exit(body())
+        }
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0 && errno == EINTR {}
         return status & 0x7f != 0 ? -(status & 0x7f) : status >> 8 & 0xff
@@ -37,32 +40,8 @@
 
     // The thread sanitizer starts no threads in a forked child.
     @Suite(.enabled(if: !underThreadSanitizer)) struct LifecycleFoundInChildren {
-        @Test("3: in a daemon without a reload, a HUP that all threads block stays theirs")
-        func reloadUntouched() async {
-            await #expect(processExitsWith: .success) {
-                limit()
-                await onThread {
-                    let result = forked {
-                        setMask([.sighup])
-                        signal(SIGHUP, SIG_DFL)
-                        let report = try? runBlockingDaemon { _ in
-                            usleep(200_000)  // the watch has its mask
-                            for _ in 0..<5 {
-                                kill(getpid(), SIGHUP)
-                                if !take(.sighup) { _exit(3) }
-                            }
-                            kill(getpid(), SIGHUP)
-                            usleep(200_000)
-                        }
-                        return report?.exitStatus == .code(0) && take(.sighup) ? 7 : 2
-                    }
-                    #expect(result == 7)
-                }
-            }
-        }
-
-        @Test("3: what onReload subscribes to is taken, although all threads block it")
-        func reloadTaken() async {
+        @Test("3: a HUP that all threads block stays theirs until onReload, and is taken from then on")
+        func reloadSignals() async {
             await #expect(processExitsWith: .success) {
                 limit()
                 await onThread {
@@ -71,10 +50,14 @@
                         signal(SIGHUP, SIG_DFL)
                         let reloaded = DispatchSemaphore(value: 0)
                         let report = try? runBlockingDaemon { daemon in
-                            usleep(200_000)
+                            for _ in 0..<20 {
+                                kill(getpid(), SIGHUP)
+                                usleep(20_000)  // for whoever would take it
+                                if !take(.sighup) { _exit(3) }
+                            }
                             try daemon.onReload { reloaded.signal() }
                             kill(getpid(), SIGHUP)
-                            if reloaded.wait(timeout: .now() + 20) == .timedOut { _exit(3) }
+                            if reloaded.wait(timeout: .now() + 20) == .timedOut { _exit(4) }
                         }
                         return report?.exitStatus == .code(0) ? 7 : 2
                     }
@@ -90,7 +73,7 @@
                 await onThread {
                     let result = forked {
                         setMask([.sigterm, .sigint])
-                        for _ in 0..<1000 {
+                        for _ in 0..<500 {
                             if (try? runBlockingDaemon { _ in }) == nil { return 2 }
                             kill(getpid(), SIGTERM)
                             if !take(.sigterm) { return 3 }
@@ -142,12 +125,16 @@
             }
         }
 
-        @Test("1b: a HUP that comes when onReload has just subscribed reloads")
+        // What comes after everybody else may come too late where everything is slow.
+        @Test(
+            "1b: a HUP that comes when onReload has just subscribed reloads",
+            .enabled(if: !underThreadSanitizer && !underAddressSanitizer))
         func signalBehindOnReload() async {
             await #expect(processExitsWith: .success) {
                 limit()
                 stayOnOneProcessor()
-                for round in 0..<100 {
+                let end = Date(timeIntervalSinceNow: 10)
+                for round in 0..<100 where Date() < end {
                     signal(SIGHUP, SIG_IGN)
                     let report = try await runDaemon(policy: .server.with(keepsIgnored: false)) { daemon in
                         let isReady = Shared(false)
@@ -163,7 +150,7 @@
                             while !isReady.now { usleep(100) }
                             try? daemon.onReload { reloaded { $0 = true } }
                         }
-                        if await !eventually(within: 10, { reloaded.now }) { throw Broken() }
+                        if await !eventually({ reloaded.now }) { throw Broken() }
                     }
                     #expect(report.exitStatus == .code(0), "in round \(round)")
                     if report.exitStatus != .code(0) { break }

@@ -1,7 +1,7 @@
 import Dispatch
 
 /// Hands transitions to the user's closure, and datagrams to the supervisor, in order. The closure may be slow, or hang: so
-/// many transitions wait for it, and what comes then is counted.
+/// many items wait for it, and what comes then is only counted.
 final class Announcer: Sendable {
     enum Item: Sendable {
         case transition(DaemonTransition)
@@ -17,21 +17,23 @@ final class Announcer: Sendable {
     private let backlog: Lock<Backlog>
     private let runner: SerialRunner<Item>
     private let hasListener: Bool
+    private let hasSupervisor: Bool
 
     /// A thread only if there is somebody to tell.
     init(
         _ onTransition: (@Sendable (DaemonTransition) -> Void)?, _ supervisor: Supervisor, isInline: Bool
     ) throws(SignalBridgeError) {
         hasListener = onTransition != nil
+        hasSupervisor = supervisor.socket != nil
         let backlog = Lock(Backlog())
         self.backlog = backlog
-        let isNeeded = onTransition != nil || supervisor.socket != nil
-        runner = try SerialRunner(isInline: isInline || !isNeeded) { item in
+        runner = try SerialRunner(isInline: isInline || !(hasListener || hasSupervisor)) { item in
             switch item {
             case .transition(let transition):
                 backlog.withLock { $0.waiting -= 1 }
                 onTransition?(transition)
             case .datagram(let text):
+                backlog.withLock { $0.waiting -= 1 }
                 do throws(SignalBridgeError) {
                     try supervisor.send(text)
                 } catch {
@@ -44,8 +46,11 @@ final class Announcer: Sendable {
 
     /// May be called under a lock.
     func append(_ item: Item) {
-        guard case .transition = item else { return runner.append(item) }
-        guard hasListener else { return }
+        switch item {
+        case .transition: if !hasListener { return }
+        case .datagram: if !hasSupervisor { return }
+        case .call: return runner.append(item)
+        }
         let (isFull, dropped) = backlog.withLock { backlog in
             if backlog.waiting >= Self.limit {
                 backlog.dropped += 1
@@ -61,8 +66,8 @@ final class Announcer: Sendable {
     }
 
     /// When the locks are released.
-    func announce() {
-        runner.runIfInline()
+    func announce(waits: Bool = false) {
+        runner.runIfInline(waits: waits)
     }
 
     /// Blocks until all of this has been said, or the time is up.

@@ -111,15 +111,15 @@ final class DaemonEngine: Sendable {
     // MARK: the ladder
 
     /// Puts something into the ladder, and carries out what it answers.
-    func feed(_ input: (inout State, Duration) -> [Ladder.Action]) {
+    func feed(waits: Bool = false, _ input: (inout State, Duration) -> [Ladder.Action]) {
         let (effects, wakes, dropped) = state.withLock { state in
             let before = state.deadline ?? .seconds(1 << 41)
             let effects = input(&state, now).compactMap { effect(of: $0, &state) } + timers(&state)
             return (effects, state.deadline.map { $0 < before } ?? false, state.ladder.summary.takeDropped())
         }
         if wakes { source?.wake() }
-        announcer.announce()
-        hand.runIfInline()
+        announcer.announce(waits: waits)
+        hand.runIfInline(waits: waits)
         for effect in effects { effect() }
         _ = dropped
     }

@@ -146,7 +146,7 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
     case restartWaits(for: [String])
     /// The supervisor could not be told.
     case notificationFailed(SignalBridgeError)
-    /// So many transitions are left out here: `onTransition` was ten thousand behind.
+    /// So many transitions, or notices to the supervisor, are left out here: `onTransition` was ten thousand behind.
     case dropped(Int)
     /// The process is about to be forced to end, and leaves these behind.
     case forced(DaemonForce, abandoned: [String])

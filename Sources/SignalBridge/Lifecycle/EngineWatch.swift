@@ -15,7 +15,7 @@ extension DaemonEngine {
         }
         let mailbox = try Mailbox(signals, options.reduce(into: []) { $0 = [$0, $1] })
         if simulator != nil {
-            mailbox.onChange { [weak self] in self?.poll() }
+            mailbox.onChange { [weak self] in self?.poll(waits: true) }
         } else {
             mailbox.onChange { [weak source] in source?.wake() }  // another thread has read what was for the watch
         }
@@ -56,14 +56,14 @@ extension DaemonEngine {
 
     func watchClock(of simulator: SignalSimulator) {
         let id = simulator.watchClock(
-            deadline: { [weak self] in self?.state.withLock { $0.deadline } }, passed: { [weak self] in self?.poll() })
+            deadline: { [weak self] in self?.state.withLock { $0.deadline } }, passed: { [weak self] in self?.poll(waits: true) })
         state.withLock { $0.clock = { simulator.forgetClock(id) } }
     }
 
     /// Takes what signals there are, and looks at the clock. When all is over they are left: unread, they meet what is
     /// restored, by the rules of every subscription that ends.
-    func poll() {
-        feed { state, now in
+    func poll(waits: Bool = false) {
+        feed(waits: waits) { state, now in
             var actions: [Ladder.Action] = []
             for handle in state.handles {
                 while !state.ladder.isOver, case .event(let event) = handle.take() {

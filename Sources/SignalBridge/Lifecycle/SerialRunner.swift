@@ -1,8 +1,7 @@
 import Dispatch
 
 /// Handles items in their order and one at a time: on a thread of its own, so that what hangs there holds up nobody else;
-/// or, in a simulation, on the thread that brought them, once it has released its locks. There, if another thread is at it,
-/// the one that brings waits until its own are handled.
+/// or, in a simulation, on the thread that brought them, once it has released its locks.
 final class SerialRunner<Item: Sendable>: Sendable {
     private struct State {
         var items: [Item] = []
@@ -47,8 +46,9 @@ final class SerialRunner<Item: Sendable>: Sendable {
         bell?.signal()
     }
 
-    /// Called when the locks are released.
-    func runIfInline() {
+    /// Called when the locks are released. If another thread is at it, this one may wait until its own are handled: whoever
+    /// sends a simulated signal sees what it does. Nobody else waits: they may hold locks that the handler wants.
+    func runIfInline(waits: Bool = false) {
         if bell != nil { return }
         var wait: DispatchSemaphore?
         let runs = state.withLock { state in
@@ -57,7 +57,7 @@ final class SerialRunner<Item: Sendable>: Sendable {
                 return true
             }
             // Who is called by a runner, of whatever daemon, waits for none: two could wait for each other.
-            if !Runners.areBelow, state.appended > state.handled {
+            if waits, !Runners.areBelow, state.appended > state.handled {
                 wait = DispatchSemaphore(value: 0)
                 state.waiting.append((state.appended, wait!))
             }
