@@ -61,7 +61,7 @@
                         }
                         return report?.exitStatus == .code(0) ? 7 : 2
                     }
-                    #expect(result == 7)
+                    #expect(result == 7, "the child: \(result)")
                 }
             }
         }
@@ -80,7 +80,7 @@
                         }
                         return 7
                     }
-                    #expect(result == 7)
+                    #expect(result == 7, "the child: \(result)")
                 }
             }
         }

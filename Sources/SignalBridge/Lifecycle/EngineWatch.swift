@@ -56,7 +56,8 @@ extension DaemonEngine {
 
     func watchClock(of simulator: SignalSimulator) {
         let id = simulator.watchClock(
-            deadline: { [weak self] in self?.state.withLock { $0.deadline } }, passed: { [weak self] in self?.poll(waits: true) })
+            deadline: { [weak self] in self?.state.withLock { $0.deadline } },
+            passed: { [weak self] in self?.poll(waits: true) })
         state.withLock { $0.clock = { simulator.forgetClock(id) } }
     }
 
