@@ -138,7 +138,8 @@ private final class Source: Sendable {
         }
         #expect(source.most == 1)
         #expect(scene.steps.dropFirst().enumerated().allSatisfy { $1 == ($0 % 2 == 0 ? "first" : "second") })
-        #expect(scene.steps.count == 1 + 2 * source.loads)
+        let all = 1 + 2 * source.loads
+        #expect((all - 2...all).contains(scene.steps.count), "all, unless the last was cut short")
         #expect(report.reloads == source.loads || report.reloads == source.loads - 1, "if the last was cut short")
     }
 

@@ -7,6 +7,14 @@ final class Announcer: Sendable {
         case transition(DaemonTransition)
         case datagram(String)
         case call(@Sendable () -> Void)
+
+        /// Said in any case.
+        var isLast: Bool {
+            switch self {
+            case .transition(.finished), .transition(.forced): true
+            default: false
+            }
+        }
     }
 
     private struct Backlog {
@@ -52,7 +60,7 @@ final class Announcer: Sendable {
         case .call: return runner.append(item)
         }
         let (isFull, dropped) = backlog.withLock { backlog in
-            if backlog.waiting >= Self.limit {
+            if backlog.waiting >= Self.limit, !item.isLast {
                 backlog.dropped += 1
                 return (true, 0)
             }

@@ -48,6 +48,8 @@ final class DaemonEngine: Sendable {
         /// What the watch does not block: what is subscribed to, and no more.
         var watched: Set<SignalNumber> = []
         var notifier: Notifier
+        /// Before that, signals wait: what starts is said before what ends it.
+        var hasBegun = false
         /// All is over: the watch puts everything back.
         var closes = false
         var isClosed = false
@@ -171,6 +173,6 @@ final class DaemonEngine: Sendable {
 extension DaemonEngine.State {
     /// When `poll` must be called.
     var deadline: Duration? {
-        closes ? nil : [ladder.deadline, notifier.deadline, lastWords].compactMap { $0 }.min()
+        closes || !hasBegun ? nil : [ladder.deadline, notifier.deadline, lastWords].compactMap { $0 }.min()
     }
 }

@@ -33,7 +33,11 @@ extension DaemonEngine {
     var summary: DaemonSummary { state.withLock { $0.ladder.summary } }
 
     private func begin() {
-        feed { _, _ in program.load == nil ? [.announce(.started)] : [] }
+        feed { state, _ in
+            state.hasBegun = true
+            return program.load == nil ? [.announce(.started)] : []
+        }
+        if let source { source.wake() } else { poll() }  // what came before
     }
 
     /// All has ended. What `onTransition` has not heard yet, it hears, for at most a second.

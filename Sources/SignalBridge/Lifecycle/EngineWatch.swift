@@ -65,6 +65,7 @@ extension DaemonEngine {
     /// restored, by the rules of every subscription that ends.
     func poll(waits: Bool = false) {
         feed(waits: waits) { state, now in
+            if !state.hasBegun { return [] }
             var actions: [Ladder.Action] = []
             for handle in state.handles {
                 while !state.ladder.isOver, case .event(let event) = handle.take() {
