@@ -40,7 +40,6 @@ extension DaemonEngine {
                 if closes {
                     SignalMask.all().apply()
                     close()
-                    source?.close()  // now, although somebody may still hold a `Daemon`
                     return
                 }
                 if watched != unblocked {  // whatever other threads block, there is one that takes these
@@ -82,7 +81,7 @@ extension DaemonEngine {
         if simulator != nil { close() } else { source?.wake() }
     }
 
-    /// Puts everything back, and lets `run` return. Once.
+    /// Puts everything back, and lets `run` return. Once; on the watch, if there is one.
     func close() {
         let rest = state.withLock { state -> State? in
             if state.isClosed { return nil }
@@ -98,6 +97,7 @@ extension DaemonEngine {
         }
         guard let rest else { return }
         for handle in rest.handles { handle.close() }
+        source?.close()  // now, although somebody may still hold a `Daemon`
         rest.clock?()
         let wake = rest.stop.claim()
         hand.append {
