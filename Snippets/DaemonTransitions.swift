@@ -11,8 +11,8 @@ func serve() async throws {
     ) { daemon in
         await daemon.shutdownRequested()
     }
+    report.exit()
     // snippet.hide
-    precondition(report.forced == nil)
 }
 
 try await serve()

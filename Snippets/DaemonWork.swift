@@ -3,9 +3,8 @@
 // snippet.hide
 import SignalBridge
 
-let messages = AsyncStream<Int> { continuation in
-    for number in 1...3 { continuation.yield(number) }
-}
+let (messages, feed) = AsyncStream<Int>.makeStream()
+for number in 1...3 { feed.yield(number) }
 @Sendable func process(_ message: Int) async {}
 @Sendable func poll() async throws { try await Task.sleep(for: .seconds(3600)) }
 @Sendable func commit() async throws -> Int { 3 }
@@ -14,11 +13,10 @@ let messages = AsyncStream<Int> { continuation in
 let report = try await runDaemon(policy: .server.with(gracePeriod: .seconds(10))) { daemon in
     // Told, and left to finish what it has; cancelled after ten seconds.
     try daemon.addTask("consumer") {
-        for await message in messages {
-            await process(message)
-            if daemon.isShuttingDown { break }
-        }
+        for await message in messages { await process(message) }
     }
+    // A loop that waits for its next message looks at nothing else: so its messages end.
+    daemon.onShutdownRequested { feed.finish() }
     // Nothing worth finishing: cancelled at the first signal.
     try daemon.addTask("poller", .cancels) { try await poll() }
     // Never cancelled; only a forced end cuts it.
@@ -35,3 +33,6 @@ for task in report.tasks { print(task) }  // "task consumer: finished", "task po
 // snippet.hide
 precondition(report.exitStatus == .code(0))
 precondition(report.tasks.map(\.name).suffix(2) == ["metrics", "database"])
+precondition(report.task("consumer")?.outcome.description == "finished")
+// snippet.show
+report.exit()

@@ -13,6 +13,9 @@ func serve() async throws {
     }
     // snippet.hide
     precondition(report.reloads == 1)
+    // snippet.show
+    report.exit()
+    // snippet.hide
 }
 
 try await serve()

@@ -24,3 +24,5 @@ let report = try await runDaemon(
 print("\(report.reloads) reloads, \(report.failedReloads.count) failed")
 // snippet.hide
 precondition(report.reloads == 1)
+// snippet.show
+report.exit()

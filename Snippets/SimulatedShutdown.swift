@@ -5,18 +5,20 @@ import SignalBridge
 // snippet.show
 @Sendable func serve() async throws -> DaemonReport<Void> {
     try await runDaemon { daemon in
-        try daemon.addTask("stubborn", .shielded) { try await Task.sleep(for: .seconds(1)) }
+        try daemon.addTask("stubborn", .shielded) { try await Task.sleep(for: .seconds(3600)) }
+        daemon.ready()
         await daemon.shutdownRequested()
     }
 }
 
 try await withSimulatedSignals { simulator in
     async let result = serve()
-    await simulator.waitForSubscriber(of: .sigterm)
+    await simulator.waitUntilReady()  // and not earlier: what the body adds is there
     try simulator.send(.sigterm)
     simulator.advance(by: .seconds(60))  // past every deadline on the way, in order
     let report = try await result
     precondition(report.forced == .deadline(.cancelling))
+    precondition(report.task("stubborn")?.outcome.description == "abandoned")
     precondition(report.exitStatus == .signal(.sigterm))
     precondition(simulator.forcedEnd == .sigterm)
 }

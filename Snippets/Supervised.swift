@@ -17,8 +17,8 @@ func serve() async throws {
         daemon.watchdog { await connections.areAlive }
         await daemon.shutdownRequested()
     }
+    report.exit()
     // snippet.hide
-    precondition(report.exitStatus == .code(0))
 }
 
 try await serve()

@@ -78,7 +78,8 @@ public final class BlockingDaemon: Sendable {
         engine.addAction(name, 0, .thread { _ in try action() })
     }
 
-    /// Registers clean-up: ``Daemon/onShutdown(_:_:)``. A hook whose time is up cannot be stopped; the next one starts beside it.
+    /// Registers clean-up: ``Daemon/onShutdown(_:_:)``. A hook whose time is up cannot be stopped: the next
+    /// one starts beside it, and if it still runs at the end of the clean-up period, the process is forced to end.
     ///
     /// - Returns: `false` if the daemon has ended already, and it will not run.
     @discardableResult

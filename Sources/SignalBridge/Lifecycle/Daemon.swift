@@ -108,7 +108,8 @@ public final class Daemon: Sendable {
 
     // MARK: the supervisor
 
-    /// Tells the supervisor that the daemon is ready: `READY=1`. After a reload that restarts the body, again.
+    /// Tells the supervisor that the daemon is ready: `READY=1`. After a reload that restarts the body, again. A test waits for
+    /// it with ``SignalSimulator/waitUntilReady()``.
     public func ready() {
         engine.ready()
     }

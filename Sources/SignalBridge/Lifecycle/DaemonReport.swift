@@ -46,10 +46,10 @@ public struct DaemonReport<Value: Sendable>: Sendable {
     /// share), code 1; hard exit, that signal; forced, the first signal that asked it to end (code 1 if none did).
     public var exitStatus: DaemonExitStatus { summary.exitStatus }
 
-    /// The first of ``tasks`` with this name.
-    public func task(_ name: String) -> DaemonTask? { tasks.first { $0.name == name } }
+    /// The last of ``tasks`` with this name: after restarts, that of the last body.
+    public func task(_ name: String) -> DaemonTask? { tasks.last { $0.name == name } }
 
-    /// How long a phase lasted.
+    /// How long a phase lasted; with restarts, all of them together.
     public func time(in phase: DaemonPhase) -> Duration { summary.times[phase] ?? .zero }
 
     /// Ends the process as ``exitStatus`` says: with `exit(3)`, or by the signal, so that the parent sees `WTERMSIG`. Output
@@ -151,7 +151,7 @@ extension DaemonReport: CustomStringConvertible {
     public var description: String {
         var lines = ["ended: \(forced.map { "forced, \($0); " } ?? "")\(cause)"]
         for phase in DaemonPhase.allCases where time(in: phase) > .zero {
-            lines.append("  \(phase) for \(time(in: phase))")
+            lines.append("  \(phase) for \(time(in: phase).roundedUpToMilliseconds) ms")
         }
         for task in tasks { lines.append("  \(task)") }
         if unlistedTasks > 0 { lines.append("  and \(unlistedTasks) more, earlier") }

@@ -136,6 +136,7 @@ extension DaemonEngine {
     func ready() {
         state.withLock { announcer.append(.datagram($0.notifier.ready())) }
         announcer.announce()
+        simulator?.ready.open()
     }
 
     func status(_ text: String) {

@@ -31,7 +31,8 @@
 ///   - body: what the daemon does. It runs as a task with the caller's task-local values, and it drains: it should return some
 ///     time after ``Daemon/shutdownRequested()``, and is cancelled after the grace period. If it throws, the rest shuts
 ///     down gracefully.
-/// - Returns: the report, when the body, all tasks and all hooks have ended.
+/// - Returns: the report, when the body, all tasks and all hooks have ended. What the body or a task threw is in there, and not
+///   thrown: end the program with ``DaemonReport/exit()``, or it ends with 0 although its daemon failed.
 /// - Throws: ``SignalBridgeError`` if the signals cannot be subscribed to, or no thread can be had; then nothing has run.
 public func runDaemon<Value: Sendable>(
     policy: SignalPolicy = .server, supervisor: Supervisor = .environment,
@@ -59,6 +60,7 @@ public func runDaemon<Value: Sendable>(
 ///     print("serving with \(configuration.greeting)")
 ///     await daemon.shutdownRequested()  // by a signal to end, or by a new configuration
 /// }
+/// report.exit()
 /// ```
 ///
 /// Without `apply`, a new configuration restarts the body: it, its tasks and its hooks end as in a shutdown, but nothing is

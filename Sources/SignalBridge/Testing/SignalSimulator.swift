@@ -38,6 +38,7 @@ public final class SignalSimulator: Sendable {
         var lastID = 0
     }
     private let state = Lock(State())
+    let ready = Gate()
 
     init() {}
 
@@ -123,6 +124,12 @@ public final class SignalSimulator: Sendable {
         } onCancel: {
             state.withLock { $0.arrivals.removeValue(forKey: id) }?.continuation.resume()
         }
+    }
+
+    /// Returns once a daemon in the simulation has called ``Daemon/ready()``, or when the task is cancelled: what its body
+    /// registers before that is then in place. ``waitForSubscriber(of:)`` returns earlier, when it has only subscribed.
+    public func waitUntilReady() async {
+        await ready.wait()
     }
 
     // MARK: for the library
