@@ -76,12 +76,15 @@ public struct Supervisor: Hashable, Sendable {
         }
         let offset = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)!
         let length = socklen_t(offset + bytes.count + (isAbstract ? 0 : 1))
-        #if os(Linux) || os(Android)
+        #if canImport(Glibc)
             let descriptor = makeSocket(Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue))
             let flags = Int32(MSG_NOSIGNAL)
-        #else
+        #elseif canImport(Darwin)
             let descriptor = makeSocket(SOCK_DGRAM)
             let flags: Int32 = 0
+        #else
+            let descriptor = makeSocket(SOCK_DGRAM | SOCK_CLOEXEC)
+            let flags = Int32(MSG_NOSIGNAL)
         #endif
         guard descriptor >= 0 else { throw .systemCall("socket", nil, errno) }
         defer { close(descriptor) }
