@@ -20,7 +20,10 @@ extension DaemonEngine {
             do throws(SignalBridgeError) {
                 try startThread(id, operation, stop)
             } catch {
-                feed { state, now in state.ladder.withdraw(id, at: now) }
+                feed { state, now in
+                    state.cancel[id] = nil
+                    return state.ladder.withdraw(id, at: now)
+                }
                 throw error
             }
         }
@@ -101,7 +104,7 @@ extension DaemonEngine {
         }
     }
 
-    /// Says how running work is cancelled. If that was asked for before, or the work has ended, now is the time.
+    /// Says how running work is cancelled. If that was asked for before, now is the time.
     func attach(_ id: Int, _ cancel: @escaping @Sendable () -> Void) {
         let isLate = state.withLock { state in
             guard state.ladder.live[id] != nil else { return false }
