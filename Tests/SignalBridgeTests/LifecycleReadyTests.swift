@@ -37,9 +37,7 @@ import Testing
         struct Failure: Error {}
         try await withSimulatedSignals { simulator in
             let loads = Shared(0)
-            async let result = runDaemon(
-                onTransition: { if case .reloaded = $0 { try? simulator.send(.sigterm) } }
-            ) {
+            async let result = runDaemon {
                 loads { $0 += 1 }
                 return loads.now
             } body: { daemon, number in
@@ -47,6 +45,7 @@ import Testing
                     await daemon.shutdownRequested()
                     if number == 2 { throw Failure() }
                 }
+                if number == 2 { try simulator.send(.sigterm) }
                 daemon.ready()
                 await daemon.shutdownRequested()
             }
@@ -54,9 +53,11 @@ import Testing
             try simulator.send(.sighup)
             let report = try await result
             #expect(report.reloads == 1)
-            let named = report.tasks.filter { $0.name == "task" }
-            if named.count == 2 { #expect(report.task("task")?.outcome.description == named[1].outcome.description) }
-            #expect(report.task("task") != nil)
+            #expect(
+                report.tasks.filter { $0.name == "task" }.map(\.outcome.description) == [
+                    "finished", "failed: Failure()",
+                ])
+            #expect(report.task("task")?.outcome.description == "failed: Failure()")
         }
     }
 }

@@ -3,15 +3,14 @@
 //
 //     running → draining → cancelling → cleaning → over
 //
-// A stop that everything had asked for by itself (all work done) skips to cleaning. A reload that restarts the body takes the
-// same way, with purpose `.restart`: nothing is forced there, and at the end the body starts anew. A shutdown that comes
+// If all work ends by itself, it skips to cleaning. A reload that restarts the body takes the whole way, with purpose `.restart`: nothing is forced there, and at the end the body starts anew. A shutdown that comes
 // meanwhile changes the purpose, and gives the phase its time anew. Each input ends in `settle`, which asks the only two
 // questions that move the ladder up by itself: has all work ended, and have all hooks?
 //
 // It is over once, by `finish` or `force`; from then on every input is answered with nothing.
 struct Ladder {
     enum Action {
-        /// Starts work that was registered: the body, an action, a hook, a reload.
+        /// Starts work that was registered: an action or a hook.
         case start(Int)
         case startReload(Int)
         case cancel(Int)
