@@ -41,7 +41,7 @@ examples: toolchain
 test: test-swift test-c test-documentation test-outside
 
 test-swift: toolchain
-	$(SWIFT) test --disable-xctest $(WIDTH)
+	SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH)
 
 test-c:
 	Tests/c/run.sh
@@ -64,9 +64,9 @@ sanitize:
 	Tests/c/run.sh thread
 	Tests/c/run.sh address
 	Tests/c/run.sh undefined
-	$(SWIFT) test --disable-xctest $(WIDTH) --sanitize=thread --scratch-path $(SCRATCH)/thread
-	$(SWIFT) test --disable-xctest $(WIDTH) --sanitize=address --scratch-path $(SCRATCH)/address --skip Lifecycle
-	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --disable-xctest $(WIDTH) --sanitize=address --scratch-path $(SCRATCH)/address \
+	SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH) --sanitize=thread --scratch-path $(SCRATCH)/thread
+	SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH) --sanitize=address --scratch-path $(SCRATCH)/address --skip Lifecycle
+	ASAN_OPTIONS=detect_leaks=0 SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH) --sanitize=address --scratch-path $(SCRATCH)/address \
 	    --filter Lifecycle # a simulated forced end leaves tasks behind, as it should
 
 lint: toolchain

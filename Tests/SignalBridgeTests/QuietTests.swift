@@ -62,7 +62,7 @@ import Testing
                     try await withSignalEvents(.sigusr1) { _ in }
                 }
                 // Dispatch and the test library open and close a few of their own meanwhile.
-                let few = await eventually(within: 10) { openDescriptors().count <= before.count + 3 }
+                let few = await eventually { openDescriptors().count <= before.count + 3 }
                 #expect(few, "\(openDescriptors().symmetricDifference(before))")
                 let stable = openDescriptors()
                 let waiter = try SignalWaiter(.sigusr1)

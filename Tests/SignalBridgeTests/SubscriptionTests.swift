@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test("once cancel() has returned no call starts and none is running, thousands of times")
+    @Test("once cancel() has returned no call starts and none is running, hundreds of times and more")
     func cancelRace() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -38,7 +38,8 @@ import Testing
             async let noise: Void = deliver(.sigusr1, until: stop)
             let violations = Shared(0)
             let calls = Shared(0)
-            for round in 0..<flood(5000) {
+            let enough = Date(timeIntervalSinceNow: 20)  // each round reads what the flood has left, under the lock
+            for round in 0..<flood(5000) where round < 100 || Date() < enough {
                 let state = Shared((cancelled: false, running: false))
                 let subscription = try SignalSubscription(.sigusr1, options: .everyDelivery) { _ in
                     if state({
@@ -223,7 +224,7 @@ import Testing
             }
             #expect(weakToken != nil)
             subscription.cancel()
-            #expect(await eventually(within: 5) { weakToken == nil })
+            #expect(await eventually { weakToken == nil })
         }
     }
 }

@@ -12,8 +12,11 @@ let underAddressSanitizer = dlsym(nil, "__asan_init") != nil
 
 func flood(_ count: Int) -> Int { underThreadSanitizer ? count / 10 : count }
 
+/// Seconds after which what has not happened never will, on a machine with two cores that everybody wants.
+let patience: Double = underThreadSanitizer || underAddressSanitizer ? 240 : 120
+
 /// First line of an exit test: ends the process if the test hangs.
-func limit(to seconds: Double = 60) {
+func limit(to seconds: Double = patience) {
     Thread.detachNewThread {
         var all = sigset_t()
         sigfillset(&all)
@@ -41,7 +44,7 @@ final class Shared<Value>: @unchecked Sendable {
 }
 
 /// Waits for something that happens soon, on a machine that may be slow.
-func eventually(within seconds: Double = 30, _ condition: () -> Bool) async -> Bool {
+func eventually(within seconds: Double = patience / 2, _ condition: () -> Bool) async -> Bool {
     let deadline = Date(timeIntervalSinceNow: seconds)
     while !condition() {
         if Date() > deadline { return false }

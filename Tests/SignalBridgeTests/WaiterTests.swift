@@ -27,12 +27,12 @@ import Testing
                 let (first, firstSeconds) = timed { waiter.next(timeout: .milliseconds(200)) }
                 #expect(first == nil && firstSeconds >= 0.2)
                 let (second, secondSeconds) = timed { waiter.next(timeout: .zero) }
-                #expect(second == nil && secondSeconds < 5)
+                #expect(second == nil && secondSeconds < 20)
                 let (third, thirdSeconds) = timed { waiter.next(timeout: .seconds(-5)) }
-                #expect(third == nil && thirdSeconds < 5)
+                #expect(third == nil && thirdSeconds < 20)
                 let sender = spawnShell("sleep 0.2; kill -HUP \(getpid())")
-                let (fourth, fourthSeconds) = timed { waiter.next(timeout: .seconds(30)) }
-                #expect(fourth?.signal == .sighup && fourthSeconds < 20)
+                let (fourth, fourthSeconds) = timed { waiter.next(timeout: .seconds(120)) }
+                #expect(fourth?.signal == .sighup && fourthSeconds < 100)
                 reap(sender)
             }
         }
