@@ -4,6 +4,10 @@
  * `remove` puts the old action back first, then makes the subscription inactive, then waits until no handler is inside.
  * A delivery in between is recorded and stays readable; a handler that comes later finds no subscription, and runs the
  * action that was put back. So a signal that is sent during the change is received, or meets what was restored.
+ *
+ * A signalfd bridge does the same, and besides blocks the signal in the thread that adds it, and has the kernel's queue
+ * for it. The handler is there before the queue is: in between a signal has at least one place to go. A queue gives
+ * each signal to one reader only, so a signal has one such bridge, and none of the other kind beside it.
  */
 #include "internal.h"
 #include <sched.h>
@@ -22,10 +26,6 @@ int csigshim_open(csigshim_bridge **out, int mechanism)
     csigshim__guard guard;
     if (out == NULL || (mechanism != CSIGSHIM_HANDLER && mechanism != CSIGSHIM_SIGNALFD)) {
         errno = EINVAL;
-        return -1;
-    }
-    if (mechanism == CSIGSHIM_SIGNALFD) {
-        errno = ENOTSUP;
         return -1;
     }
     if (csigshim__enter(&guard) != 0)
@@ -48,6 +48,13 @@ int csigshim_open(csigshim_bridge **out, int mechanism)
     }
     if (csigshim__open_bell(bridge) != 0)
         goto out;
+    if (mechanism == CSIGSHIM_SIGNALFD && csigshim__open_queue(bridge) != 0) {
+        const int saved_errno = errno;
+        csigshim__close_bell(bridge);
+        errno = saved_errno;
+        goto out;
+    }
+    bridge->mechanism = mechanism;
     atomic_store(&bridge->open, true);
     if (atomic_load(&csigshim__bridges_used) <= i)
         atomic_store(&csigshim__bridges_used, i + 1);
@@ -70,7 +77,27 @@ static void wait_until_empty(struct csigshim__subscription *subscription)
     }
 }
 
-static void remove_locked(struct csigshim_bridge *bridge, int signo)
+void csigshim__keep_pending(int signo)
+{
+    for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++) {
+        struct csigshim_bridge *bridge = &csigshim__bridges[i];
+        if (csigshim__is_queued(bridge) && (atomic_load(&bridge->subscriptions[signo].flags) & CSIGSHIM__ACTIVE))
+            csigshim__queue_empty(bridge, signo);
+    }
+}
+
+bool csigshim__is_taken(const struct csigshim_bridge *bridge, int signo)
+{
+    for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++) {
+        const struct csigshim_bridge *other = &csigshim__bridges[i];
+        if (other != bridge && (csigshim__is_queued(other) || csigshim__is_queued(bridge)) &&
+            (atomic_load(&other->subscriptions[signo].flags) & CSIGSHIM__ACTIVE))
+            return true;
+    }
+    return false;
+}
+
+static void remove_locked(struct csigshim_bridge *bridge, int signo, sigset_t *mask)
 {
     struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
     struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
@@ -79,6 +106,8 @@ static void remove_locked(struct csigshim_bridge *bridge, int signo)
     for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++)
         others |= &csigshim__bridges[i] != bridge &&
                   (atomic_load(&csigshim__bridges[i].subscriptions[signo].flags) & CSIGSHIM__ACTIVE);
+    if (csigshim__is_queued(bridge))
+        csigshim__queue_remove(bridge, signo);
     const bool restored = !others && disposition->installed && csigshim__restore(signo);
     atomic_store(&subscription->flags, 0);
     wait_until_empty(subscription);
@@ -87,6 +116,8 @@ static void remove_locked(struct csigshim_bridge *bridge, int signo)
     struct csigshim__action *previous = atomic_load(&disposition->previous);
     if (restored && previous->below != NULL) /* he is in the kernel again, and calls ours for what was below */
         atomic_store(&disposition->previous, previous->below);
+    if (csigshim__is_queued(bridge))
+        csigshim__unblock(signo, mask);
 }
 
 int csigshim_close(csigshim_bridge *bridge)
@@ -98,7 +129,9 @@ int csigshim_close(csigshim_bridge *bridge)
         return csigshim__whose() == CSIGSHIM__BORROWED ? 0 : -1;
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
         if (atomic_load(&bridge->subscriptions[signo].flags) != 0)
-            remove_locked(bridge, signo);
+            remove_locked(bridge, signo, csigshim__mask(&guard));
+    if (csigshim__is_queued(bridge))
+        csigshim__close_queue(bridge);
     csigshim__close_bell(bridge);
     csigshim__discard(bridge);
     atomic_store(&bridge->inherited, false);
@@ -143,7 +176,11 @@ int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags)
     int result = -1;
     if (atomic_load(&subscription->flags) != 0) {
         errno = EEXIST;
-    } else if (!csigshim__bell_intact(bridge)) {
+    } else if (csigshim__is_queued(bridge) && (flags & CSIGSHIM_CHAIN)) {
+        errno = ENOTSUP;
+    } else if (csigshim__is_taken(bridge, signo)) {
+        errno = EBUSY;
+    } else if (!csigshim__bell_intact(bridge) || (csigshim__is_queued(bridge) && !csigshim__queue_intact(bridge))) {
         errno = EBADF;
     } else if ((flags & CSIGSHIM_KEEP_IGNORED) && ignored_underneath(signo)) {
         result = 1;
@@ -154,10 +191,13 @@ int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags)
         atomic_store(&subscription->flags, CSIGSHIM__ACTIVE | (flags & CSIGSHIM_CHAIN));
         atomic_fetch_add(&csigshim__additions, 1);
         result = csigshim__install(signo);
-        if (result != 0) {
+        if (result == 0 && csigshim__is_queued(bridge))
+            result = csigshim__queue_add(bridge, signo);
+        if (result == 0 && csigshim__is_queued(bridge)) {
+            csigshim__block(signo, csigshim__mask(&guard));
+        } else if (result != 0) {
             const int saved_errno = errno;
-            atomic_store(&subscription->flags, 0);
-            wait_until_empty(subscription);
+            remove_locked(bridge, signo, csigshim__mask(&guard));
             errno = saved_errno;
         }
     }
@@ -176,7 +216,7 @@ int csigshim_remove(csigshim_bridge *bridge, int signo)
     if (atomic_load(&bridge->subscriptions[signo].flags) == 0) {
         errno = ENOENT;
     } else {
-        remove_locked(bridge, signo);
+        remove_locked(bridge, signo, csigshim__mask(&guard));
         result = 0;
     }
     csigshim__leave(&guard);
@@ -193,6 +233,8 @@ int csigshim_set_chain(csigshim_bridge *bridge, int signo, int on)
     const unsigned before = atomic_load(&subscription->flags);
     if (before == 0) {
         errno = ENOENT;
+    } else if (csigshim__is_queued(bridge) && on) {
+        errno = ENOTSUP;
     } else {
         atomic_store(&subscription->flags, CSIGSHIM__ACTIVE | (on ? CSIGSHIM_CHAIN : 0u));
         result = csigshim__install(signo);
@@ -211,6 +253,8 @@ int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread)
     int result = -1;
     if (csigshim_default_of(signo) != CSIGSHIM_TERMINATES) {
         errno = EINVAL;
+    } else if (csigshim__is_queued(bridge)) { /* no handler runs that could decide */
+        errno = ENOTSUP;
     } else if (atomic_load(&bridge->subscriptions[signo].flags) == 0) {
         errno = ENOENT;
     } else {

@@ -82,11 +82,13 @@ static struct csigshim__action *intern(int signo, const struct sigaction *saved,
     return action;
 }
 
-/* `chain` with no action that equals `saved`: one handler that is installed over ours again and again is one link. */
+/* `chain` with no action that equals `saved`: one handler that is installed over ours again and again is one link. But
+ * the last link stays: of two copies of this library that are re-armed over each other by turns, each comes by twice in
+ * one delivery, and the second time it goes on to what was there before both. */
 static struct csigshim__action *without(int signo, struct csigshim__action *chain, const struct sigaction *saved)
 {
-    if (chain == NULL)
-        return NULL;
+    if (chain == NULL || chain->below == NULL)
+        return chain;
     struct csigshim__action *rest = without(signo, chain->below, saved);
     if (same(&chain->saved, saved))
         return rest;
@@ -150,6 +152,32 @@ bool csigshim__restore(int signo)
     }
     const struct sigaction under = csigshim__underneath(atomic_load(&disposition->previous));
     return sigaction(signo, &under, NULL) == 0;
+}
+
+void csigshim__lend(int signo)
+{
+    struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
+    struct sigaction now;
+    if (!disposition->installed || sigaction(signo, NULL, &now) != 0 || !csigshim__is_ours(&now))
+        return;
+    const struct sigaction under = csigshim__underneath(atomic_load(&disposition->previous));
+    if (!ignores(&under))
+        return;
+    csigshim__keep_pending(signo); /* the kernel drops what is pending of a signal that becomes ignored */
+    disposition->lent = sigaction(signo, &under, NULL) == 0;
+}
+
+/* If nobody has changed it in the meantime. */
+void csigshim__take_back(int signo)
+{
+    struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
+    struct sigaction now;
+    const bool mine = disposition->lent && disposition->installed && csigshim__wanted(signo);
+    disposition->lent = false;
+    if (!mine || sigaction(signo, NULL, &now) != 0 || !ignores(&now))
+        return;
+    const struct sigaction ours = ours_over(signo, &now);
+    (void)sigaction(signo, &ours, NULL);
 }
 
 void csigshim__review_installed(void)

@@ -6,7 +6,7 @@
 #include "internal.h"
 
 /* Moves fd to 3 or higher: where a host has closed its standard descriptors, ours must not take their place. */
-static int above_standard(int fd)
+int csigshim__above_standard(int fd)
 {
     if (fd > 2)
         return fd;
@@ -31,8 +31,8 @@ int csigshim__open_bell(struct csigshim_bridge *bridge)
     int ends[2];
     if (csigshim__pipe(ends) != 0)
         return -1;
-    ends[0] = above_standard(ends[0]);
-    ends[1] = above_standard(ends[1]);
+    ends[0] = csigshim__above_standard(ends[0]);
+    ends[1] = csigshim__above_standard(ends[1]);
     if (ends[0] >= 0 && ends[1] >= 0 && remember(&bridge->read_end, ends[0]) == 0 &&
         remember(&bridge->write_end, ends[1]) == 0)
         return 0;

@@ -30,10 +30,12 @@
  * A signal that goes from one bridge to another. The bridges are looked at one by one, so `add` to one and `remove`
  * from another may both fall between two looks: if nobody took the delivery and `additions` has moved, we look again.
  *
- * Children. A forked child finds `owner` wiped to zero by the kernel; a vforked child shares our memory but not our
- * pid; so neither gets past the first look, and neither writes to memory (which a vforked child would leave dirty if
- * it died half-way). It puts the previous action back and obeys it, as if ours had never been there. Not caught: a
- * process with pid 1 that enters a new PID namespace by unshare(2) and then vforks.
+ * Children. fork(2) puts the previous actions back itself (process.c); what is said here is for a child of vfork,
+ * clone(2) or _Fork(3), and for one that asks for its bridges. A forked child finds `owner` wiped to zero by the
+ * kernel; a vforked child shares our memory but not our pid; so neither gets past the first look, and neither writes to
+ * memory (which a vforked child would leave dirty if it died half-way). It puts the previous action back and obeys it,
+ * as if ours had never been there. Not caught: a process with pid 1 that enters a new PID namespace by unshare(2) and
+ * vforks.
  *
  * Closed descriptors. Before a bridge counts as having the delivery, fstat says that both ends of its pipe are still
  * the pipe that we made (both: a pipe without readers raises SIGPIPE). If no bridge could take the delivery, it meets
@@ -47,7 +49,11 @@
  *
  * The same delivery twice. Somebody who installed a handler over ours and was then put under ours by `rearm` may call
  * ours from his. While a previous handler runs, its siginfo carries a mark in padding that the kernel zeroes for each
- * delivery; a call of ours that finds the mark records nothing, and goes on to what was under us before.
+ * delivery; a call of ours that finds the mark records nothing, and goes on to what was under us before. He may be
+ * another copy of this library, that marks as well: so there are places for several, and each copy knows its own.
+ *
+ * A signalfd bridge has this handler too, for signals that reach a thread which does not block them. Nothing here
+ * knows which kind a bridge is.
  */
 #include "internal.h"
 #include <time.h>
@@ -111,17 +117,21 @@ void csigshim__ring(struct csigshim_bridge *bridge)
         csigshim__write_byte(bridge->write_end.fd);
 }
 
-static void describe(csigshim_event *event, int signo, const siginfo_t *info)
+uint64_t csigshim__now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void describe(csigshim_event *event, int signo, const siginfo_t *info)
+{
     memset(event, 0, sizeof *event);
     event->signo = signo;
     event->code = info->si_code;
     event->count = 1;
-    event->time_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    event->time_ns = csigshim__now();
     event->fd = -1;
-
     csigshim__details(event, info);
 }
 
@@ -147,6 +157,14 @@ static bool push(struct csigshim_bridge *bridge, const csigshim_event *event)
     }
 }
 
+void csigshim__keep(struct csigshim_bridge *bridge, const csigshim_event *event)
+{
+    if (push(bridge, event))
+        return;
+    atomic_fetch_add(&bridge->subscriptions[event->signo].overflow, 1);
+    atomic_store(&bridge->overflowed, true);
+}
+
 static unsigned record(struct csigshim_bridge *bridge, int signo, const csigshim_event *event)
 {
     struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
@@ -162,10 +180,7 @@ static unsigned record(struct csigshim_bridge *bridge, int signo, const csigshim
         const unsigned limit = atomic_load(&subscription->escalate_at);
         if (limit != 0 && unread >= limit)
             verdict |= ESCALATE;
-        if (!push(bridge, &mine)) {
-            atomic_fetch_add(&subscription->overflow, 1);
-            atomic_store(&bridge->overflowed, true);
-        }
+        csigshim__keep(bridge, &mine);
         csigshim__ring(bridge);
     } else {
         verdict = 0;
@@ -174,22 +189,37 @@ static unsigned record(struct csigshim_bridge *bridge, int signo, const csigshim
     return verdict;
 }
 
-/* The mark: the action that is being run for this delivery, in the last bytes of its siginfo. */
-static void *mark_place(siginfo_t *info)
-{
-    return (char *)info + sizeof *info - sizeof(void *);
-}
+/* The mark: the action that is being run for this delivery, in one of the last places of its siginfo. */
+enum { PLACES = 4 };
 
-static struct csigshim__action *marked(int signo, siginfo_t *info)
+static struct csigshim__action *mark_at(siginfo_t *info, int place)
 {
     struct csigshim__action *mark;
-    memcpy(&mark, mark_place(info), sizeof mark);
-    if (mark == NULL)
-        return NULL;
-    struct csigshim__action *known = atomic_load(&csigshim__dispositions[signo].known);
-    while (known != NULL && known != mark) /* believe it only if it is one of ours */
-        known = known->next;
-    return known;
+    memcpy(&mark, (char *)info + sizeof *info - (size_t)(place + 1) * sizeof mark, sizeof mark);
+    return mark;
+}
+
+static void set_mark(siginfo_t *info, int place, struct csigshim__action *mark)
+{
+    memcpy((char *)info + sizeof *info - (size_t)(place + 1) * sizeof mark, &mark, sizeof mark);
+}
+
+/* The mark if it is one of ours, and the place where it is, or would be. */
+static struct csigshim__action *find_mark(int signo, siginfo_t *info, int *place)
+{
+    int free_place = PLACES - 1;
+    for (*place = PLACES - 1; *place >= 0; --*place) {
+        struct csigshim__action *const mark = mark_at(info, *place);
+        struct csigshim__action *known = atomic_load(&csigshim__dispositions[signo].known);
+        while (mark != NULL && known != NULL && known != mark) /* believe it only if we know it */
+            known = known->next;
+        if (mark != NULL && known != NULL)
+            return mark;
+        if (mark == NULL)
+            free_place = *place;
+    }
+    *place = free_place;
+    return NULL;
 }
 
 static bool is_function(const struct sigaction *action)
@@ -224,7 +254,10 @@ struct delivery {
 static void call(struct csigshim__action *action, const struct delivery *delivery, bool kernel_called)
 {
     const struct sigaction *saved = &action->saved;
-    memcpy(mark_place(delivery->info), &action, sizeof action);
+    int place;
+    (void)find_mark(delivery->signo, delivery->info, &place);
+    struct csigshim__action *const before = mark_at(delivery->info, place);
+    set_mark(delivery->info, place, action);
     if (kernel_called)
         take_its_mask(saved, delivery->signo, delivery->context);
     errno = delivery->interrupted_errno;
@@ -232,7 +265,7 @@ static void call(struct csigshim__action *action, const struct delivery *deliver
         saved->sa_sigaction(delivery->signo, delivery->info, delivery->context);
     else
         saved->sa_handler(delivery->signo);
-    memset(mark_place(delivery->info), 0, sizeof action);
+    set_mark(delivery->info, place, before);
 }
 
 /* Runs an action's handler. False: it is no function, or one with SA_RESETHAND that has had its one call. */
@@ -311,11 +344,14 @@ static void in_child(const struct delivery *delivery)
     const struct sigaction under = csigshim__underneath(delivery->previous);
     struct sigaction now;
     const bool kernel_called = sigaction(signo, NULL, &now) == 0 && csigshim__is_ours(&now);
+    struct csigshim__action *next = delivery->previous;
     if (kernel_called) {
         const struct sigaction back = (under.sa_flags & SA_RESETHAND) ? defaulted(under) : under;
         sigaction(signo, &back, NULL);
+    } else if (is_function(&now) && now.sa_sigaction == next->saved.sa_sigaction) {
+        next = next->below; /* his is in the kernel again, and calls ours for what was below */
     }
-    if (!run(delivery->previous, delivery, kernel_called) && kernel_called)
+    if (!run(next, delivery, kernel_called) && kernel_called)
         csigshim__strike(signo); /* all of it is the kernel's from here on */
 }
 
@@ -357,7 +393,8 @@ static void in_owner(const struct delivery *delivery)
 void csigshim__handler(int signo, siginfo_t *info, void *context)
 {
     struct delivery delivery = {signo, info, context, errno, csigshim__whose() == CSIGSHIM__OURS, NULL};
-    struct csigshim__action *mark = marked(signo, info);
+    int place;
+    struct csigshim__action *mark = find_mark(signo, info, &place);
     delivery.previous = atomic_load(&csigshim__dispositions[signo].previous);
     if (mark != NULL) /* called from the handler that we are just calling */
         (void)run(mark->below, &delivery, false);
@@ -381,22 +418,39 @@ void csigshim__bind_symbols(void)
     csigshim__write_byte(-1);
     sigemptyset(&mask);
     sigaddset(&mask, SIGTERM);
+    sigdelset(&mask, SIGTERM);
     (void)pthread_sigmask(SIG_BLOCK, NULL, &mask);
     (void)sigaction(SIGTERM, NULL, NULL);
+}
+
+bool csigshim__put_back(int signo)
+{
+    struct sigaction now;
+    struct csigshim__action *const previous = atomic_load(&csigshim__dispositions[signo].previous);
+    if (previous == NULL || sigaction(signo, NULL, &now) != 0 || !csigshim__is_ours(&now))
+        return true;
+    const struct sigaction under = csigshim__underneath(previous);
+    return sigaction(signo, &under, NULL) == 0;
+}
+
+void csigshim__unblock_blocked(sigset_t *mask)
+{
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+        if (atomic_load(&csigshim__dispositions[signo].blocked))
+            sigdelset(mask, signo);
 }
 
 int csigshim_reset_for_exec(void)
 {
     const int saved_errno = errno;
     int result = 0;
-    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
-        struct sigaction now;
-        struct csigshim__action *previous = atomic_load(&csigshim__dispositions[signo].previous);
-        if (previous == NULL || sigaction(signo, NULL, &now) != 0 || !csigshim__is_ours(&now))
-            continue;
-        const struct sigaction under = csigshim__underneath(previous);
-        if (sigaction(signo, &under, NULL) != 0)
+    sigset_t mask;
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+        if (!csigshim__put_back(signo))
             result = -1;
+    if (pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0) {
+        csigshim__unblock_blocked(&mask);
+        pthread_sigmask(SIG_SETMASK, &mask, NULL);
     }
     if (result == 0)
         errno = saved_errno;

@@ -14,6 +14,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#pragma GCC visibility push(hidden) /* names of this copy alone, in whatever it is linked into */
+
 enum {
     CSIGSHIM__BRIDGES = 64,
     CSIGSHIM__SLOTS = 16384,  /* a power of two */
@@ -49,13 +51,22 @@ struct csigshim__end {
     long birth;
 };
 
+/* What the signalfd mechanism adds to a bridge; all locked but `poll_fd`, which changes only as the bell does. */
+struct csigshim__queue {
+    int fd;           /* the signalfd */
+    int poll_fd;      /* an epoll of that and the doorbell: what the host polls */
+    sigset_t signals; /* what the signalfd takes */
+};
+
 struct csigshim_bridge {
+    int mechanism;                          /* changes only while it is not open */
     _Atomic(struct csigshim__slot *) slots; /* mapped at the first open, and kept for the next bridge that lives here */
     _Atomic size_t tail;                    /* next position to claim, any handler */
     size_t head;                            /* next position to read; locked */
     _Atomic bool overflowed;                /* some subscription has an overflow to collect */
     _Atomic bool rung;                      /* a byte is in the pipe, or about to be */
     struct csigshim__end read_end, write_end; /* change only while no handler can be inside and the bridge is ours */
+    struct csigshim__queue queue;
     _Atomic bool open;
     _Atomic bool inherited; /* the parent's, until csigshim_after_fork */
     struct csigshim__subscription subscriptions[CSIGSHIM__NSIG];
@@ -75,13 +86,20 @@ struct csigshim__action {
 struct csigshim__disposition {
     _Atomic(struct csigshim__action *) previous; /* what is under ours; null: ours was never installed */
     _Atomic(struct csigshim__action *) known;    /* every action of this signal, newest first */
+    _Atomic bool blocked;                        /* for a signalfd bridge, and was not before it was added */
     bool installed;                              /* locked: put into the kernel, and not taken out again */
+    bool lent;                                   /* locked: SIG_IGN is back, for those who spawn */
     bool linked;                                 /* locked: somebody may have saved ours, and call it */
 };
 
 static inline struct csigshim__slot *csigshim__slot_of(struct csigshim__slot *slots, size_t position)
 {
     return &slots[position % CSIGSHIM__SLOTS];
+}
+
+static inline bool csigshim__is_queued(const struct csigshim_bridge *bridge)
+{
+    return bridge->mechanism == CSIGSHIM_SIGNALFD;
 }
 
 static inline size_t csigshim__empty_turn(size_t position)
@@ -103,6 +121,10 @@ void csigshim__handler(int signo, siginfo_t *info, void *context);
 bool csigshim__end_intact(const struct csigshim__end *end);
 bool csigshim__bell_intact(const struct csigshim_bridge *bridge);
 void csigshim__ring(struct csigshim_bridge *bridge);
+uint64_t csigshim__now(void);                                                     /* CLOCK_MONOTONIC, in nanoseconds */
+void csigshim__keep(struct csigshim_bridge *bridge, const csigshim_event *event); /* in the ring, or counted */
+bool csigshim__put_back(int signo);                                       /* what is underneath, if ours is installed */
+void csigshim__unblock_blocked(sigset_t *mask);                           /* what the bridges blocked */
 struct sigaction csigshim__underneath(struct csigshim__action *previous); /* what the kernel would have for ours */
 int csigshim__default_of(int signo);
 void csigshim__strike(int signo);
@@ -121,25 +143,49 @@ typedef struct {
 } csigshim__guard;
 int csigshim__enter(csigshim__guard *guard); /* locks, all signals blocked, and makes a forked child's copy its own */
 void csigshim__leave(const csigshim__guard *guard);
+sigset_t *csigshim__mask(csigshim__guard *guard); /* that the thread gets back when it leaves */
 void csigshim__make_dormant(struct csigshim_bridge *bridge);
 
 /* disposition.c; all locked */
 int csigshim__install(int signo);
 bool csigshim__restore(int signo); /* false: somebody is on top of ours */
 bool csigshim__wanted(int signo);
+void csigshim__lend(int signo); /* puts SIG_IGN back, if that is underneath */
+void csigshim__take_back(int signo);
 void csigshim__review_installed(void); /* in a forked child: where ours is not in any more */
 
 /* doorbell.c */
 int csigshim__open_bell(struct csigshim_bridge *bridge);
 void csigshim__close_bell(struct csigshim_bridge *bridge);
 int csigshim__renew_bell(struct csigshim_bridge *bridge); /* 1: with new numbers */
+int csigshim__above_standard(int fd);                     /* the same file by a number of 3 or higher */
+
+/* signalfd.c: the bridge's part of the kernel's queue; all locked */
+int csigshim__open_queue(struct csigshim_bridge *bridge); /* after the bell */
+void csigshim__close_queue(struct csigshim_bridge *bridge);
+int csigshim__renew_queue(struct csigshim_bridge *bridge); /* and the bell; 1: with new numbers */
+bool csigshim__queue_intact(const struct csigshim_bridge *bridge);
+int csigshim__queue_add(struct csigshim_bridge *bridge, int signo);
+void csigshim__queue_remove(struct csigshim_bridge *bridge, int signo); /* keeps what is pending */
+void csigshim__queue_empty(struct csigshim_bridge *bridge, int signo);  /* keeps what is pending */
+int csigshim__queue_capacity(void);
+size_t csigshim__queue_read(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity);
+
+/* masks.c; all locked */
+void csigshim__block(int signo, sigset_t *mask);
+void csigshim__unblock(int signo, sigset_t *mask);
+void csigshim__forget_masks(void); /* in a forked child */
 
 /* bridge.c */
+bool csigshim__is_taken(const struct csigshim_bridge *bridge, int signo); /* by one that cannot share it; locked */
+void csigshim__keep_pending(int signo); /* what the kernel has for a signalfd bridge, to its ring; locked */
 bool csigshim__is_open(const struct csigshim_bridge *bridge); /* else errno is EINVAL */
 
 /* reader.c */
 void csigshim__discard(struct csigshim_bridge *bridge); /* locked, and no handler inside */
 
 int csigshim__check(int signo); /* signals.c: 0, or -1 with errno for what a bridge cannot have */
+
+#pragma GCC visibility pop
 
 #endif

@@ -119,23 +119,30 @@ static inline bool csigshim__ignored_here(int signo)
 
 /* The members of siginfo_t to which si_code gives a meaning: sigaction(2). */
 #if defined(__linux__)
-static inline void csigshim__details(csigshim_event *event, const siginfo_t *info)
+static inline void csigshim__choose(csigshim_event *event, int32_t pid, uint32_t uid, int32_t status, int32_t overrun,
+                                    int32_t fd, uint64_t value) /* each of which may be another one's bytes */
 {
-    const int code = info->si_code;
+    const int code = event->code;
+    const bool child = event->signo == SIGCHLD && code > 0;
     if (code == SI_TIMER) {
-        event->overrun = info->si_overrun;
-    } else if (info->si_signo == SIGCHLD && code > 0) {
-        event->status = info->si_status;
+        event->overrun = overrun;
+    } else if (child) {
+        event->status = status;
     } else if (code >= POLL_IN && code <= POLL_HUP) {
-        event->fd = info->si_fd; /* SIGIO, or what F_SETSIG put in its place */
+        event->fd = fd; /* SIGIO, or what F_SETSIG put in its place */
     }
     const bool user = code <= 0 && code != SI_TIMER && code != SI_SIGIO;
-    if (user || (info->si_signo == SIGCHLD && code > 0)) {
-        event->pid = info->si_pid;
-        event->uid = info->si_uid;
+    if (user || child) {
+        event->pid = pid;
+        event->uid = uid;
     }
     if (code == SI_TIMER || (user && code != SI_USER && code != SI_TKILL)) /* the rest has SI_QUEUE's layout */
-        event->value = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
+        event->value = value;
+}
+static inline void csigshim__details(csigshim_event *event, const siginfo_t *info)
+{
+    csigshim__choose(event, info->si_pid, info->si_uid, info->si_status, info->si_overrun, info->si_fd,
+                     (uint64_t)(uintptr_t)info->si_value.sival_ptr);
 }
 #else
 static inline void csigshim__details(csigshim_event *event, const siginfo_t *info)

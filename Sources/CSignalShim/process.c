@@ -8,8 +8,10 @@
  * `owner` says whose memory this is. fork wipes it (the kernel on Linux and BSD; elsewhere the atfork handler, before
  * which the pid alone tells), and the first call in the child that needs the lock makes the copy the child's own: its
  * bridges are inherited, so no signal is recorded for them, and the counts of handlers inside, of threads that the
- * child does not have, are cleared. What our handler finds without a subscription, it passes on. A vforked child
- * shares the memory, so it is refused.
+ * child does not have, are cleared. Before that, while all signals are still blocked, the atfork handler has put back
+ * dispositions and mask, so that what is exec'd without a word to us starts as the host would have started it. What our
+ * handler finds without a subscription (clone(2) runs no atfork handlers), it passes on. A vforked child shares the
+ * memory, so it is refused.
  */
 #include "internal.h"
 #include <dlfcn.h>
@@ -62,11 +64,27 @@ static void after_fork_in_parent(void)
     let_go(&guard);
 }
 
+/* Dispositions and mask as if there had never been a bridge: what this child execs, and what it does before that. */
+static void leave_no_trace(void)
+{
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
+        struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
+        struct csigshim__action *const previous = atomic_load(&disposition->previous);
+        (void)csigshim__put_back(signo);
+        if (previous != NULL && previous->below != NULL) /* he is in the kernel, and calls ours for what was below */
+            atomic_store(&disposition->previous, previous->below);
+    }
+    csigshim__unblock_blocked(&forking_guard.mask);
+    csigshim__forget_masks();
+}
+
 static void after_fork_in_child(void)
 {
     _Atomic pid_t *const owner = atomic_load(&csigshim__owner);
-    if (atomic_load(owner) != getpid()) /* an earlier handler may have asked for its bridges already */
+    if (atomic_load(owner) != getpid()) { /* else: an earlier handler has asked for its bridges already */
+        leave_no_trace();
         atomic_store(owner, 0);
+    }
     after_fork_in_parent();
 }
 
@@ -86,6 +104,8 @@ void csigshim__make_dormant(struct csigshim_bridge *bridge)
 /* The child's own from here on. Where our handler ran in it already, it has put the saved action back. */
 static void adopt(void)
 {
+    if (is_forking()) /* a host's atfork handler, before ours */
+        leave_no_trace();
     for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++)
         if (atomic_load(&csigshim__bridges[i].open))
             csigshim__make_dormant(&csigshim__bridges[i]);
@@ -138,11 +158,31 @@ int csigshim__enter(csigshim__guard *guard)
     return 0;
 }
 
+sigset_t *csigshim__mask(csigshim__guard *guard)
+{
+    return is_forking() ? &forking_guard.mask : &guard->mask;
+}
+
 void csigshim__leave(const csigshim__guard *guard)
 {
     if (!is_forking())
         pthread_mutex_unlock(&lock);
     let_go(guard);
+}
+
+/* Active again, with all that `add` would do. */
+static int revive(struct csigshim_bridge *bridge, int signo, sigset_t *mask)
+{
+    struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
+    atomic_store(&subscription->unread, 0);
+    atomic_store(&subscription->flags, (atomic_load(&subscription->flags) & CSIGSHIM_CHAIN) | CSIGSHIM__ACTIVE);
+    atomic_fetch_add(&csigshim__additions, 1);
+    if (csigshim__install(signo) != 0)
+        return -1;
+    if (!csigshim__is_queued(bridge))
+        return 0;
+    csigshim__block(signo, mask);
+    return csigshim__queue_add(bridge, signo);
 }
 
 int csigshim_after_fork(csigshim_bridge *bridge)
@@ -153,21 +193,21 @@ int csigshim_after_fork(csigshim_bridge *bridge)
     int result = 0;
     if (!atomic_load(&bridge->inherited))
         goto out;
-    result = csigshim__renew_bell(bridge);
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+        if ((atomic_load(&bridge->subscriptions[signo].flags) & CSIGSHIM__DORMANT) &&
+            csigshim__is_taken(bridge, signo)) {
+            errno = EBUSY;
+            result = -1;
+            goto out;
+        }
+    result = csigshim__is_queued(bridge) ? csigshim__renew_queue(bridge) : csigshim__renew_bell(bridge);
     if (result < 0)
         goto out;
     csigshim__discard(bridge); /* what came before the fork is the parent's */
-    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
-        struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
-        const unsigned flags = atomic_load(&subscription->flags);
-        if (!(flags & CSIGSHIM__DORMANT))
-            continue;
-        atomic_store(&subscription->unread, 0);
-        atomic_store(&subscription->flags, (flags & CSIGSHIM_CHAIN) | CSIGSHIM__ACTIVE);
-        atomic_fetch_add(&csigshim__additions, 1);
-        if (csigshim__install(signo) != 0)
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+        if ((atomic_load(&bridge->subscriptions[signo].flags) & CSIGSHIM__DORMANT) &&
+            revive(bridge, signo, csigshim__mask(&guard)) != 0)
             result = -1;
-    }
     if (result < 0)
         csigshim__make_dormant(bridge);
     else

@@ -45,12 +45,10 @@ static size_t pop_overflow(struct csigshim_bridge *bridge, csigshim_event *event
             atomic_store(&bridge->overflowed, true);
             deliveries = UINT32_MAX;
         }
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
         events[count++] = (csigshim_event){
             .signo = signo,
             .count = (uint32_t)deliveries,
-            .time_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
+            .time_ns = csigshim__now(),
             .flags = CSIGSHIM_DETAILS_DROPPED,
             .fd = -1,
             .reserved = {atomic_load(&bridge->subscriptions[signo].epoch)},
@@ -111,9 +109,12 @@ ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t ca
         return csigshim__whose() == CSIGSHIM__BORROWED ? 0 : -1;
     size_t count = 0;
     bool intact = true;
+    const bool queued = csigshim__is_queued(bridge);
     if (!atomic_load(&bridge->inherited)) {
         count = pop_both(bridge, events, capacity);
-        if (count < capacity) {
+        if (queued && count < capacity && (intact = csigshim__queue_intact(bridge)))
+            count += csigshim__queue_read(bridge, events + count, capacity - count);
+        if (intact && count < capacity) {
             intact = silence(bridge);
             count += pop_both(bridge, events + count, capacity - count);
             if (something_left(bridge) && csigshim__end_intact(&bridge->write_end))
@@ -145,9 +146,7 @@ void csigshim__discard(struct csigshim_bridge *bridge)
 
 static int64_t milliseconds(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)(csigshim__now() / 1000000);
 }
 
 /* 0 if this process may use the bridge's descriptors. */
@@ -157,7 +156,7 @@ static int check_bell(csigshim_bridge *bridge)
         errno = EPERM;
         return -1;
     }
-    if (csigshim__bell_intact(bridge))
+    if (csigshim__bell_intact(bridge) && (!csigshim__is_queued(bridge) || csigshim__queue_intact(bridge)))
         return 0;
     errno = EBADF;
     return -1;
@@ -171,7 +170,7 @@ int csigshim_wait(csigshim_bridge *bridge, int timeout_ms)
     for (int left = timeout_ms;;) {
         if (check_bell(bridge) != 0)
             return -1;
-        struct pollfd bell = {.fd = bridge->read_end.fd, .events = POLLIN};
+        struct pollfd bell = {.fd = csigshim_fd(bridge), .events = POLLIN};
         const int ready = poll(&bell, 1, left);
         if (ready > 0 && (bell.revents & POLLIN))
             return 1;
@@ -202,10 +201,14 @@ int csigshim_wake(csigshim_bridge *bridge)
 
 int csigshim_fd(const csigshim_bridge *bridge)
 {
-    return csigshim__is_open(bridge) ? bridge->read_end.fd : -1;
+    if (!csigshim__is_open(bridge))
+        return -1;
+    return csigshim__is_queued(bridge) ? bridge->queue.poll_fd : bridge->read_end.fd;
 }
 
 int csigshim_capacity(const csigshim_bridge *bridge)
 {
-    return csigshim__is_open(bridge) ? CSIGSHIM__SLOTS : -1;
+    if (!csigshim__is_open(bridge))
+        return -1;
+    return csigshim__is_queued(bridge) ? csigshim__queue_capacity() : CSIGSHIM__SLOTS;
 }

@@ -1,0 +1,95 @@
+/* Signal masks: what a signalfd bridge blocks, and what a child is given.
+ *
+ * `add` blocks in the calling thread, and only that thread can unblock: so each thread remembers what it blocked for a
+ * bridge. A child should have none of it; fork sees to that by itself (process.c), and around posix_spawn(3), which
+ * runs no atfork handlers, the calling thread lays it down for a moment. A signal that comes to it meanwhile is
+ * recorded by the handler under every bridge.
+ *
+ * What was ignored when a bridge got it cannot be given to a spawned child but by ignoring it here as well. That is
+ * done on request alone, for as long as anybody is spawning.
+ */
+#include "internal.h"
+
+static sigset_t original; /* the mask that the process had when this code was loaded */
+static unsigned spawning; /* locked: threads that spawn with CSIGSHIM_SPAWN_IGNORED */
+static _Thread_local bool blocked_here[CSIGSHIM__NSIG];
+
+struct spawn {
+    sigset_t before;
+    unsigned flags;
+};
+static_assert(sizeof(struct spawn) <= sizeof(csigshim_spawn), "room for a mask");
+
+__attribute__((constructor)) static void remember_mask(void)
+{
+    pthread_sigmask(SIG_SETMASK, NULL, &original);
+}
+
+void csigshim__block(int signo, sigset_t *mask)
+{
+    if (sigismember(mask, signo) && !blocked_here[signo])
+        return; /* the host did that */
+    sigaddset(mask, signo);
+    blocked_here[signo] = true;
+    atomic_store(&csigshim__dispositions[signo].blocked, true);
+}
+
+void csigshim__unblock(int signo, sigset_t *mask)
+{
+    atomic_store(&csigshim__dispositions[signo].blocked, false);
+    if (blocked_here[signo])
+        sigdelset(mask, signo);
+    blocked_here[signo] = false;
+}
+
+void csigshim__forget_masks(void)
+{
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
+        atomic_store(&csigshim__dispositions[signo].blocked, false);
+        blocked_here[signo] = false;
+        csigshim__dispositions[signo].lent = false;
+    }
+    spawning = 0;
+}
+
+int csigshim_spawn_begin(csigshim_spawn *spawn, unsigned flags)
+{
+    csigshim__guard guard;
+    if (spawn == NULL || (flags & ~(unsigned)(CSIGSHIM_SPAWN_ORIGINAL | CSIGSHIM_SPAWN_IGNORED))) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (csigshim__enter(&guard) != 0)
+        return -1;
+    if ((flags & CSIGSHIM_SPAWN_IGNORED) && spawning++ == 0)
+        for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+            csigshim__lend(signo);
+    sigset_t *mask = csigshim__mask(&guard);
+    const struct spawn state = {*mask, flags};
+    memcpy(spawn, &state, sizeof state);
+    if (flags & CSIGSHIM_SPAWN_ORIGINAL)
+        *mask = original;
+    else
+        csigshim__unblock_blocked(mask);
+    csigshim__leave(&guard);
+    return 0;
+}
+
+int csigshim_spawn_end(csigshim_spawn *spawn)
+{
+    csigshim__guard guard;
+    struct spawn state;
+    if (spawn == NULL) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (csigshim__enter(&guard) != 0)
+        return -1;
+    memcpy(&state, spawn, sizeof state);
+    *csigshim__mask(&guard) = state.before;
+    if ((state.flags & CSIGSHIM_SPAWN_IGNORED) && spawning > 0 && --spawning == 0)
+        for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+            csigshim__take_back(signo);
+    csigshim__leave(&guard);
+    return 0;
+}

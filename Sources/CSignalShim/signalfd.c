@@ -1,0 +1,242 @@
+/* The signalfd mechanism: signals that every thread blocks wait in the kernel's own queue, until csigshim_read takes
+ * them from there. No handler runs, no system call of the host's is interrupted, and who sends too many realtime
+ * signals is told so (EAGAIN), so none is lost.
+ *
+ * A signal that some thread does not block reaches that thread instead, and would kill the process: so there is a
+ * handler under it all, the same as ever. It records in the bridge's ring, and rings its doorbell. An epoll descriptor
+ * over signalfd and doorbell is what the host polls. Either is taken from wherever it is: the kernel hands each signal
+ * to the queue or to a thread, never to both.
+ *
+ * Whose descriptor. signalfd and epoll have no inode of their own that fstat could tell. But an epoll knows its members
+ * by number and file: one that has our pipe by its number is ours, since nobody else knows the pipe; and a number that
+ * it then has as the signalfd's is the signalfd. A descriptor that fails this is left alone.
+ *
+ * Removing. What is pending is moved to the ring first, so it stays readable. What comes between that and the moment
+ * when the thread unblocks the signal meets the action that was put back.
+ *
+ * Fork. A signalfd that is inherited takes the child's signals, but an epoll goes on telling of the parent's, and
+ * both files are shared: so a child makes its own, and changes nothing of the old ones before it does.
+ */
+#include "internal.h"
+
+#if defined(__linux__)
+#include <limits.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+static bool has(const struct csigshim_bridge *bridge, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    return epoll_ctl(bridge->queue.poll_fd, EPOLL_CTL_MOD, fd, &event) == 0;
+}
+
+bool csigshim__queue_intact(const struct csigshim_bridge *bridge)
+{
+    return csigshim__end_intact(&bridge->read_end) && has(bridge, bridge->read_end.fd) && has(bridge, bridge->queue.fd);
+}
+
+static void close_both(const struct csigshim__queue *queue)
+{
+    const int saved_errno = errno;
+    if (queue->fd >= 0)
+        close(queue->fd);
+    if (queue->poll_fd >= 0)
+        close(queue->poll_fd);
+    errno = saved_errno;
+}
+
+static int make(struct csigshim__queue *queue)
+{
+    sigemptyset(&queue->signals);
+    queue->fd = csigshim__above_standard(signalfd(-1, &queue->signals, SFD_NONBLOCK | SFD_CLOEXEC));
+    queue->poll_fd = queue->fd < 0 ? -1 : csigshim__above_standard(epoll_create1(EPOLL_CLOEXEC));
+    if (queue->poll_fd >= 0)
+        return 0;
+    close_both(queue);
+    return -1;
+}
+
+static int watch(const struct csigshim_bridge *bridge)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    const int epoll = bridge->queue.poll_fd;
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, bridge->read_end.fd, &event) != 0)
+        return -1;
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, bridge->queue.fd, &event);
+}
+
+int csigshim__open_queue(struct csigshim_bridge *bridge)
+{
+    if (make(&bridge->queue) != 0)
+        return -1;
+    if (watch(bridge) == 0)
+        return 0;
+    close_both(&bridge->queue);
+    return -1;
+}
+
+void csigshim__close_queue(struct csigshim_bridge *bridge)
+{
+    if (csigshim__queue_intact(bridge))
+        close_both(&bridge->queue);
+}
+
+int csigshim__renew_queue(struct csigshim_bridge *bridge)
+{
+    const struct csigshim__queue old = bridge->queue;
+    const bool intact = csigshim__queue_intact(bridge);
+    struct csigshim__queue fresh;
+    if (make(&fresh) != 0)
+        return -1;
+    int result = csigshim__renew_bell(bridge);
+    if (result < 0) {
+        close_both(&fresh);
+        return -1;
+    }
+    bridge->queue = fresh;
+    if (intact && csigshim__dup_onto(fresh.fd, old.fd) == 0 && csigshim__dup_onto(fresh.poll_fd, old.poll_fd) == 0) {
+        bridge->queue.fd = old.fd;
+        bridge->queue.poll_fd = old.poll_fd;
+        close_both(&fresh);
+    } else {
+        result = 1;
+    }
+    return watch(bridge) == 0 ? result : -1;
+}
+
+static int take(struct csigshim_bridge *bridge, const sigset_t *signals)
+{
+    return signalfd(bridge->queue.fd, signals, SFD_NONBLOCK | SFD_CLOEXEC) < 0 ? -1 : 0;
+}
+
+int csigshim__queue_add(struct csigshim_bridge *bridge, int signo)
+{
+    sigaddset(&bridge->queue.signals, signo);
+    if (take(bridge, &bridge->queue.signals) == 0)
+        return 0;
+    sigdelset(&bridge->queue.signals, signo);
+    return -1;
+}
+
+static void describe(csigshim_event *event, const struct signalfd_siginfo *info, uint64_t now)
+{
+    memset(event, 0, sizeof *event);
+    event->signo = (int32_t)info->ssi_signo;
+    event->code = info->ssi_code;
+    event->count = 1;
+    event->time_ns = now;
+    event->fd = -1;
+    csigshim__choose(event, (int32_t)info->ssi_pid, info->ssi_uid, info->ssi_status, (int32_t)info->ssi_overrun,
+                     info->ssi_fd, info->ssi_ptr);
+}
+
+/* What the queue has, as much of it as one read gives. */
+static size_t take_some(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity)
+{
+    enum { AT_ONCE = 32 };
+    struct signalfd_siginfo infos[AT_ONCE];
+    const size_t room = capacity < AT_ONCE ? capacity : AT_ONCE;
+    const ssize_t size = csigshim__read_bytes(bridge->queue.fd, infos, room * sizeof *infos);
+    const size_t count = size > 0 ? (size_t)size / sizeof *infos : 0;
+    const uint64_t now = count > 0 ? csigshim__now() : 0;
+    for (size_t i = 0; i < count; i++)
+        describe(&events[i], &infos[i], now);
+    return count;
+}
+
+int csigshim__queue_capacity(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_SIGPENDING, &limit) != 0 || limit.rlim_cur > INT_MAX)
+        return INT_MAX;
+    return (int)limit.rlim_cur;
+}
+
+size_t csigshim__queue_read(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity)
+{
+    size_t count = 0, more;
+    do {
+        more = take_some(bridge, events + count, capacity - count);
+        count += more;
+    } while (more > 0 && count < capacity);
+    return count;
+}
+
+void csigshim__queue_empty(struct csigshim_bridge *bridge, int signo)
+{
+    sigset_t only;
+    csigshim_event events[32];
+    sigemptyset(&only);
+    sigaddset(&only, signo);
+    if (!csigshim__queue_intact(bridge) || take(bridge, &only) != 0)
+        return;
+    for (int left = csigshim__queue_capacity(), count = 1; left > 0 && count > 0;
+         left -= count) { /* not a whole flood */
+        count = (int)take_some(bridge, events, 32);
+        for (int i = 0; i < count; i++)
+            csigshim__keep(bridge, &events[i]);
+        if (count > 0)
+            csigshim__ring(bridge);
+    }
+    (void)take(bridge, &bridge->queue.signals);
+}
+
+void csigshim__queue_remove(struct csigshim_bridge *bridge, int signo)
+{
+    sigdelset(&bridge->queue.signals, signo);
+    if (!atomic_load(&bridge->inherited)) /* else it is the parent's */
+        csigshim__queue_empty(bridge, signo);
+}
+#else
+bool csigshim__queue_intact(const struct csigshim_bridge *bridge)
+{
+    (void)bridge;
+    return true;
+}
+
+int csigshim__open_queue(struct csigshim_bridge *bridge)
+{
+    (void)bridge;
+    errno = ENOTSUP;
+    return -1;
+}
+
+/* There is no bridge of this kind on this system, and none of these is ever called. */
+void csigshim__close_queue(struct csigshim_bridge *bridge)
+{
+    (void)bridge;
+}
+
+int csigshim__renew_queue(struct csigshim_bridge *bridge)
+{
+    return csigshim__renew_bell(bridge);
+}
+
+int csigshim__queue_add(struct csigshim_bridge *bridge, int signo)
+{
+    (void)bridge, (void)signo;
+    return 0;
+}
+
+void csigshim__queue_remove(struct csigshim_bridge *bridge, int signo)
+{
+    (void)bridge, (void)signo;
+}
+
+void csigshim__queue_empty(struct csigshim_bridge *bridge, int signo)
+{
+    (void)bridge, (void)signo;
+}
+
+int csigshim__queue_capacity(void)
+{
+    return 0;
+}
+
+size_t csigshim__queue_read(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity)
+{
+    (void)bridge, (void)events, (void)capacity;
+    return 0;
+}
+#endif
