@@ -8,7 +8,7 @@
 /* Moves fd to 3 or higher: where a host has closed its standard descriptors, ours must not take their place. */
 int csigshim__above_standard(int fd)
 {
-    if (fd > 2)
+    if (fd < 0 || fd > 2)
         return fd;
     const int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     const int saved_errno = errno;
