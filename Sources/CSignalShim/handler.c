@@ -423,14 +423,14 @@ void csigshim__bind_symbols(void)
     (void)sigaction(SIGTERM, NULL, NULL);
 }
 
-bool csigshim__put_back(int signo)
+int csigshim__put_back(int signo)
 {
     struct sigaction now;
     struct csigshim__action *const previous = atomic_load(&csigshim__dispositions[signo].previous);
     if (previous == NULL || sigaction(signo, NULL, &now) != 0 || !csigshim__is_ours(&now))
-        return true;
+        return 0;
     const struct sigaction under = csigshim__underneath(previous);
-    return sigaction(signo, &under, NULL) == 0;
+    return sigaction(signo, &under, NULL) == 0 ? 1 : -1;
 }
 
 void csigshim__unblock_blocked(sigset_t *mask)
@@ -446,7 +446,7 @@ int csigshim_reset_for_exec(void)
     int result = 0;
     sigset_t mask;
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
-        if (!csigshim__put_back(signo))
+        if (csigshim__put_back(signo) < 0)
             result = -1;
     if (pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0) {
         csigshim__unblock_blocked(&mask);

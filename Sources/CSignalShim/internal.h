@@ -123,8 +123,8 @@ bool csigshim__bell_intact(const struct csigshim_bridge *bridge);
 void csigshim__ring(struct csigshim_bridge *bridge);
 uint64_t csigshim__now(void);                                                     /* CLOCK_MONOTONIC, in nanoseconds */
 void csigshim__keep(struct csigshim_bridge *bridge, const csigshim_event *event); /* in the ring, or counted */
-bool csigshim__put_back(int signo);                                       /* what is underneath, if ours is installed */
-void csigshim__unblock_blocked(sigset_t *mask);                           /* what the bridges blocked */
+int csigshim__put_back(int signo);              /* what is underneath, if ours is installed: 1 if it was */
+void csigshim__unblock_blocked(sigset_t *mask); /* what the bridges blocked */
 struct sigaction csigshim__underneath(struct csigshim__action *previous); /* what the kernel would have for ours */
 int csigshim__default_of(int signo);
 void csigshim__strike(int signo);

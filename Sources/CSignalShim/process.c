@@ -70,8 +70,7 @@ static void leave_no_trace(void)
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
         struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
         struct csigshim__action *const previous = atomic_load(&disposition->previous);
-        (void)csigshim__put_back(signo);
-        if (previous != NULL && previous->below != NULL) /* he is in the kernel, and calls ours for what was below */
+        if (csigshim__put_back(signo) == 1 && previous->below != NULL) /* he calls ours for what was below */
             atomic_store(&disposition->previous, previous->below);
     }
     csigshim__unblock_blocked(&forking_guard.mask);
