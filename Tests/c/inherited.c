@@ -1,0 +1,80 @@
+/* Handlers of the host in children: each runs once for a signal, wherever ours is among them. */
+#include "check.h"
+#include <sys/syscall.h>
+
+static atomic_int bottom_calls, middle_calls, top_calls;
+static struct sigaction saved_by_middle, saved_by_top;
+
+static void bottom(int signo)
+{
+    (void)signo;
+    bottom_calls++;
+}
+
+static void middle(int signo, siginfo_t *info, void *context)
+{
+    middle_calls++;
+    saved_by_middle.sa_sigaction(signo, info, context);
+}
+
+static void top(int signo, siginfo_t *info, void *context)
+{
+    top_calls++;
+    saved_by_top.sa_sigaction(signo, info, context);
+}
+
+static void put_on_top(void (*handler)(int, siginfo_t *, void *), struct sigaction *saved)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = handler;
+    action.sa_flags = SA_SIGINFO;
+    CHECK(sigaction(SIGUSR1, &action, saved) == 0);
+}
+
+static void expect_three_more(int on_top)
+{
+    bottom_calls = middle_calls = top_calls = 0;
+    for (int i = 0; i < 3; i++) /* by hand: a cloned child's C library does not know its pid */
+        CHECK(syscall(SYS_kill, (pid_t)syscall(SYS_getpid), SIGUSR1) == 0);
+    CHECK(bottom_calls == 3 && middle_calls == 3 && top_calls == on_top);
+}
+
+TEST(forked_child_of_a_displaced_bridge_runs_every_handler)
+{
+    HANDLER_ONLY(); /* chained */
+    install(SIGUSR1, bottom, 0);
+    csigshim_bridge *bridge = opened_on(SIGUSR1, CSIGSHIM_CHAIN);
+    put_on_top(middle, &saved_by_middle);
+    CHECK(csigshim_rearm(SIGUSR1) == 0);
+    for (int displaced = 0; displaced < 2; displaced++) {
+        if (displaced)
+            put_on_top(top, &saved_by_top);
+        const pid_t child = fork();
+        if (child == 0) {
+            expect_three_more(3 * displaced);
+            CHECK(csigshim_after_fork(bridge) == 0 && csigshim_state(SIGUSR1) == CSIGSHIM_ARMED);
+            expect_three_more(3 * displaced);
+            collect(bridge, SIGUSR1, 3);
+            _exit(0);
+        }
+        CHECK(exited(child, 0));
+    }
+    expect_three_more(3);
+    collect(bridge, SIGUSR1, 3);
+}
+
+TEST(cloned_child_of_a_rearmed_bridge_runs_every_handler)
+{
+    HANDLER_ONLY();
+    install(SIGUSR1, bottom, 0);
+    opened_on(SIGUSR1, CSIGSHIM_CHAIN);
+    put_on_top(middle, &saved_by_middle);
+    CHECK(csigshim_rearm(SIGUSR1) == 0);
+    const pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); /* runs no atfork handlers */
+    if (child == 0) {
+        expect_three_more(0);
+        _exit(0);
+    }
+    CHECK(exited(child, 0));
+}
