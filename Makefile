@@ -3,7 +3,9 @@
 #   make demo      a daemon in a process of its own gets signals from another one, and says from whom
 #   make test      every test: Swift, C, C++, the documentation's examples, a package that uses this one
 #   make examples  builds the examples, runs each as a process of its own, signals it, and checks what it prints; fetches
-#                  SwiftNIO, swift-log and swift-service-lifecycle
+#                  SwiftNIO, swift-log and swift-service-lifecycle, and wants libevent, libuv and libsystemd
+#
+#   make install   the C target alone as an ordinary library, with cc and make: PREFIX, DESTDIR, … (library/library.mk)
 #
 # For those who work on it:
 #
@@ -19,7 +21,7 @@ SCRATCH := .build
 WIDTH = $(shell $(SWIFT) test --help-hidden 2>/dev/null | grep -o -- '--experimental-maximum-parallelization-width' | head -1 | sed 's/$$/ 16/')
 C_FILES = $(shell find Sources Tests Examples -name .build -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print)
 SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/outside Examples/Package.swift Examples/Sources \
-    Examples/Server/Package.swift Examples/Server/Sources Snippets
+    Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets
 
 .PHONY: toolchain demo examples test test-swift test-c test-documentation test-outside check header symbols lint format docs sanitize clean
 
@@ -37,8 +39,10 @@ examples: toolchain
 	$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples
 	$(SWIFT) build --package-path Examples/Server --scratch-path $(SCRATCH)/server-examples
 	Examples/check.sh $(SCRATCH)/examples/debug $(SCRATCH)/server-examples/debug
+	SWIFTC=$(SWIFT)c Examples/check-c.sh $(SCRATCH)/c-examples
+	SWIFT=$(SWIFT) Examples/mosquitto/check.sh $(SCRATCH)/mosquitto
 
-test: test-swift test-c test-documentation test-outside
+test: test-swift test-c test-library test-documentation test-outside
 
 test-swift: toolchain
 	SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH)
@@ -84,4 +88,6 @@ docs: toolchain
 	    generate-documentation --target SignalBridge --warnings-as-errors --output-path $(SCRATCH)/docs
 
 clean:
-	rm -rf $(SCRATCH) Examples/.build Examples/Server/.build Tests/outside/.build
+	rm -rf $(SCRATCH) Examples/.build Examples/Server/.build Examples/embedding/.build Tests/outside/.build
+
+include library/library.mk

@@ -5,108 +5,13 @@
 #     Examples/check.sh "$(swift build --package-path Examples --show-bin-path)" \
 #         "$(swift build --package-path Examples/Server --show-bin-path)"
 #
-# A line for each check; the last one is "N passed, N failed". The exit status is 0 if none failed. Nothing waits for a
-# fixed time: each condition is polled, for 15 seconds at most.
+# A line for each check; the last one is "N passed, N failed". The exit status is 0 if none failed.
 set -u
 [ $# -gt 0 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
 root=$(cd "$(dirname "$0")/.." && pwd)
 "$root/Tests/tools/need.sh" curl || exit 1
 directories=$*
-work=$(mktemp -d) || exit 1
-children= # the pids of what runs; a number is taken out when its process is known to be over
-trap 'for child in $children; do kill -KILL "$child" 2>/dev/null; done; wait 2>/dev/null; rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-passed=0 failed=0
-ok() { passed=$((passed + 1)); echo "ok $name: $1"; }
-bad() {
-    failed=$((failed + 1))
-    echo "FAIL $name: $1"
-    [ ! -f "$work/main.output" ] || sed 's/^/    /' "$work/main.output"
-}
-check() { # check WHAT COMMAND [ARGUMENT...]
-    what=$1
-    shift
-    if "$@"; then ok "$what"; else bad "$what"; fi
-}
-within() { # within COMMAND [ARGUMENT...]: until it succeeds, for 15 seconds at most
-    tries=0
-    until "$@"; do
-        tries=$((tries + 1))
-        [ $tries -lt 300 ] || return 1
-        sleep 0.05
-    done
-}
-
-# background KEY PROGRAM [ARGUMENT...]: its pid is in $pid, its output in KEY.output, and in the end its status in
-# KEY.status: 128 + n if signal n killed it.
-#
-# A shell without job control starts what runs in the background with INT ignored, nohup with HUP; the policies, as they
-# should, leave an ignored signal alone; and POSIX's trap cannot undo it. env or perl can.
-if env --default-signal=INT true 2>/dev/null; then
-    not_ignored() { exec env --default-signal=HUP,INT,TERM "$@"; }
-else
-    not_ignored() { exec perl -e '$SIG{$_} = "DEFAULT" for qw(HUP INT TERM); exec @ARGV or exit 127' "$@"; }
-fi
-background() {
-    key=$1
-    shift
-    rm -f "$work/$key".*
-    {
-        (not_ignored sh -c 'echo $$ >"$0.new" && mv "$0.new" "$0.pid"; exec "$@"' "$work/$key" "$@") \
-            >"$work/$key.output" 2>&1 <"${input:-/dev/null}"
-        echo $? >"$work/$key.status.new" && mv "$work/$key.status.new" "$work/$key.status"
-    } 2>/dev/null &
-    within test -f "$work/$key.pid"
-    pid=$(cat "$work/$key.pid")
-    children="$children $pid"
-}
-over() { # over KEY: waits for its end, and sets $status
-    status="none: it still runs"
-    within test -f "$work/$1.status" || return
-    status=$(cat "$work/$1.status")
-    ended=$(cat "$work/$1.pid")
-    remaining=
-    for child in $children; do [ "$child" = "$ended" ] || remaining="$remaining $child"; done
-    children=$remaining
-}
-
-# What most checks are made of: one example, main.
-start() { # start NAME [ARGUMENT...]
-    name=$(echo "$*" | sed "s,$work/,,")
-    program=
-    for directory in $directories; do [ ! -x "$directory/$1" ] || program=$directory/$1; done
-    if [ -z "$program" ]; then
-        echo "FAIL $1 is in none of: $directories"
-        exit 1
-    fi
-    shift
-    background main "$program" "$@"
-    main=$pid
-}
-said() { grep -q -e "$1" "$work/main.output"; }
-said_or_over() { said "$1" || [ -f "$work/main.status" ]; }
-says() { # says PATTERN [WHAT]: within 15 seconds
-    within said_or_over "$1"
-    check "${2:-says $1}" said "$1"
-}
-says_not() { check "does not say $1" not said "$1"; }
-not() { ! "$@"; }
-says_in_order() { # says_in_order PATTERN...: now, and a line for each, one after the other
-    last=0
-    for pattern; do
-        at=$(awk -v last=$last -v pattern="$pattern" 'NR > last && $0 ~ pattern { print NR; exit }' "$work/main.output")
-        [ -n "$at" ] || { bad "says $pattern, in this place"; return; }
-        last=$at
-    done
-    ok "says, in this order: $*"
-}
-send() { kill -s "$1" "$main"; }
-ends() { # ends STATUS
-    over main
-    check "ends with $1" [ "$status" = "$1" ] || echo "    it was: $status"
-    # Whatever else fails, the next example starts alone.
-    [ -f "$work/main.status" ] || { kill -KILL "$main"; over main; }
-}
+. "$root/Examples/checking.sh"
 
 start receiving
 ends 0
@@ -273,6 +178,4 @@ ends 143
 says 'forced: by SIGTERM .*abandoned: body'
 says_not 'database: closed'
 
-echo
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+summary

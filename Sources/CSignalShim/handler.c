@@ -50,7 +50,8 @@
  * The same delivery twice. Somebody who installed a handler over ours and was then put under ours by `rearm` may call
  * ours from his. While a previous handler runs, its siginfo carries a mark in padding that the kernel zeroes for each
  * delivery; a call of ours that finds the mark records nothing, and goes on to what was under us before. He may be
- * another copy of this library, that marks as well: so there are places for several, and each copy knows its own.
+ * another copy of this library, that marks as well, in a place of its own; a copy that called us, and has nothing below
+ * us, is not called again, whatever `add` or `rearm` on another thread have just put where.
  *
  * A signalfd bridge has this handler too, for signals that reach a thread which does not block them. Nothing here
  * knows which kind a bridge is.
@@ -189,37 +190,38 @@ static unsigned record(struct csigshim_bridge *bridge, int signo, const csigshim
     return verdict;
 }
 
-/* The mark: the action that is being run for this delivery, in one of the last places of its siginfo. */
-enum { PLACES = 4 };
+/* How far ours has come with this delivery, in one of the last places of its siginfo, for a call of ours from within.
+ * Another copy of this library has a place of its own. */
+struct mark {
+    void (*handler)(int, siginfo_t *, void *); /* whose it is; null: nobody's */
+    struct csigshim__action *next;             /* what he has not run yet */
+};
 
-static struct csigshim__action *mark_at(siginfo_t *info, int place)
+static struct mark mark_at(siginfo_t *info, int place)
 {
-    struct csigshim__action *mark;
+    struct mark mark;
     memcpy(&mark, (char *)info + sizeof *info - (size_t)(place + 1) * sizeof mark, sizeof mark);
     return mark;
 }
 
-static void set_mark(siginfo_t *info, int place, struct csigshim__action *mark)
+static void set_mark(siginfo_t *info, int place, struct mark mark)
 {
     memcpy((char *)info + sizeof *info - (size_t)(place + 1) * sizeof mark, &mark, sizeof mark);
 }
 
-/* The mark if it is one of ours, and the place where it is, or would be. */
-static struct csigshim__action *find_mark(int signo, siginfo_t *info, int *place)
+/* Whether there is one of ours, and its place, or one for it. */
+static bool is_marked(siginfo_t *info, int *place)
 {
-    int free_place = PLACES - 1;
-    for (*place = PLACES - 1; *place >= 0; --*place) {
-        struct csigshim__action *const mark = mark_at(info, *place);
-        struct csigshim__action *known = atomic_load(&csigshim__dispositions[signo].known);
-        while (mark != NULL && known != NULL && known != mark) /* believe it only if we know it */
-            known = known->next;
-        if (mark != NULL && known != NULL)
-            return mark;
-        if (mark == NULL)
+    int free_place = CSIGSHIM__MARKS - 1;
+    for (*place = CSIGSHIM__MARKS - 1; *place >= 0; --*place) {
+        const struct mark mark = mark_at(info, *place);
+        if (mark.handler == csigshim__handler)
+            return true;
+        if (mark.handler == NULL)
             free_place = *place;
     }
     *place = free_place;
-    return NULL;
+    return false;
 }
 
 static bool is_function(const struct sigaction *action)
@@ -255,9 +257,9 @@ static void call(struct csigshim__action *action, const struct delivery *deliver
 {
     const struct sigaction *saved = &action->saved;
     int place;
-    (void)find_mark(delivery->signo, delivery->info, &place);
-    struct csigshim__action *const before = mark_at(delivery->info, place);
-    set_mark(delivery->info, place, action);
+    (void)is_marked(delivery->info, &place);
+    const struct mark before = mark_at(delivery->info, place);
+    set_mark(delivery->info, place, (struct mark){csigshim__handler, action->below});
     if (kernel_called)
         take_its_mask(saved, delivery->signo, delivery->context);
     errno = delivery->interrupted_errno;
@@ -268,9 +270,25 @@ static void call(struct csigshim__action *action, const struct delivery *deliver
     set_mark(delivery->info, place, before);
 }
 
+/* Whether it is another copy that called us, and has nothing below us. */
+static bool is_done(siginfo_t *info, const struct sigaction *action)
+{
+    bool done = false;
+    for (int place = 0; place < CSIGSHIM__MARKS && is_function(action); place++) {
+        const struct mark mark = mark_at(info, place);
+        done |= mark.handler == action->sa_sigaction && mark.next == NULL;
+    }
+    return done;
+}
+
 /* Runs an action's handler. False: it is no function, or one with SA_RESETHAND that has had its one call. */
 static bool run(struct csigshim__action *action, const struct delivery *delivery, bool kernel_called)
 {
+    while (action != NULL && is_done(delivery->info, &action->saved)) {
+        if (action->below == NULL)
+            return true;
+        action = action->below;
+    }
     if (action == NULL || !is_function(&action->saved))
         return false;
     if ((action->saved.sa_flags & SA_RESETHAND) &&
@@ -394,10 +412,9 @@ void csigshim__handler(int signo, siginfo_t *info, void *context)
 {
     struct delivery delivery = {signo, info, context, errno, csigshim__whose() == CSIGSHIM__OURS, NULL};
     int place;
-    struct csigshim__action *mark = find_mark(signo, info, &place);
     delivery.previous = atomic_load(&csigshim__dispositions[signo].previous);
-    if (mark != NULL) /* called from the handler that we are just calling */
-        (void)run(mark->below, &delivery, false);
+    if (is_marked(info, &place)) /* called from the handler that we are just calling */
+        (void)run(mark_at(info, place).next, &delivery, false);
     else if (delivery.is_owner)
         in_owner(&delivery);
     else

@@ -103,6 +103,13 @@ static inline void csigshim__interrupted_mask(const void *context, sigset_t *mas
 }
 #endif
 
+/* Places of two words at the end of siginfo_t that no signal uses. */
+#if defined(__FreeBSD__)
+enum { CSIGSHIM__MARKS = 2 };
+#else
+enum { CSIGSHIM__MARKS = 3 };
+#endif
+
 /* Signals that only some systems ignore by default. */
 #if defined(__linux__)
 static inline bool csigshim__ignored_here(int signo)

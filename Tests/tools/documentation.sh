@@ -1,7 +1,8 @@
 #!/bin/sh
-# Everything shown is executed. Each Swift and C block in the README, the articles and the doc comments must stand, line
-# for line, in a file under Snippets/ or Examples/c; those files are compiled, started as processes, sent the signals
-# of their `signals:` comment one by one, and must end with 0.
+# Everything shown is executed. Each Swift, C and make block in the README, the articles and the doc comments must stand,
+# line for line, in a file under Snippets/, Examples/c or Examples/embedding. Those of Snippets/, and the README's
+# Examples/c/first.c, are compiled here, started as processes, sent the signals of their `signals:` comment one by one,
+# and must end with 0; the rest is for `make examples`, because it wants other people's loops.
 set -u
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
@@ -12,14 +13,14 @@ ok() { passed=$((passed + 1)); echo "ok $1"; }
 bad() { failed=$((failed + 1)); echo "FAIL $1"; }
 
 # 1. What is shown is in the files. Blocks and files are compared without indentation.
-for file in Snippets/*.swift Examples/c/*.c; do
+for file in Snippets/*.swift Examples/c/*.[ch] Examples/embedding/*; do
     sed -n '/snippet\.hide/,/snippet\.show/!p' "$file"
 done | sed 's/^[ \t]*//; s/[ \t]*$//' >"$work/shown"
 blocks=0
 for file in README.md Sources/SignalBridge/SignalBridge.docc/*.md $(find Sources -name '*.swift'); do
     # A doc comment's block is one of comment lines; an article's is one of plain lines.
     sed 's/^[ \t]*\/\/\/ \{0,1\}//' "$file" | awk -v out="$work/block" '
-        /^```(swift|c)$/ { n++; inside = 1; next }
+        /^```(swift|c|make)$/ { n++; inside = 1; next }
         /^```/ { inside = 0; next }
         inside { sub(/^[ \t]+/, ""); sub(/[ \t]+$/, ""); print > (out "." n) }'
     for block in "$work"/block.*; do
@@ -33,7 +34,7 @@ for file in README.md Sources/SignalBridge/SignalBridge.docc/*.md $(find Sources
             BEGIN { while ((getline line < block) > 0) want = want line "\n" }
             { have = have $0 "\n" }
             END { exit index(have, want) == 0 }' "$work/shown"; then
-            bad "$file shows a block that no file in Snippets or Examples/c has:"
+            bad "$file shows a block that no file in Snippets, Examples/c or Examples/embedding has:"
             cat "$block"
         fi
         rm -f "$block"
@@ -97,11 +98,8 @@ for file in Snippets/*.swift; do
 done
 cc=${CC:-clang}
 command -v "$cc" >/dev/null || cc=cc
-for file in Examples/c/*.c; do
-    name=$(basename "$file" .c)
-    "$cc" -std=c11 -Wall -Wextra -Wpedantic -Werror -ISources/CSignalShim/include "$file" Sources/CSignalShim/*.c \
-        -pthread -o "$work/$name" && run "$file" "$work/$name" TERM || bad "$file does not compile"
-done
+"$cc" -std=c11 -Wall -Wextra -Wpedantic -Werror -ISources/CSignalShim/include Examples/c/first.c Sources/CSignalShim/*.c \
+    -pthread -o "$work/first" && run Examples/c/first.c "$work/first" TERM || bad "Examples/c/first.c does not compile"
 
 echo
 echo "$passed passed, $failed failed"

@@ -1,10 +1,17 @@
 #!/bin/sh
-# need.sh TOOL [PACKAGE]: fine if TOOL is there; else installs Debian's PACKAGE as root, or says what to install.
+# need.sh TOOL [PACKAGE]: fine if TOOL is there; else installs Debian's PACKAGE as root, or says what to install. A TOOL
+# that ends in .pc is a library that pkg-config knows.
 tool=$1 package=${2:-$1}
-command -v "$tool" >/dev/null && exit 0
+there() {
+    case $tool in
+    *.pc) pkg-config --exists "${tool%.pc}" ;;
+    *) command -v "$tool" >/dev/null ;;
+    esac
+}
+there && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     { apt-get update && apt-get install -y --no-install-recommends "$package"; } >/dev/null 2>&1
-    command -v "$tool" >/dev/null && exit 0
+    there && exit 0
 fi
 echo "$tool is missing: install the package $package (Debian: apt-get install $package)" >&2
 exit 1

@@ -32,15 +32,17 @@ final class BridgeSource: SignalSource {
     }
     private let state = Lock(State())
     private let readByDispatch: Bool
+    private let mechanism: SignalLoop.Mechanism
 
-    init(readByDispatch: Bool) {
+    init(readByDispatch: Bool, mechanism: SignalLoop.Mechanism = .handler) {
         self.readByDispatch = readByDispatch
+        self.mechanism = mechanism
     }
 
-    /// For `SignalWaiter`, whose own thread reads.
+    /// For `SignalWaiter` and `SignalLoop`, whose own thread reads.
     var bridge: OpaquePointer? { state.withLock { $0.bridge } }
 
-    deinit {  // a waiter's; the shared one never ends
+    deinit {  // a waiter's, or a loop's; the shared one never ends
         if let bridge { csigshim_close(bridge) }
     }
 
@@ -122,11 +124,14 @@ final class BridgeSource: SignalSource {
         for _ in 0..<count { _ = sendSignal(signal.rawValue, to: currentProcessID(), value: nil) }
     }
 
-    /// Reads what is there, on any thread. With a limit, so that a flood cannot keep a reader for itself.
-    func drain() {
+    /// Reads what is there, on any thread. With a limit, so that a flood cannot keep a reader for itself: `true` if there
+    /// may be more.
+    @discardableResult
+    func drain(limit: Int = 4096) -> Bool {
         var consequences = SubscriberTable.Consequences()
-        state.withLock { drain(&$0, &consequences, limit: 4096) }
+        let more = state.withLock { drain(&$0, &consequences, limit: limit) }
         act(on: consequences)
+        return more
     }
 
     /// In a forked child: see `SignalWaiter.resumeAfterFork`.
@@ -147,7 +152,7 @@ final class BridgeSource: SignalSource {
     }
 
     /// A limit for `drain` that takes out all that is in a full ring, and ends also in a flood.
-    private static let whole = 2 * EventQueue.capacity
+    static let whole = 2 * EventQueue.capacity
 
     // MARK: under the lock
 
@@ -157,7 +162,8 @@ final class BridgeSource: SignalSource {
             return bridge
         }
         var opened: OpaquePointer?
-        guard csigshim_open(&opened, Int32(CSIGSHIM_HANDLER)) == 0, let bridge = opened else {
+        guard csigshim_open(&opened, mechanism.rawValue) == 0, let bridge = opened else {
+            if errno == ENOTSUP { throw .noSignalfd }
             throw errno == EPERM ? .unusable(errno) : .noBridge(errno)
         }
         state.bridge = bridge
@@ -187,7 +193,7 @@ final class BridgeSource: SignalSource {
                 result = csigshim_add(bridge, signal.rawValue, flags)
                 if result == 0 { state.ignored.insert(signal) }
             }
-            if result < 0 { throw .systemCall("sigaction", signal, errno) }
+            if result < 0 { throw errno == EBUSY ? .otherMechanism(signal) : .systemCall("sigaction", signal, errno) }
         }
         state.table.add(mailbox, to: signal)
         updateEscalation(of: signal, state, bridge)
@@ -216,25 +222,31 @@ final class BridgeSource: SignalSource {
         csigshim_escalate_after(bridge, signal.rawValue, UInt32(state.table.remaining(of: signal)))
     }
 
-    private func drain(_ state: inout State, _ consequences: inout SubscriberTable.Consequences, limit: Int) {
-        guard let bridge = state.bridge else { return }
+    /// `true`: it stopped at the limit.
+    @discardableResult
+    private func drain(
+        _ state: inout State, _ consequences: inout SubscriberTable.Consequences, limit: Int
+    ) -> Bool {
+        guard let bridge = state.bridge else { return false }
         var escalating: Set<SignalNumber> = []
+        var more = true
         withUnsafeTemporaryAllocation(of: csigshim_event.self, capacity: 128) { buffer in
             var total = 0
-            while total < limit {
+            while more && total < limit {
                 let count = csigshim_read(bridge, buffer.baseAddress!, buffer.count)
                 for index in 0..<max(0, count) {
                     let event = SignalEvent(buffer[index])
                     state.table.deliver(event, &consequences)
                     if event.signal.terminatesByDefault { escalating.insert(event.signal) }
                 }
-                if count < buffer.count { return }
+                more = count == buffer.count
                 total += count
             }
         }
         for signal in escalating where state.table.remaining(of: signal) > 0 {
             updateEscalation(of: signal, state, bridge)
         }
+        return more
     }
 
     // MARK: after the lock

@@ -10,7 +10,7 @@
 ///   past that counts stay exact, and `detailsDropped` says so.
 /// - **Cancelling** the iterating task ends the iteration, not the subscription. ``finish()`` ends the subscription.
 /// - **Ending.** When the last copy and the last iterator are gone, the subscription ends too, and the process's
-///   disposition is as it was before. When that is, is the optimizer's choice: use ``withSignalEvents(_:_:options:isolation:_:)``
+///   disposition is as it was before. When that is, is the optimizer's choice: use ``withSignalEvents(_:_:options:loop:isolation:_:)``
 ///   where it matters. A SIGINT or SIGTERM that nobody ever took is then sent to the process once more.
 ///
 /// Callable from any thread and task. (A `Task { }` in top-level code belongs to the main actor: it runs only while the
@@ -27,18 +27,26 @@ public struct SignalEvents: AsyncSequence, Sendable {
 
     /// Subscribes to at least one signal.
     ///
+    /// - Parameters:
+    ///   - first: a signal.
+    ///   - rest: more of them, if any.
+    ///   - options: how they are treated.
+    ///   - loop: whose thread reads them, by its mechanism; a task on the loop then has them with no change of thread.
+    ///     `nil`: a Dispatch queue reads them.
     /// - Throws: ``SignalBridgeError`` naming the signal and the reason; then nothing was subscribed to.
     public init(
-        _ first: SignalNumber, _ rest: SignalNumber..., options: Options = []
+        _ first: SignalNumber, _ rest: SignalNumber..., options: Options = [], loop: SignalLoop? = nil
     ) throws(SignalBridgeError) {
-        try self.init([first] + rest, options: options)
+        try self.init([first] + rest, options: options, loop: loop)
     }
 
     /// Subscribes to the signals of a collection; one that is named twice counts once.
     ///
     /// - Throws: ``SignalBridgeError``, ``SignalBridgeError/Code/noSignals`` for an empty one.
-    public init(_ signals: some Collection<SignalNumber>, options: Options = []) throws(SignalBridgeError) {
-        core = try Core(Mailbox(signals, options), on: currentSource())
+    public init(
+        _ signals: some Collection<SignalNumber>, options: Options = [], loop: SignalLoop? = nil
+    ) throws(SignalBridgeError) {
+        core = try Core(Mailbox(signals, options), on: currentSource(on: loop, options))
     }
 
     /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.
@@ -142,20 +150,20 @@ public struct SignalEvents: AsyncSequence, Sendable {
 ///
 /// - Throws: ``SignalBridgeError`` before `body` is called, or what `body` throws.
 public func withSignalEvents<Result>(
-    _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [],
+    _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [], loop: SignalLoop? = nil,
     isolation: isolated (any Actor)? = #isolation,
     _ body: (SignalEvents) async throws -> Result
 ) async throws -> Result {
-    try await withSignalEvents([first] + rest, options: options, isolation: isolation, body)
+    try await withSignalEvents([first] + rest, options: options, loop: loop, isolation: isolation, body)
 }
 
 /// The same for a collection of signals.
 public func withSignalEvents<Result>(
-    _ signals: some Collection<SignalNumber>, options: SignalOptions = [],
+    _ signals: some Collection<SignalNumber>, options: SignalOptions = [], loop: SignalLoop? = nil,
     isolation: isolated (any Actor)? = #isolation,
     _ body: (SignalEvents) async throws -> Result
 ) async throws -> Result {
-    let events = try SignalEvents(signals, options: options)
+    let events = try SignalEvents(signals, options: options, loop: loop)
     defer { events.core.handle.close() }
     return try await body(events)
 }
@@ -163,18 +171,18 @@ public func withSignalEvents<Result>(
 /// Waits for one signal: for a program that waits once. `nil` when the task is cancelled.
 ///
 /// A loop over it has gaps: between two calls the signals meet the process's dispositions, so a second SIGTERM may end
-/// it. Use ``withSignalEvents(_:_:options:isolation:_:)`` for a loop.
+/// it. Use ``withSignalEvents(_:_:options:loop:isolation:_:)`` for a loop.
 public func nextSignal(
-    _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = []
+    _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [], loop: SignalLoop? = nil
 ) async throws(SignalBridgeError) -> SignalEvent? {
-    try await nextSignal([first] + rest, options: options)
+    try await nextSignal([first] + rest, options: options, loop: loop)
 }
 
 /// The same for a collection of signals.
 public func nextSignal(
-    _ signals: some Collection<SignalNumber>, options: SignalOptions = []
+    _ signals: some Collection<SignalNumber>, options: SignalOptions = [], loop: SignalLoop? = nil
 ) async throws(SignalBridgeError) -> SignalEvent? {
-    let events = try SignalEvents(signals, options: options)
+    let events = try SignalEvents(signals, options: options, loop: loop)
     defer { events.core.handle.close() }
     return await events.core.next(isolation: nil)
 }

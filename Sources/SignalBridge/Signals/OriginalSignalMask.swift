@@ -30,9 +30,12 @@ import CSignalShim
 /// own, with no subscription, then meets its disposition. May be nested. On any thread; the mask is put back when `body`
 /// returns or throws.
 ///
-/// - Parameter restoringIgnored: a signal that was ignored when a subscription got it (SIGHUP under `nohup`) is ignored
-///   again for the length of the scope, because a spawned child can inherit that in no other way. If one comes just
-///   then, it is lost.
+/// - Parameters:
+///   - restoringIgnored: a signal that was ignored when a subscription got it (SIGHUP under `nohup`) is ignored again for
+///     the length of the scope, because a spawned child can inherit that in no other way. If one comes just then, it is
+///     lost.
+///   - body: what spawns.
+/// - Returns: what `body` returns.
 /// - Throws: what `body` throws; ``SignalBridgeError`` before `body` is called, if the system refuses (in a child of
 ///   `vfork(2)`).
 public func withOriginalSignalMask<Result>(restoringIgnored: Bool = false, _ body: () throws -> Result) throws -> Result

@@ -28,8 +28,11 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         public static let noSignals = Code(description: "noSignals")
         /// `.escalate` names a signal that is not in the list, or whose default action does not end the process.
         public static let cannotEscalate = Code(description: "cannotEscalate")
-        /// A subscription has the signal, so its disposition cannot be set by hand.
+        /// A subscription has the signal, so its disposition cannot be set by hand; or one of the other mechanism has it,
+        /// see ``SignalLoop/Mechanism/signalfd``.
         public static let inUse = Code(description: "inUse")
+        /// This system, or the ``SignalLoop/Mechanism`` of the loop, cannot do it; the description says what can.
+        public static let unsupported = Code(description: "unsupported")
         /// No subscription has the signal.
         public static let notSubscribed = Code(description: "notSubscribed")
         /// A policy gives one signal two meanings, or names it twice.
@@ -70,7 +73,30 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         SignalBridgeError(.inUse, signal, "\(signal) has a subscription; end that first")
     }
 
-    /// Of the bridge that every subscription but a waiter's shares.
+    /// A signalfd and a handler would each get some of it.
+    static func otherMechanism(_ signal: SignalNumber) -> SignalBridgeError {
+        SignalBridgeError(
+            .inUse, signal, errno: EBUSY,
+            "\(signal) has a subscription elsewhere in this process, and a loop over signalfd shares a signal with nobody; end that one, or use the mechanism .handler for both"
+        )
+    }
+
+    /// Of opening a bridge over signalfd.
+    static var noSignalfd: SignalBridgeError {
+        SignalBridgeError(
+            .unsupported, nil, errno: ENOTSUP,
+            "there is no signalfd on this system; use a SignalLoop with the mechanism .handler")
+    }
+
+    /// Of a loop over signalfd.
+    static func needsHandler(_ option: String, _ signal: SignalNumber?) -> SignalBridgeError {
+        SignalBridgeError(
+            .unsupported, signal,
+            "\(option) needs a signal handler, and over signalfd none runs; use a SignalLoop with the mechanism .handler"
+        )
+    }
+
+    /// Of the bridge that every subscription but a waiter's and a loop's shares.
     static func unusable(_ errno: Int32) -> SignalBridgeError {
         SignalBridgeError(
             .systemCallFailed, nil, errno: errno,
@@ -83,7 +109,7 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
     static func noBridge(_ errno: Int32) -> SignalBridgeError {
         let reason =
             switch errno {
-            case ENOSPC: "64 bridges are in use; a SignalWaiter holds one until it is released"
+            case ENOSPC: "64 bridges are in use; a SignalWaiter or a SignalLoop holds one until it is released"
             case EMFILE, ENFILE: "no descriptors are left for it; see ulimit -n"
             default: errnoDescription(errno)
             }

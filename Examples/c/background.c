@@ -1,0 +1,75 @@
+/* What a daemon does to a bridge that it opened early: it goes into the background, loads a plugin that installs a
+ * handler of its own, and closes what it has open.
+ *
+ *     cc -std=gnu11 -ISources/CSignalShim/include Examples/c/background.c Sources/CSignalShim/[a-z]*.c \
+ *         -pthread -o daemon
+ */
+#define _GNU_SOURCE /* daemon, close_range */
+#include <CSignalShim.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static csigshim_bridge *bridge;
+static volatile sig_atomic_t plugin_heard;
+
+static void plugin_handler(int signo)
+{
+    plugin_heard += signo == SIGHUP;
+}
+
+static void check(int result, const char *what)
+{
+    if (result < 0) {
+        perror(what);
+        exit(1);
+    }
+}
+
+static void subscribe(int mechanism)
+{
+    check(csigshim_open(&bridge, mechanism), "csigshim_open");
+    check(csigshim_add(bridge, SIGTERM, 0), "csigshim_add");
+    check(csigshim_add(bridge, SIGHUP, mechanism == CSIGSHIM_HANDLER ? CSIGSHIM_CHAIN : 0), "csigshim_add");
+}
+
+int main(int argc, char **argv)
+{
+    const int mechanism = argc > 1 && strcmp(argv[1], "signalfd") == 0 ? CSIGSHIM_SIGNALFD : CSIGSHIM_HANDLER;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    subscribe(mechanism);
+
+    /* daemon(3) forks, and the parent exits: this is another process now, and its bridge idle until it is asked for.
+     * A result of 1 means new descriptors: who polls csigshim_fd already, asks for it again. */
+    check(daemon(1, 1), "daemon");
+    check(csigshim_after_fork(bridge), "csigshim_after_fork");
+
+    /* A handler that is installed over ours takes the signal away. Armed again, ours is on top, and CSIGSHIM_CHAIN runs
+     * theirs. Over signalfd there is nothing to do: a blocked signal runs no handler, whoever installed it. */
+    signal(SIGHUP, plugin_handler);
+    if (mechanism == CSIGSHIM_HANDLER && csigshim_state(SIGHUP) == CSIGSHIM_DISPLACED)
+        check(csigshim_rearm(SIGHUP), "csigshim_rearm");
+    printf("in the background: pid %d\n", (int)getpid());
+
+    for (int closed = 0;;) {
+        csigshim_event event;
+        ssize_t count = csigshim_wait(bridge, -1);
+        while (count >= 0 && (count = csigshim_read(bridge, &event, 1)) > 0) {
+            printf("%s from pid %d\n", strsignal(event.signo), (int)event.pid);
+            if (event.signo == SIGTERM) {
+                printf("ended; the plugin heard %d\n", (int)plugin_heard);
+                return csigshim_close(bridge);
+            }
+            if (event.signo == SIGHUP && !closed++)
+                close_range(3, ~0U, 0); /* "close all descriptors": ours, too. Better: before csigshim_open */
+        }
+        if (count < 0 && errno == EBADF) { /* somebody closed it: csigshim_close touches no stranger's descriptor */
+            csigshim_close(bridge);
+            subscribe(mechanism);
+            printf("open again\n");
+        }
+    }
+}

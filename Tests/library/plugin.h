@@ -1,0 +1,14 @@
+/* What the plugin offers to its host: a table, found by dlsym under the name "plugin". */
+#ifndef PLUGIN_H
+#define PLUGIN_H
+
+struct plugin {
+    int (*subscribe)(int signo, unsigned flags); /* opens a bridge, if there is none */
+    int (*unsubscribe)(int signo);
+    int (*rearm)(int signo);
+    int (*wait)(int timeout_ms);
+    long (*read)(void); /* deliveries since the last read; -1 if there is no bridge */
+    int (*close)(void);
+};
+
+#endif
