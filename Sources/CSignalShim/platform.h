@@ -79,7 +79,9 @@ enum { CSIGSHIM__FOREIGN_FLAGS = 0 };
 #if defined(__linux__)
 static inline void csigshim__raise(int signo)
 {
-    (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), signo);
+    if (syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), signo) != 0)
+        (void)syscall(SYS_kill, getpid(),
+                      signo); /* a realtime one, with the queue full: kill(2) needs no place in it */
 }
 #else
 static inline void csigshim__raise(int signo)

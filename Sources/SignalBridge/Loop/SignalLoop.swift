@@ -25,7 +25,9 @@
 // threads that never stop sending, get that much. `drain` then makes the descriptor readable and returns to its host;
 // `run` looks at the signals, and goes on. (Twice: a job says that it is isolated to the loop. Where a task starts or
 // resumes in a function that is not, the runtime has it leave the loop, and that is one more job.) Signals: twice what
-// the ring holds, a few at a time, so that those who wait for them take them before the next come.
+// the ring holds, a few at a time, so that those who wait for them take them before the next come. (A flood of
+// handlers that outruns even that leaves the bell rung, and csigshim_wake then writes nothing: a host that polls by edge
+// is not told of the rest. One that polls by level is, and so is either over signalfd.)
 //
 // Stop. `stop` leaves a mark in the queue and wakes as a job does; `run` takes the mark away after a pass, also one that
 // was left before it began. The end of the body of `run(_:)` is a mark of its own: a stop is neither lost nor mistaken.
@@ -127,35 +129,15 @@ import Synchronization
 /// Subscriptions and tasks that are on the loop keep it alive. When the last of them and your own reference are gone, its
 /// descriptors are closed. In a forked child it is dead.
 public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
-    /// How a loop gets its signals from the kernel.
-    public struct Mechanism: Hashable, Sendable {
-        let rawValue: Int32
-
-        /// A signal handler, in C, that records the signal. Works in every program.
-        public static let handler = Mechanism(rawValue: Int32(CSIGSHIM_HANDLER))
-
-        /// `signalfd(2)`, on Linux, for a program that has its threads' signal masks in hand: subscribing blocks the signal
-        /// in the calling thread, so do it on the loop's thread and before there are others, which inherit that. Signals
-        /// wait in the kernel until the loop reads them: no handler runs, no system call of the program is interrupted, and
-        /// a sender of realtime signals is told when there is no more room (`EAGAIN`), so none is ever dropped.
-        ///
-        /// A signal that reaches a thread which does not block it all the same is recorded by a handler, and read like any
-        /// other. `.chain` and `.escalate` need a handler: ``SignalBridgeError/Code/unsupported``. A signal has one such
-        /// subscriber, and no subscriber of the other kind beside it: ``SignalBridgeError/Code/inUse``. (On one loop,
-        /// several subscriptions may have it.) A subscription that ends on another thread than it was made on leaves the
-        /// signal blocked there. Do not use it with `dispatchMain()`.
-        public static let signalfd = Mechanism(rawValue: Int32(CSIGSHIM_SIGNALFD))
-    }
-
     /// Jobs that one pass runs beyond twice those that were ready when it began.
     private static let bound = 1024
     /// Signals that are read before the jobs that wait for them run, at most `bound` of them: four for each signal.
     private static let portion = 256
 
-    private let source: BridgeSource
-    private nonisolated(unsafe) let bridge: OpaquePointer  // the source's, which stays as long as it
-    private let mechanism: Mechanism
-    private let queue = Lock(JobQueue<UnownedJob>())
+    let source: BridgeSource
+    nonisolated(unsafe) let bridge: OpaquePointer  // the source's, which stays as long as it
+    let mechanism: Mechanism
+    let queue = Lock(JobQueue<UnownedJob>())
     /// The thread that is inside; 0: none.
     private let owner = Atomic<UInt>(0)
 
@@ -262,7 +244,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
 
     // MARK: within
 
-    private var isHere: Bool { owner.load(ordering: .relaxed) == currentThread() }
+    var isHere: Bool { owner.load(ordering: .relaxed) == currentThread() }
 
     private func arrive() {
         let (free, other) = owner.compareExchange(expected: 0, desired: currentThread(), ordering: .acquiring)
@@ -321,46 +303,6 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
             }
         }
     }
-}
-
-/// A source that keeps its loop, and leaves no wake-up taken away.
-extension SignalLoop: SignalSource {
-    func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {
-        defer { wakeAgain() }
-        return try source.subscribe(mailbox)
-    }
-
-    func unsubscribe(_ mailbox: Mailbox) {
-        source.unsubscribe(mailbox)
-        wakeAgain()
-    }
-
-    func consumed(_ signal: SignalNumber) { source.consumed(signal) }
-    func notice(_ time: UInt64) { source.notice(time) }
-    var noticed: UInt64? { source.noticed }
-    func resend(_ signal: SignalNumber, count: Int, chained: Bool) {
-        source.resend(signal, count: count, chained: chained)
-    }
-
-    private func wakeAgain() {
-        if !isHere, queue.withLock({ $0.isAttended }) { csigshim_wake(bridge) }
-    }
-
-    /// What the loop's mechanism cannot do.
-    fileprivate func check(_ options: SignalOptions) throws(SignalBridgeError) {
-        guard mechanism == .signalfd else { return }
-        if options.chain { throw .needsHandler(".chain", nil) }
-        if let signal = options.escalations.keys.min(by: { $0.rawValue < $1.rawValue }) {
-            throw .needsHandler(".escalate(\(signal))", signal)
-        }
-    }
-}
-
-/// Where a subscription on a loop listens, or on none.
-func currentSource(on loop: SignalLoop?, _ options: SignalOptions) throws(SignalBridgeError) -> any SignalSource {
-    try loop?.check(options)
-    if SignalSimulator.current == nil, let loop { return loop }
-    return currentSource()
 }
 
 #if canImport(Glibc)
