@@ -11,8 +11,8 @@
 //  - while a thread works (by itself or by another thread): attended already, no system call. Before it sleeps, the
 //    worker asks the queue (`next`, `leave`), and finds the job: the two are under one lock, so there is no gap.
 //  - after the worker asked and before it is in poll: not attended, so the descriptor is made readable, and poll, which
-//    looks at the descriptor and not at an edge, returns at once. An edge-triggered host gets its edge: `drain` had read
-//    the bridge until it was empty, so csigshim_wake writes.
+//    looks at the descriptor and not at an edge, returns at once. An edge-triggered host gets its edge: csigshim_wake
+//    writes, whatever is in the pipe already.
 //  - while it sleeps: the same, and it wakes. The rest of a burst finds the queue attended: one wake-up.
 // A worker may come (because of a signal) between an enqueuer's lock and its csigshim_wake. It takes the job; the wake-up
 // comes late, and `drain` once finds nothing to do.
@@ -25,9 +25,7 @@
 // threads that never stop sending, get that much. `drain` then makes the descriptor readable and returns to its host;
 // `run` looks at the signals, and goes on. (Twice: a job says that it is isolated to the loop. Where a task starts or
 // resumes in a function that is not, the runtime has it leave the loop, and that is one more job.) Signals: twice what
-// the ring holds, a few at a time, so that those who wait for them take them before the next come. (A flood of
-// handlers that outruns even that leaves the bell rung, and csigshim_wake then writes nothing: a host that polls by edge
-// is not told of the rest. One that polls by level is, and so is either over signalfd.)
+// the ring holds, a few at a time, so that those who wait for them take them before the next come.
 //
 // Stop. `stop` leaves a mark in the queue and wakes as a job does; `run` takes the mark away after a pass, also one that
 // was left before it began. The end of the body of `run(_:)` is a mark of its own: a stop is neither lost nor mistaken.

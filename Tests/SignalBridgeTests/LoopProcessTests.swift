@@ -1,0 +1,209 @@
+// What a loop does to its process: nothing while nothing comes, nothing that stays, and a clear end for misuse.
+import CSignalShim
+import Foundation
+import SignalBridge
+import Testing
+
+@Suite struct LoopProcesses {
+    #if os(Linux)
+        @Test(
+            "G13: a loop that waits takes no CPU, wakes no thread and starts none", .enabled(if: !underThreadSanitizer),
+            arguments: mechanisms, hosts)
+        func idle(mechanism: String, host: String) async {
+            await #expect(processExitsWith: .success) { [mechanism, host] in
+                limit()
+                let loop = try makeLoop(mechanism)
+                let events = Shared<SignalEvents?>(nil)
+                let server = Server(loop, by: host) { events { $0 = try? SignalEvents(.sigusr1, loop: loop) } }
+                let subscription = try #require(events.now)
+                let resident = Resident(on: loop)
+                let listening = Task { await resident.listen(to: subscription, deliveries: 2) }
+                kill(getpid(), SIGUSR1)
+                #expect(await soon { await resident.events.deliveries == 1 })  // everything has run once
+                await onThread {
+                    usleep(500_000)
+                    let before = activity()
+                    usleep(1_500_000)
+                    let after = activity()
+                    #expect(
+                        after.wakeUps - before.wakeUps <= 3, "\(after.wakeUps - before.wakeUps); one is this thread's")
+                    #expect(after.cpu - before.cpu < 0.05, "\(after.cpu - before.cpu) s")
+                    #expect(after.threads.isSubset(of: before.threads))
+                }
+                kill(getpid(), SIGUSR1)
+                await listening.value
+                server.leave()
+            }
+        }
+
+        @Test("a loop starts no thread", arguments: mechanisms)
+        func threads(mechanism: String) async {
+            await #expect(processExitsWith: .success) { [mechanism] in
+                limit()
+                try await onThread {
+                    Swift.Result {
+                        _ = try SignalLoop().run { await Task.yield() }  // the runtime has what it needs
+                        let before = activity().threads
+                        let loop = try makeLoop(mechanism)
+                        let events = try SignalEvents(.sigusr1, loop: loop)
+                        let during = try loop.run {
+                            raise(SIGUSR1)
+                            for await _ in events { break }
+                            return activity().threads
+                        }
+                        #expect(during.isSubset(of: before))
+                    }
+                }.get()
+            }
+        }
+    #endif
+
+    @Test("a loop that goes restores dispositions and closes its descriptors", arguments: mechanisms)
+    func leavesNothing(mechanism: String) async {
+        await #expect(processExitsWith: .success) { [mechanism] in
+            limit()
+            install(countingHandler, for: .sigusr1, mask: [.sigwinch])
+            let before = action(of: .sigusr1)
+            await onThread {
+                func once() throws {
+                    let loop = try makeLoop(mechanism)
+                    let events = try SignalEvents(.sigusr1, loop: loop)
+                    #expect(action(of: .sigusr1) != before)
+                    Task(executorPreference: loop) { for await _ in events {} }
+                    raise(SIGUSR1)
+                    loop.drain()
+                    events.finish()
+                    loop.drain()
+                }
+                try? once()
+                let descriptors = openDescriptors()
+                for _ in 0..<200 { #expect(throws: Never.self) { try once() } }  // more than there are bridges
+                #expect(openDescriptors().subtracting(descriptors).count <= 3)  // the test library has some of its own
+                #expect(action(of: .sigusr1) == before)
+                var mask = sigset_t()
+                pthread_sigmask(SIG_SETMASK, nil, &mask)
+                #expect(sigismember(&mask, SIGUSR1) == 0)
+                raise(SIGUSR1)
+            }
+            #expect(handledCount == 1)
+        }
+    }
+
+    #if os(Linux)
+        @Test("signalfd: .chain and .escalate are refused, and so is a signal that another mechanism has")
+        func refused() async {
+            await #expect(processExitsWith: .success) {
+                limit()
+                await onThread {
+                    guard let loop = try? SignalLoop(mechanism: .signalfd) else {
+                        Issue.record("no loop")
+                        return
+                    }
+                    let chain = refusal { _ = try SignalEvents(.sigterm, options: .chain, loop: loop) }
+                    #expect(chain?.code == .unsupported && chain?.description.contains(".handler") == true)
+                    let escalate = refusal {
+                        _ = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2), loop: loop)
+                    }
+                    #expect(escalate?.code == .unsupported && escalate?.signal == .sigterm)
+                    #expect(csigshim_state(SIGTERM) == Int32(CSIGSHIM_ABSENT))
+
+                    let shared = try? SignalEvents(.sighup)
+                    let taken = refusal { _ = try SignalEvents(.sigusr1, .sighup, loop: loop) }
+                    #expect(taken?.code == .inUse && taken?.signal == .sighup && taken?.errno == EBUSY)
+                    #expect(csigshim_state(SIGUSR1) == Int32(CSIGSHIM_ABSENT), "rolled back")
+                    shared?.finish()
+
+                    let both = [try? SignalEvents(.sighup, loop: loop), try? SignalEvents(.sighup, loop: loop)]
+                    #expect(!both.contains { $0 == nil }, "two subscriptions on one loop")
+                    #expect(refusal { _ = try SignalEvents(.sighup) }?.code == .inUse)
+                    #expect(refusal { _ = try SignalWaiter(.sighup) }?.code == .inUse)
+                    #expect(refusal { _ = try SignalEvents(.sighup, loop: SignalLoop()) }?.code == .inUse)
+                    for events in both { events?.finish() }
+                    #expect(refusal { try SignalEvents(.sighup).finish() } == nil)
+                }
+            }
+        }
+    #else
+        @Test("there is no signalfd here, and the error says so")
+        func unsupported() {
+            #expect(refusal { _ = try SignalLoop(mechanism: .signalfd) }?.code == .unsupported)
+        }
+    #endif
+
+    @Test("a job that runs or drains its own loop, and a second thread inside, stop the program", arguments: 0..<4)
+    func misuse(way: Int) async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { [way] in
+            limit()
+            let loop = try SignalLoop()
+            await onThread {
+                switch way {
+                case 0:
+                    Task(executorPreference: loop) { nested { loop.drain() } }
+                    loop.drain()
+                case 1:
+                    Task(executorPreference: loop) { nested { loop.run() } }
+                    loop.run()
+                case 2:
+                    loop.enter { loop.drain() }
+                default:
+                    Task(executorPreference: loop) { onThreadAndWait { loop.drain() } }
+                    loop.drain()
+                }
+                _exit(0)
+            }
+        }
+        let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(text.contains(way == 3 ? "one at a time" : "by one of its own jobs"), "\(text)")
+    }
+
+    @Test("assumeIsolated off the loop's thread stops the program", arguments: [true, false])
+    func notOnTheLoop(whileAnotherIsInside: Bool) async {
+        await #expect(processExitsWith: .failure) { [whileAnotherIsInside] in
+            limit()
+            let loop = try SignalLoop()
+            let server = whileAnotherIsInside ? Server(loop) : nil
+            await onThread {
+                Resident(on: loop).assumeIsolated { _ in }
+                _exit(0)
+            }
+            server?.leave()
+        }
+    }
+
+    @Test("if the descriptors are closed, jobs still run and stop() still ends it")
+    func closed() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let loop = try SignalLoop()
+            let server = Server(loop)
+            await Task(executorPreference: loop) { [descriptor = loop.fileDescriptor] in
+                _ = close(descriptor)
+            }.value
+            for _ in 0..<3 { await Task(executorPreference: loop) {}.value }
+            #expect(refusal { _ = try SignalEvents(.sigusr1, loop: loop) }?.errno == EBADF)
+            server.leave()
+        }
+    }
+}
+
+private func nested(_ body: () -> Void) { body() }
+
+private func openDescriptors() -> Set<Int32> {
+    Set((0..<256).filter { fcntl($0, F_GETFD) >= 0 })
+}
+
+#if os(Linux)
+    /// How often the threads have slept, which ones there are, and the CPU time that they took.
+    private func activity() -> (wakeUps: Int, threads: Set<String>, cpu: Double) {
+        var wakeUps = 0
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+        for thread in threads {
+            let status = (try? String(contentsOfFile: "/proc/self/task/\(thread)/status", encoding: .utf8)) ?? ""
+            let line = status.split(separator: "\n").first { $0.hasPrefix("voluntary_ctxt_switches:") }
+            wakeUps += line?.split(separator: "\t").last.flatMap { Int($0) } ?? 0
+        }
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return (wakeUps, Set(threads), Double(time.tv_sec) + Double(time.tv_nsec) / 1e9)
+    }
+#endif

@@ -1,0 +1,193 @@
+// Signals that a loop reads.
+import CSignalShim
+import Foundation
+import SignalBridge
+import Testing
+
+@Suite struct LoopSignals {
+    @Test(
+        "a signal reaches `for await` with no change of thread: in an actor and in a task", arguments: mechanisms, hosts
+    )
+    func sameThread(mechanism: String, host: String) async {
+        await #expect(processExitsWith: .success) { [mechanism, host] in
+            limit()
+            let loop = try makeLoop(mechanism)
+            let events = Shared<[SignalEvents]>([])
+            let server = Server(loop, by: host) {
+                events { $0 = (0..<2).compactMap { _ in try? SignalEvents(.sigusr1, .sighup, loop: loop) } }
+            }
+            try #require(events.now.count == 2)
+            let resident = Resident(on: loop)
+            let total = 50
+            let inActor = Task { await resident.listen(to: events.now[0], deliveries: total) }
+            let inTask = Task(executorPreference: loop) {
+                var threads: Set<UInt> = []
+                var count = 0
+                for await event in events.now[1] {
+                    threads.insert(thisThread())
+                    count += event.count
+                    if count == total { break }
+                }
+                return threads
+            }
+            for number in 0..<total / 2 {
+                kill(getpid(), SIGUSR1)
+                // Only the loop's own thread can take this one, wherever it is blocked.
+                Task(executorPreference: loop) { _ = raise(SIGHUP) }
+                let seen = await soon { await resident.events.deliveries == 2 * number + 2 }
+                try #require(seen, "\(number)")
+            }
+            await inActor.value
+            #expect(await inTask.value == [server.thread])
+            #expect(await resident.threads == [server.thread])
+            server.leave()
+        }
+    }
+
+    #if os(Linux)
+        @Test(
+            "realtime signals of an edge-triggered host keep values and order, past what one drain reads",
+            arguments: mechanisms)
+        func values(mechanism: String) async {
+            await #expect(processExitsWith: .success) { [mechanism] in
+                limit()
+                let total = mechanism == "signalfd" ? 40_000 : 16_000
+                await onThread {
+                    guard let loop = try? makeLoop(mechanism) else { return }
+                    // The queue of the process, or of this thread; there is nobody else to take it.
+                    guard let events = try? SignalEvents(.realtime(0), loop: loop) else { return }
+                    let values = Shared<[Int]>([])
+                    Task(executorPreference: loop) {
+                        for await event in events { values { $0.append(event.value ?? -1) } }
+                    }
+                    let epoll = EdgePoller(loop.fileDescriptor)
+                    loop.drain()
+                    for value in 0..<total {
+                        while !sendToMyself(.realtime(0), value: value) { loop.drain() }  // the kernel's queue is full
+                    }
+                    while values.now.count < total, epoll.wait(milliseconds: Int32(patience * 250)) { loop.drain() }
+                    #expect(values.now == Array(0..<total), "\(values.now.count)")
+                    events.finish()
+                    loop.drain()
+                }
+            }
+        }
+    #endif
+
+    @Test("the shared bridge, a waiter and two loops all get a signal")
+    func everybody() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let loops = [try SignalLoop(), try SignalLoop()]
+            let servers = loops.map { Server($0) }
+            let events = try SignalEvents(.sigusr1)
+            let waiter = try SignalWaiter(.sigusr1)
+            let onLoops = try loops.map { try SignalEvents(.sigusr1, loop: $0) }
+            await deliver(.sigusr1, times: 100)
+            #expect(await events.collect(deliveries: 100).deliveries == 100)
+            #expect(await onLoops[0].collect(deliveries: 100).deliveries == 100)
+            #expect(await onLoops[1].collect(deliveries: 100).deliveries == 100)
+            let count = await onThread {
+                var count = 0
+                while count < 100, let event = waiter.next() { count += event.count }
+                return count
+            }
+            #expect(count == 100)
+            for server in servers { server.leave() }
+        }
+    }
+
+    @Test("withSignalEvents and nextSignal listen on the loop, and restore", arguments: mechanisms)
+    func scoped(mechanism: String) async {
+        await #expect(processExitsWith: .success) { [mechanism] in
+            limit()
+            let before = action(of: .sigusr1)
+            let loop = try makeLoop(mechanism)
+            try await onThread {
+                Swift.Result {
+                    try loop.run {
+                        let count = try await withSignalEvents(.sigusr1, loop: loop) { events in
+                            raise(SIGUSR1)
+                            for await event in events { return event.count }
+                            return 0
+                        }
+                        #expect(count == 1)
+                        let next = Task(executorPreference: loop) { try await nextSignal([.sigusr1], loop: loop) }
+                        while csigshim_state(SIGUSR1) == Int32(CSIGSHIM_ABSENT) { await Task.yield() }
+                        raise(SIGUSR1)
+                        #expect(try await next.value?.signal == .sigusr1)
+                    }
+                }
+            }.get()
+            #expect(action(of: .sigusr1) == before)
+        }
+    }
+
+    @Test("in a simulation a subscription on a loop listens to the simulator", arguments: mechanisms)
+    func simulated(mechanism: String) async throws {
+        let loop = try makeLoop(mechanism)
+        let server = Server(loop)
+        try await withSimulatedSignals { simulator in
+            let resident = Resident(on: loop)
+            let events = try SignalEvents(.sigterm, loop: loop)
+            let listening = Task { await resident.listen(to: events, deliveries: 2) }
+            try simulator.send(.sigterm)
+            try simulator.send(.sigterm)
+            await listening.value
+            #expect(await resident.threads == [server.thread])
+            #expect(simulator.forcedEnd == nil)
+            if mechanism == "signalfd" {
+                #expect(refusal { _ = try SignalEvents(.sigterm, options: .chain, loop: loop) }?.code == .unsupported)
+            }
+        }
+        server.leave()
+    }
+
+    @Test("escalation on a loop: what was consumed does not count, while it drains")
+    func consumed() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let loop = try SignalLoop()
+            let server = Server(loop)
+            let resident = Resident(on: loop)
+            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2), loop: loop)
+            Task { await resident.listen(to: events, deliveries: .max) }
+            for number in 1...5 {
+                kill(getpid(), SIGTERM)
+                try #require(await soon { await resident.events.deliveries == number })
+            }
+            server.leave()
+        }
+    }
+
+    @Test("escalation on a loop: it ends the process while the loop is stuck")
+    func stuck() async {
+        await #expect(processExitsWith: .signal(SIGTERM)) {
+            limit()
+            let loop = try SignalLoop()
+            let server = Server(loop)
+            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2), loop: loop)
+            let isStuck = DispatchSemaphore(value: 0)
+            Task(executorPreference: loop) { stick(isStuck) }
+            await onThread { isStuck.wait() }
+            kill(getpid(), SIGTERM)
+            try await Task.sleep(for: .milliseconds(200))
+            kill(getpid(), SIGTERM)
+            try await Task.sleep(for: .seconds(patience))
+            withExtendedLifetime((server, events)) {}
+        }
+    }
+}
+
+#if os(Linux)
+    private func sendToMyself(_ signal: SignalNumber, value: Int) -> Bool {
+        typealias Queue = @convention(c) (pthread_t, Int32, Int) -> Int32
+        return unsafeBitCast(dlsym(nil, "pthread_sigqueue"), to: Queue.self)(pthread_self(), signal.rawValue, value)
+            == 0
+    }
+#endif
+
+private func stick(_ isStuck: DispatchSemaphore) {
+    isStuck.signal()
+    while true { sleep(1000) }
+}
