@@ -5,7 +5,7 @@ import Testing
 
 #if os(Linux)
     @Suite struct OriginalMasks {
-        @Test("Foundation's Process from a task: the child is ended by SIGTERM")
+        @Test("G8: a child that Foundation's Process starts from a task is ended by SIGTERM")
         func process() async {
             await #expect(processExitsWith: .success) {
                 limit()
