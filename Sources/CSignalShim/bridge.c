@@ -116,7 +116,7 @@ static void remove_locked(struct csigshim_bridge *bridge, int signo, sigset_t *m
     struct csigshim__action *previous = atomic_load(&disposition->previous);
     if (restored && previous->below != NULL) /* he is in the kernel again, and calls ours for what was below */
         atomic_store(&disposition->previous, previous->below);
-    if (csigshim__is_queued(bridge))
+    if (csigshim__is_queued(bridge) && (flags & CSIGSHIM__ACTIVE))
         csigshim__unblock(signo, mask);
 }
 

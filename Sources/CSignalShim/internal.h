@@ -86,7 +86,7 @@ struct csigshim__action {
 struct csigshim__disposition {
     _Atomic(struct csigshim__action *) previous; /* what is under ours; null: ours was never installed */
     _Atomic(struct csigshim__action *) known;    /* every action of this signal, newest first */
-    _Atomic bool blocked;                        /* for a signalfd bridge, and was not before it was added */
+    _Atomic bool blocked;                        /* by an `add` of a signalfd bridge, ever */
     bool installed;                              /* locked: put into the kernel, and not taken out again */
     bool lent;                                   /* locked: SIG_IGN is back, for those who spawn */
     bool linked;                                 /* locked: somebody may have saved ours, and call it */

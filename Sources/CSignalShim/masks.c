@@ -1,9 +1,10 @@
 /* Signal masks: what a signalfd bridge blocks, and what a child is given.
  *
  * `add` blocks in the calling thread, and only that thread can unblock: so each thread remembers what it blocked for a
- * bridge. A child should have none of it; fork sees to that by itself (process.c), and around posix_spawn(3), which
- * runs no atfork handlers, the calling thread lays it down for a moment. A signal that comes to it meanwhile is
- * recorded by the handler under every bridge.
+ * bridge. Threads that were made meanwhile have inherited the block, and keep it: so that a bridge once blocked a
+ * signal is remembered for ever, for their children. A child should have none of it; fork sees to that by itself
+ * (process.c), and around posix_spawn(3), which runs no atfork handlers, the calling thread lays it down for a moment.
+ * A signal that comes to it meanwhile is recorded by the handler under every bridge.
  *
  * What was ignored when a bridge got it cannot be given to a spawned child but by ignoring it here as well. That is
  * done on request alone, for as long as anybody is spawning.
@@ -17,6 +18,7 @@ static _Thread_local bool blocked_here[CSIGSHIM__NSIG];
 struct spawn {
     sigset_t before;
     unsigned flags;
+    pid_t process;
 };
 static_assert(sizeof(struct spawn) <= sizeof(csigshim_spawn), "room for a mask");
 
@@ -27,16 +29,16 @@ __attribute__((constructor)) static void remember_mask(void)
 
 void csigshim__block(int signo, sigset_t *mask)
 {
-    if (sigismember(mask, signo) && !blocked_here[signo])
+    _Atomic bool *blocked = &csigshim__dispositions[signo].blocked;
+    if (sigismember(mask, signo) && !blocked_here[signo] && !atomic_load(blocked))
         return; /* the host did that */
     sigaddset(mask, signo);
     blocked_here[signo] = true;
-    atomic_store(&csigshim__dispositions[signo].blocked, true);
+    atomic_store(blocked, true);
 }
 
 void csigshim__unblock(int signo, sigset_t *mask)
 {
-    atomic_store(&csigshim__dispositions[signo].blocked, false);
     if (blocked_here[signo])
         sigdelset(mask, signo);
     blocked_here[signo] = false;
@@ -61,11 +63,12 @@ int csigshim_spawn_begin(csigshim_spawn *spawn, unsigned flags)
     }
     if (csigshim__enter(&guard) != 0)
         return -1;
-    if ((flags & CSIGSHIM_SPAWN_IGNORED) && spawning++ == 0)
+    spawning += (flags & CSIGSHIM_SPAWN_IGNORED) != 0;
+    if (flags & CSIGSHIM_SPAWN_IGNORED)
         for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
-            csigshim__lend(signo);
+            csigshim__lend(signo); /* also what was added since somebody else began */
     sigset_t *mask = csigshim__mask(&guard);
-    const struct spawn state = {*mask, flags};
+    const struct spawn state = {*mask, flags, getpid()};
     memcpy(spawn, &state, sizeof state);
     if (flags & CSIGSHIM_SPAWN_ORIGINAL)
         *mask = original;
@@ -86,8 +89,10 @@ int csigshim_spawn_end(csigshim_spawn *spawn)
     if (csigshim__enter(&guard) != 0)
         return -1;
     memcpy(&state, spawn, sizeof state);
-    *csigshim__mask(&guard) = state.before;
-    if ((state.flags & CSIGSHIM_SPAWN_IGNORED) && spawning > 0 && --spawning == 0)
+    const bool mine = state.process == getpid(); /* else: a child that was forked in between, and has its mask */
+    if (mine)
+        *csigshim__mask(&guard) = state.before;
+    if (mine && (state.flags & CSIGSHIM_SPAWN_IGNORED) && spawning > 0 && --spawning == 0)
         for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
             csigshim__take_back(signo);
     csigshim__leave(&guard);

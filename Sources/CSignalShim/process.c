@@ -77,6 +77,20 @@ static void leave_no_trace(void)
     csigshim__forget_masks();
 }
 
+/* The rest of the mask by unblocking alone: another copy of this library, whose prepare handler ran after ours, has
+ * just unblocked what it had blocked. */
+static void let_go_in_child(const csigshim__guard *guard)
+{
+    sigset_t unblocked;
+    int ignored;
+    sigemptyset(&unblocked);
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+        if (!sigismember(&guard->mask, signo))
+            sigaddset(&unblocked, signo);
+    pthread_sigmask(SIG_UNBLOCK, &unblocked, NULL);
+    pthread_setcancelstate(guard->cancellation, &ignored);
+}
+
 static void after_fork_in_child(void)
 {
     _Atomic pid_t *const owner = atomic_load(&csigshim__owner);
@@ -84,7 +98,10 @@ static void after_fork_in_child(void)
         leave_no_trace();
         atomic_store(owner, 0);
     }
-    after_fork_in_parent();
+    const csigshim__guard guard = forking_guard;
+    atomic_store(&forking, false);
+    pthread_mutex_unlock(&lock);
+    let_go_in_child(&guard);
 }
 
 /* No signal is recorded for the bridge until csigshim_after_fork. */

@@ -194,7 +194,7 @@ int csigshim_wake(csigshim_bridge *bridge)
         return -1;
     if (check_bell(bridge) != 0)
         return errno == EPERM ? (errno = saved_errno, 0) : -1;
-    atomic_store(&bridge->rung, true); /* rings even if it has rung, for those who poll by edges */
+    /* Not `rung`: who leaves from here by siglongjmp must not leave it set. And an edge for those who poll by edges. */
     csigshim__write_byte(bridge->write_end.fd);
     errno = saved_errno;
     return 0;

@@ -171,10 +171,10 @@ void csigshim__queue_empty(struct csigshim_bridge *bridge, int signo)
     sigaddset(&only, signo);
     if (!csigshim__queue_intact(bridge) || take(bridge, &only) != 0)
         return;
-    for (int left = csigshim__queue_capacity(), count = 1; left > 0 && count > 0;
-         left -= count) { /* not a whole flood */
-        count = (int)take_some(bridge, events, 32);
-        for (int i = 0; i < count; i++)
+    size_t left = (size_t)csigshim__queue_capacity() + CSIGSHIM__NSIG, count = 1; /* what it holds; not a whole flood */
+    for (; left > 0 && count > 0; left -= count) {
+        count = take_some(bridge, events, left < 32 ? left : 32);
+        for (size_t i = 0; i < count; i++)
             csigshim__keep(bridge, &events[i]);
         if (count > 0)
             csigshim__ring(bridge);
