@@ -3,12 +3,14 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <string>
 #include <unistd.h>
 
-static bool round_trip()
+static bool round_trip(int mechanism)
 {
     csigshim_bridge *bridge = nullptr;
-    if (csigshim_open(&bridge, CSIGSHIM_HANDLER) != 0 || csigshim_add(bridge, SIGTERM, CSIGSHIM_KEEP_IGNORED) != 0)
+    if (csigshim_open(&bridge, mechanism) != 0 || csigshim_add(bridge, SIGTERM, CSIGSHIM_KEEP_IGNORED) != 0)
         return false;
     kill(getpid(), SIGTERM);
     csigshim_event event{};
@@ -19,7 +21,9 @@ static bool round_trip()
 
 int main()
 {
-    const bool fine = round_trip();
-    std::puts(fine ? "ok consumer" : "FAIL consumer");
+    const char *name = std::getenv("CSIGSHIM_MECHANISM");
+    const bool signalfd = name != nullptr && std::string(name) == "signalfd";
+    const bool fine = round_trip(signalfd ? CSIGSHIM_SIGNALFD : CSIGSHIM_HANDLER);
+    std::printf("%s consumer%s\n", fine ? "ok" : "FAIL", signalfd ? " (signalfd)" : "");
     return fine ? 0 : 1;
 }

@@ -47,7 +47,7 @@ static bool installed(int signo, void (*handler)(int, siginfo_t *, void *))
 
 TEST(is_displaced_and_counts_once)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("chaining");
     install(SIGUSR1, below, 0);
     csigshim_bridge *bridge = opened_on(SIGUSR1, CSIGSHIM_CHAIN), *second = opened_on(SIGUSR1, 0);
     put_on_top(SIGUSR1, above, &saved_by_above);
@@ -62,7 +62,7 @@ TEST(is_displaced_and_counts_once)
 
 TEST(rearmed_and_counts_once)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("chaining");
     install(SIGUSR1, below, 0);
     csigshim_bridge *bridge = opened_on(SIGUSR1, CSIGSHIM_CHAIN);
     put_on_top(SIGUSR1, above, &saved_by_above);
@@ -89,7 +89,6 @@ TEST(rearmed_and_counts_once)
 
 TEST(rearmed_without_chaining)
 {
-    HANDLER_ONLY();
     install(SIGUSR1, below, 0);
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     put_on_top(SIGUSR1, above, &saved_by_above);
@@ -104,7 +103,6 @@ TEST(rearmed_without_chaining)
 /* Removed with somebody on top: he stays, and ours passes on to what was there before. */
 TEST(passes_on_after_removal)
 {
-    HANDLER_ONLY();
     install(SIGUSR1, below, 0);
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     put_on_top(SIGUSR1, above, &saved_by_above);
@@ -115,24 +113,24 @@ TEST(passes_on_after_removal)
     CHECK(above_calls == 1 && below_calls == 1);
     CHECK(csigshim_wait(bridge, 0) == 0);
 
-    CHECK(csigshim_add(bridge, SIGUSR1, CSIGSHIM_CHAIN) == 0); /* now over him */
+    CHECK(csigshim_add(bridge, SIGUSR1, chain_if_possible()) == 0); /* now over him */
     CHECK(csigshim_state(SIGUSR1) == CSIGSHIM_ARMED);
     CHECK(kill(getpid(), SIGUSR1) == 0);
     collect(bridge, SIGUSR1, 1);
-    CHECK(above_calls == 2 && below_calls == 2);
+    const int chained = chain_if_possible() ? 1 : 0;
+    CHECK(above_calls == 1 + chained && below_calls == 1 + chained);
     CHECK(csigshim_remove(bridge, SIGUSR1) == 0);
     CHECK(installed(SIGUSR1, above));
 
     CHECK(sigaction(SIGUSR1, &saved_by_above, NULL) == 0); /* he leaves, and puts back what he found: ours */
     CHECK(kill(getpid(), SIGUSR1) == 0);
-    CHECK(above_calls == 2 && below_calls == 3);
+    CHECK(above_calls == 1 + chained && below_calls == 2 + chained);
     CHECK(csigshim_wait(bridge, 0) == 0);
 }
 
 /* The same where nothing was there before: the signal kills. */
 TEST(passes_on_to_the_default)
 {
-    HANDLER_ONLY();
     const pid_t child = fork();
     if (child == 0) {
         csigshim_bridge *bridge = opened_on(SIGTERM, 0);
@@ -147,7 +145,7 @@ TEST(passes_on_to_the_default)
 
 TEST(many_rounds_of_displacing)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("chaining");
     install(SIGUSR1, below, 0);
     csigshim_bridge *bridge = opened_on(SIGUSR1, CSIGSHIM_CHAIN);
     for (int i = 0; i < 1000; i++) {
@@ -178,10 +176,10 @@ TEST(keeps_ignored)
     collect(bridge, SIGINT, 1);
 }
 
-/* A background process that reads its terminal gets TTIN; with SA_RESTART it would spin. */
+/* A background process that reads its terminal gets TTIN; with SA_RESTART it would spin. To one that blocks TTIN the
+ * kernel says EIO, and sends nothing. */
 TEST(background_read_does_not_spin)
 {
-    HANDLER_ONLY();
     const pid_t session = fork();
     if (session == 0) {
         CHECK(setsid() == getpid());
@@ -196,8 +194,8 @@ TEST(background_read_does_not_spin)
             setpgid(0, 0);
             csigshim_bridge *bridge = opened_on(SIGTTIN, 0);
             for (int i = 1; i <= 3; i++) {
-                FAILS(read(fd, &byte, 1), EINTR);
-                CHECK(drained(bridge, SIGTTIN) == 1);
+                FAILS(read(fd, &byte, 1), test_is_handler() ? EINTR : EIO);
+                CHECK(drained(bridge, SIGTTIN) == (test_is_handler() ? 1 : 0));
             }
             _exit(0);
         }

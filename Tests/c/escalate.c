@@ -10,7 +10,7 @@ static csigshim_bridge *escalating(int signo, unsigned unread)
 
 TEST(the_second_unread_kills)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("escalation");
     const int deadly[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGABRT, SIGUSR1, SIGALRM, SIGRTMIN, SIGRTMAX};
     for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) {
         const int signo = deadly[i];
@@ -43,7 +43,7 @@ static pthread_mutex_t stuck = PTHREAD_MUTEX_INITIALIZER;
 /* Every thread is stuck, and another process asks. */
 TEST(kills_where_every_thread_is_stuck)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("escalation");
     static _Atomic int counter;
     int ready[2];
     CHECK(pipe(ready) == 0);
@@ -73,7 +73,7 @@ TEST(kills_where_every_thread_is_stuck)
 /* Ten deliveries, each read before the next; then two unread. */
 TEST(reading_resets)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("escalation");
     int alive[2];
     CHECK(pipe(alive) == 0);
     const pid_t child = fork();
@@ -97,7 +97,7 @@ TEST(reading_resets)
 
 TEST(unread_starts_at_zero_with_each_add)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("escalation");
     const pid_t child = fork();
     if (child == 0) {
         csigshim_bridge *bridge = escalating(SIGTERM, 3);
@@ -122,7 +122,7 @@ TEST(unread_starts_at_zero_with_each_add)
 
 TEST(can_be_turned_off)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("escalation");
     csigshim_bridge *bridge = escalating(SIGTERM, 2);
     CHECK(kill(getpid(), SIGTERM) == 0);
     CHECK(csigshim_escalate_after(bridge, SIGTERM, 0) == 0);
@@ -133,7 +133,7 @@ TEST(can_be_turned_off)
 
 TEST(counts_on_a_full_ring)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("escalation");
     _Atomic int *sent = shared(4096);
     const pid_t child = fork();
     if (child == 0) {
@@ -154,7 +154,7 @@ static void never(int signo)
 /* The default action, and not the previous handler's or SIG_IGN. */
 TEST(previous_handler_does_not_matter)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("escalation");
     for (int ignored = 0; ignored < 2; ignored++) {
         const pid_t child = fork();
         if (child == 0) {
@@ -170,7 +170,7 @@ TEST(previous_handler_does_not_matter)
 /* One bridge reads, the other does not: the one that asked decides. */
 TEST(each_bridge_counts_for_itself)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("escalation");
     csigshim_bridge *reader = escalating(SIGTERM, 2), *other = opened_on(SIGTERM, 0);
     for (int i = 0; i < 5; i++) {
         CHECK(kill(getpid(), SIGTERM) == 0);
@@ -181,7 +181,7 @@ TEST(each_bridge_counts_for_itself)
 
 TEST(refused_unless_it_terminates)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("escalation");
     csigshim_bridge *bridge = opened();
     const int harmless[] = {SIGCHLD, SIGURG, SIGWINCH, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) {
@@ -196,7 +196,7 @@ TEST(refused_unless_it_terminates)
 /* The init of a PID namespace is not killed by signals from inside; nor is one whose own init had pid 1, too. */
 static void init_of_namespace(bool default_action)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("escalation");
     if (unshare(CLONE_NEWPID) != 0)
         SKIP("unshare(CLONE_NEWPID) is not permitted");
     const pid_t child = fork();
@@ -235,7 +235,7 @@ static void *add_and_remove(void *bridge)
 /* Dying by the signal is not undone by a thread that installs a handler at the same moment. */
 TEST(dies_by_the_signal_while_another_thread_adds)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("escalation");
     for (int round = 0; round < SCALED(300); round++) {
         const pid_t child = fork();
         if (child == 0) {

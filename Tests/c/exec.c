@@ -6,14 +6,16 @@
 extern char **environ;
 
 static _Atomic bool stop;
+static _Atomic int churning;
 
 static void *churn(void *shared_bridge)
 {
     csigshim_event events[16];
+    const int other = test_is_handler() ? SIGUSR1 : SIGRTMIN + churning++;
     while (!stop) {
-        csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+        csigshim_bridge *bridge = opened_on(other, 0);
         CHECK(csigshim_read(shared_bridge, events, 16) >= 0);
-        CHECK(csigshim_remove(bridge, SIGUSR1) == 0);
+        CHECK(csigshim_remove(bridge, other) == 0);
         CHECK(csigshim_close(bridge) == 0);
         CHECK(csigshim_state(SIGUSR1) == CSIGSHIM_ARMED);
     }
@@ -23,6 +25,7 @@ static void *churn(void *shared_bridge)
 static void *take_signals(void *unused)
 {
     (void)unused;
+    change_mask(SIG_UNBLOCK, SIGUSR1);
     while (!stop)
         sched_yield();
     return NULL;
@@ -51,7 +54,7 @@ static void forking(void *(*body)(void *), int times)
             if (UNDER_TSAN) /* it merges them, and hands the child what it held back for the parent */
                 CHECK(csigshim_wait(bridge, -1) == 1 && drained(bridge, SIGUSR1) >= 1);
             else
-                collect(bridge, SIGUSR1, 10);
+                collect(bridge, SIGUSR1, unread(SIGUSR1, 10));
             CHECK(csigshim_remove(bridge, SIGUSR1) == 0 && csigshim_close(bridge) == 0);
             CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT);
             kill(getpid(), SIGUSR1);
@@ -152,6 +155,41 @@ TEST(reset_for_exec_gives_back_what_was_ignored)
     }
 }
 
+static _Atomic int stage;
+
+static void *exec_when_it_has_gone(void *blocked)
+{
+    while (stage == 0)
+        pause_ms(1);
+    ignored_after_exec(FORK, false, blocked);
+    return NULL;
+}
+
+static void *remove_here(void *bridge)
+{
+    CHECK(csigshim_remove(bridge, SIGTERM) == 0);
+    return NULL;
+}
+
+/* A thread that inherited the blocked signal, and the thread that added it, after it was removed elsewhere: what they
+ * exec must not be deaf. */
+TEST(exec_after_the_bridge_has_gone)
+{
+    unsigned long long before, blocked = ~0ull;
+    ignored_after_exec(FORK, false, &before);
+    csigshim_bridge *bridge = opened_on(SIGTERM, 0);
+    pthread_t thread = started(exec_when_it_has_gone, &blocked);
+    CHECK(csigshim_close(bridge) == 0);
+    stage = 1;
+    pthread_join(thread, NULL);
+    CHECK(blocked == before);
+
+    bridge = opened_on(SIGTERM, 0);
+    pthread_join(started(remove_here, bridge), NULL);
+    ignored_after_exec(FORK, false, &blocked);
+    CHECK(blocked == before);
+}
+
 TEST(reset_for_exec_in_a_child_that_stays)
 {
     install(SIGHUP, SIG_IGN, 0);
@@ -180,16 +218,19 @@ TEST(reset_for_exec_in_a_child_that_stays)
     CHECK(csigshim_state(SIGTERM) == CSIGSHIM_ARMED);
 }
 
-/* clone(2) runs no atfork handlers: a signal meets the previous action all the same. */
+/* clone(2) runs no atfork handlers: a signal meets the previous action all the same, if it is not blocked. */
 TEST(cloned_child_dies_by_default)
 {
     if (UNDER_TSAN)
         SKIP("the thread sanitizer does not know such a child");
     csigshim_bridge *bridge = opened_on(SIGTERM, 0);
     const pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-    if (child == 0)
+    if (child == 0) {
+        if (!test_is_handler())
+            csigshim_reset_for_exec();
         for (;;)
             syscall(SYS_pause);
+    }
     CHECK(kill(child, SIGTERM) == 0);
     CHECK(died_of(child, SIGTERM));
     CHECK(csigshim_wait(bridge, 50) == 0);

@@ -65,26 +65,26 @@ static void sending(void)
 
 TEST(siglongjmp_out_of_a_chained_handler)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("chaining");
     jumping(SIGUSR1, SCALED(10000), sending);
 }
 
 TEST(siglongjmp_out_of_read)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("chaining");
     jumping(SIGUSR1, SCALED(10000), reading);
 }
 
 TEST(siglongjmp_out_of_wait)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("chaining");
     jumping(SIGUSR1, SCALED(10000), waiting);
 }
 
 /* ABRT is not in the mask of the other handlers, so it comes in the middle of them, and of the calls. */
 TEST(siglongjmp_from_abort)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("chaining");
     if (UNDER_TSAN)
         SKIP("the thread sanitizer does not bear it");
     jumping(SIGABRT, SCALED(10000), reading);
@@ -97,7 +97,7 @@ static void idling(void)
 
 TEST(siglongjmp_from_abort_in_the_middle_of_handlers)
 {
-    HANDLER_ONLY();
+    HANDLER_ONLY("chaining");
     if (UNDER_TSAN)
         SKIP("the thread sanitizer does not bear it");
     jumping(SIGABRT, SCALED(5000), idling);

@@ -1,5 +1,7 @@
 #!/bin/sh
 # Compiles the tests of the C target and runs them: run.sh [thread|address|undefined] [program...]
+# Each program runs once for each mechanism: "ok name" is the handler's, "ok name (signalfd)" the other one's (Linux).
+# With CSIGSHIM_MECHANISM=handler or =signalfd in the environment, for that one only.
 # The last line is "N passed, N failed"; the exit status is 0 if none failed.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -62,14 +64,19 @@ done
 
 : >"$work/results"
 wanted=" $* "
+mechanisms=handler
+[ "$(uname -s)" != Linux ] || mechanisms="handler signalfd"
+mechanisms=${CSIGSHIM_MECHANISM:-$mechanisms}
 run() {
-    "$@" >"$work/output" 2>&1
-    status=$?
-    grep -v '^[0-9]* passed, [0-9]* failed$' "$work/output"
-    cat "$work/output" >>"$work/results"
-    if [ $status -ne 0 ] && ! grep -q '^FAIL ' "$work/output"; then
-        echo "FAIL $(basename "$1") (exit $status)" | tee -a "$work/results"
-    fi
+    for mechanism in $mechanisms; do
+        CSIGSHIM_MECHANISM=$mechanism "$@" >"$work/output" 2>&1
+        status=$?
+        grep -v '^[0-9]* passed, [0-9]* failed$' "$work/output"
+        cat "$work/output" >>"$work/results"
+        if [ $status -ne 0 ] && ! grep -q '^FAIL ' "$work/output"; then
+            echo "FAIL $(basename "$1") ($mechanism: exit $status)" | tee -a "$work/results"
+        fi
+    done
 }
 
 for source in "$here"/*.c; do

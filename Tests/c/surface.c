@@ -9,11 +9,12 @@ static void refused(csigshim_bridge *bridge, int signo, int code)
 {
     pid_t tid;
     FAILS(csigshim_add(bridge, signo, 0), code);
-    FAILS(csigshim_add(bridge, signo, CSIGSHIM_CHAIN | CSIGSHIM_KEEP_IGNORED), code);
+    FAILS(csigshim_add(bridge, signo, chain_if_possible() | CSIGSHIM_KEEP_IGNORED), code);
     FAILS(csigshim_remove(bridge, signo), code);
-    FAILS(csigshim_set_chain(bridge, signo, 1), code);
-    if (test_is_handler())
+    if (test_is_handler()) {
+        FAILS(csigshim_set_chain(bridge, signo, 1), code);
         FAILS(csigshim_escalate_after(bridge, signo, 1), code);
+    }
     FAILS(csigshim_state(signo), code);
     FAILS(csigshim_rearm(signo), code);
     FAILS(csigshim_set_disposition(signo, CSIGSHIM_IGNORED), code);
@@ -37,6 +38,12 @@ TEST(refuses_each_bad_number)
     CHECK(csigshim_wait(bridge, 0) == 0);
 }
 
+/* The thread sanitizer has a thread of its own, which does not block ABRT and PIPE and must not take them. */
+static void send_here(int signo)
+{
+    CHECK((UNDER_TSAN ? raise(signo) : kill(getpid(), signo)) == 0);
+}
+
 TEST(accepts_each_other_number)
 {
     csigshim_bridge *bridge = opened();
@@ -47,7 +54,7 @@ TEST(accepts_each_other_number)
         CHECK(csigshim_state(signo) == CSIGSHIM_ABSENT);
         CHECK(csigshim_add(bridge, signo, 0) == 0);
         CHECK(csigshim_state(signo) == CSIGSHIM_ARMED);
-        CHECK(kill(getpid(), signo) == 0);
+        send_here(signo);
         collect(bridge, signo, 1);
         CHECK(csigshim_remove(bridge, signo) == 0);
         CHECK(csigshim_state(signo) == CSIGSHIM_ABSENT);
@@ -91,10 +98,10 @@ TEST(second_add_changes_nothing)
     install(SIGUSR1, count_call, 0);
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     CHECK(kill(getpid(), SIGUSR1) == 0);
-    FAILS(csigshim_add(bridge, SIGUSR1, CSIGSHIM_CHAIN), EEXIST);
+    FAILS(csigshim_add(bridge, SIGUSR1, chain_if_possible()), EEXIST);
     FAILS(csigshim_add(bridge, SIGUSR1, CSIGSHIM_KEEP_IGNORED), EEXIST);
     CHECK(kill(getpid(), SIGUSR1) == 0);
-    collect(bridge, SIGUSR1, 2);
+    collect(bridge, SIGUSR1, unread(SIGUSR1, 2));
     CHECK(host_calls == 0);
     CHECK(csigshim_remove(bridge, SIGUSR1) == 0);
     FAILS(csigshim_remove(bridge, SIGUSR1), ENOENT);
@@ -106,9 +113,10 @@ TEST(not_added_is_an_error)
 {
     csigshim_bridge *bridge = opened(), *other = opened_on(SIGTERM, 0);
     FAILS(csigshim_remove(bridge, SIGTERM), ENOENT);
-    FAILS(csigshim_set_chain(bridge, SIGTERM, 1), ENOENT);
-    if (test_is_handler())
+    if (test_is_handler()) {
+        FAILS(csigshim_set_chain(bridge, SIGTERM, 1), ENOENT);
         FAILS(csigshim_escalate_after(bridge, SIGTERM, 1), ENOENT);
+    }
     FAILS(csigshim_rearm(SIGHUP), ENOENT);
     CHECK(csigshim_state(SIGTERM) == CSIGSHIM_ARMED);
     CHECK(csigshim_remove(other, SIGTERM) == 0);
@@ -143,13 +151,24 @@ TEST(null_and_closed_bridges)
 TEST(sixty_four_bridges)
 {
     csigshim_bridge *bridges[64], *extra = NULL;
-    for (int i = 0; i < 64; i++)
-        bridges[i] = opened_on(SIGUSR1, 0);
+    int signals[64];
+    for (int i = 0; i < 64; i++) { /* with signalfd each has a signal of its own, as far as there are */
+        signals[i] = test_is_handler() ? SIGUSR1 : i + 1;
+        bridges[i] = opened();
+        if (csigshim_classify(signals[i]) != CSIGSHIM_CATCHABLE)
+            signals[i] = 0;
+        else
+            CHECK(csigshim_add(bridges[i], signals[i], 0) == 0);
+    }
     FAILS(csigshim_open(&extra, test_mechanism()), ENOSPC);
     CHECK(extra == NULL);
-    CHECK(kill(getpid(), SIGUSR1) == 0);
-    for (int i = 0; i < 64; i++)
-        collect(bridges[i], SIGUSR1, 1);
+    for (int i = 0; i < 64; i++) {
+        if (signals[i] == 0)
+            continue;
+        if (i == 0 || !test_is_handler())
+            send_here(signals[i]);
+        collect(bridges[i], signals[i], 1);
+    }
     CHECK(csigshim_close(bridges[20]) == 0);
     CHECK(csigshim_open(&extra, test_mechanism()) == 0);
     FAILS(csigshim_open(&bridges[20], test_mechanism()), ENOSPC);
@@ -168,7 +187,7 @@ TEST(no_descriptors_left)
     struct rlimit limit, low;
     CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     low = limit;
-    for (rlim_t room = 0; room < 2; room++) {
+    for (rlim_t room = 0; room < (test_is_handler() ? 2 : 4); room++) {
         low.rlim_cur = (rlim_t)before + room;
         CHECK(setrlimit(RLIMIT_NOFILE, &low) == 0);
         FAILS(csigshim_open(&bridge, test_mechanism()), EMFILE);
@@ -244,6 +263,7 @@ TEST(dispositions)
 
 TEST(two_bridges_one_signal)
 {
+    HANDLER_ONLY("two bridges for one signal");
     csigshim_bridge *one = opened_on(SIGUSR1, 0), *two = opened_on(SIGUSR1, 0);
     CHECK(kill(getpid(), SIGUSR1) == 0);
     collect(one, SIGUSR1, 1);

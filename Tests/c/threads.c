@@ -45,12 +45,13 @@ static void *calls_while_cancelled(void *unused)
 {
     csigshim_bridge *bridge;
     csigshim_event event;
+    csigshim_spawn spawn;
     (void)unused;
     pthread_cancel(pthread_self());
     if (csigshim_open(&bridge, test_mechanism()) != 0)
         return NULL;
     step = 1;
-    csigshim_add(bridge, SIGUSR1, CSIGSHIM_CHAIN);
+    csigshim_add(bridge, SIGUSR1, chain_if_possible());
     csigshim_set_chain(bridge, SIGUSR1, 0);
     step = 2;
     csigshim_escalate_after(bridge, SIGUSR1, 5);
@@ -74,6 +75,8 @@ static void *calls_while_cancelled(void *unused)
     csigshim_close(bridge);
     step = 7;
     csigshim_reset_for_exec();
+    if (csigshim_spawn_begin(&spawn, CSIGSHIM_SPAWN_ORIGINAL | CSIGSHIM_SPAWN_IGNORED) == 0)
+        csigshim_spawn_end(&spawn);
     step = 8;
     return NULL;
 }
@@ -259,6 +262,24 @@ TEST(default_action_dies)
     CHECK(died_of(defaulting(SIGKILL, 0), SIGKILL));
     CHECK(died_of(defaulting(SIGSEGV, 0), SIGSEGV));
     CHECK(died_of(defaulting(SIGFPE, 2), SIGFPE));
+}
+
+/* sigqueue, raise and pthread_kill of a realtime signal say EAGAIN then; the process dies by it all the same. */
+TEST(default_action_dies_with_a_full_queue)
+{
+    for (int with_bridge = 0; with_bridge < 2; with_bridge++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            const struct rlimit none = {0, 0};
+            CHECK(setrlimit(RLIMIT_SIGPENDING, &none) == 0);
+            FAILS(sigqueue(getpid(), SIGRTMAX, (union sigval){.sival_int = 1}), EAGAIN);
+            if (with_bridge)
+                opened_on(SIGRTMIN, 0);
+            csigshim_default_action(SIGRTMIN);
+            _exit(1);
+        }
+        CHECK(died_of(child, SIGRTMIN));
+    }
 }
 
 TEST(default_action_ignores_or_stops)
