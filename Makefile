@@ -66,8 +66,7 @@ symbols:
 
 sanitize:
 	Tests/c/run.sh thread
-	Tests/c/run.sh address
-	Tests/c/run.sh undefined
+	Tests/c/run.sh address,undefined
 	SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH) --sanitize=thread --scratch-path $(SCRATCH)/thread
 	SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH) --sanitize=address --scratch-path $(SCRATCH)/address --skip Lifecycle
 	ASAN_OPTIONS=detect_leaks=0 SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH) --sanitize=address --scratch-path $(SCRATCH)/address \

@@ -128,6 +128,31 @@ TEST(passes_on_after_removal)
     CHECK(csigshim_wait(bridge, 0) == 0);
 }
 
+static void quiet(int signo, siginfo_t *info, void *context)
+{
+    (void)signo, (void)info, (void)context;
+    above_calls++;
+}
+
+/* A handler that the host puts over ours: blocked, a signal is read as before; elsewhere it is his. */
+TEST(host_installs_over_the_net)
+{
+    SIGNALFD_ONLY("a mask keeps the signal from the handler on top");
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    put_on_top(SIGUSR1, quiet, NULL);
+    CHECK(csigshim_state(SIGUSR1) == CSIGSHIM_DISPLACED);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    collect(bridge, SIGUSR1, 1);
+    CHECK(above_calls == 0);
+    change_mask(SIG_UNBLOCK, SIGUSR1);
+    CHECK(raise(SIGUSR1) == 0 && above_calls == 1);
+    CHECK(csigshim_rearm(SIGUSR1) == 0 && csigshim_state(SIGUSR1) == CSIGSHIM_ARMED);
+    CHECK(raise(SIGUSR1) == 0 && above_calls == 1);
+    collect(bridge, SIGUSR1, 1);
+    CHECK(csigshim_remove(bridge, SIGUSR1) == 0);
+    CHECK(raise(SIGUSR1) == 0 && above_calls == 2); /* his, over which ours was re-armed */
+}
+
 /* The same where nothing was there before: the signal kills. */
 TEST(passes_on_to_the_default)
 {

@@ -1,6 +1,8 @@
-/* No wake-up and no system call while no signal arrives (G13). */
+/* No wake-up and no system call while no signal arrives (G13); over signalfd, no interruption when one does. */
 #include "check.h"
 #include <dirent.h>
+#include <semaphore.h>
+#include <sys/epoll.h>
 
 static _Atomic pid_t tid;
 
@@ -124,4 +126,69 @@ TEST(memory_is_bounded)
             after_first = private_pages();
     }
     CHECK(private_pages() - after_first <= 64);
+}
+
+static int silent_pipe[2];
+static sem_t semaphore;
+static _Atomic int asleep, interrupted;
+
+/* signal(7): these say EINTR after any handler, SA_RESTART or not; the read after one without it. */
+static void *blocking_calls(void *which)
+{
+    const struct timespec second = {1, 500000000};
+    struct timespec until;
+    struct epoll_event event;
+    struct pollfd one = {.fd = silent_pipe[0], .events = POLLIN};
+    const int poller = epoll_create1(EPOLL_CLOEXEC);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 2;
+    errno = 0;
+    asleep++;
+    switch (*(int *)which) {
+    case 0:
+        nanosleep(&second, NULL);
+        break;
+    case 1:
+        poll(&one, 1, 1500);
+        break;
+    case 2:
+        epoll_wait(poller, &event, 1, 1500);
+        break;
+    default:
+        sem_timedwait(&semaphore, &until);
+    }
+    interrupted += errno == EINTR;
+    return NULL;
+}
+
+TEST(no_call_of_the_host_is_interrupted)
+{
+    SIGNALFD_ONLY("a handler interrupts them");
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    static int which[THREADS] = {0, 1, 2, 3};
+    const int signo = SIGRTMIN;
+    CHECK(pipe(silent_pipe) == 0 && sem_init(&semaphore, 0, 0) == 0);
+    csigshim_bridge *bridge = opened_on(signo, 0);
+    CHECK(csigshim_add(bridge, SIGTERM, 0) == 0);
+    for (int i = 0; i < THREADS; i++)
+        threads[i] = started(blocking_calls, &which[i]);
+    while (asleep < THREADS)
+        pause_ms(1);
+    CHECK(UNDER_TSAN || csigshim_unblocked_threads(signo, NULL, 0) == 0);
+    pause_ms(50);
+    for (int i = 0; i < 1000; i++) {
+        post(getpid(), signo, i);
+        CHECK(kill(getpid(), SIGTERM) == 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(interrupted == 0);
+    CHECK(csigshim_remove(bridge, SIGTERM) == 0);
+    int numbers = 0, terms = 0;
+    for (csigshim_event event; csigshim_read(bridge, &event, 1) == 1;) {
+        numbers += event.signo == signo;
+        terms += event.signo == SIGTERM;
+    }
+    CHECK(numbers == 1000 && terms == 1);
 }

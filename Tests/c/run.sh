@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compiles the tests of the C target and runs them: run.sh [thread|address|undefined] [program...]
+# Compiles the tests of the C target and runs them: run.sh [thread|address,undefined] [program...]
 # Each program runs once for each mechanism: "ok name" is the handler's, "ok name (signalfd)" the other one's (Linux).
 # With CSIGSHIM_MECHANISM=handler or =signalfd in the environment, for that one only.
 # The last line is "N passed, N failed"; the exit status is 0 if none failed.
@@ -16,7 +16,7 @@ command -v "$cxx" >/dev/null 2>&1 || cxx=c++
 flags="-std=c11 -O1 -g -Wall -Wextra -Werror -pthread"
 sanitizer=
 case ${1:-} in
-thread | address | undefined)
+thread | address | undefined | address,undefined)
     sanitizer=$1
     shift
     flags="$flags -fsanitize=$sanitizer -fno-omit-frame-pointer -DSANITIZED"
@@ -24,9 +24,8 @@ thread | address | undefined)
 esac
 
 link="-ldl"
-if [ "$sanitizer" = undefined ]; then
-    flags="$flags -fno-sanitize-recover=all"
-elif [ "$sanitizer" = thread ] && command -v swiftc >/dev/null 2>&1; then
+[ -z "$sanitizer" ] || flags="$flags -fno-sanitize-recover=all"
+if [ "$sanitizer" = thread ] && command -v swiftc >/dev/null 2>&1; then
     # A clang that comes with Swift has a runtime that wants libdispatch.
     case $("$compiler" --version 2>/dev/null) in
     *[Ss]wift*)
