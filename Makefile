@@ -9,7 +9,7 @@
 #
 # For those who work on it:
 #
-#   make check     lint, header, symbols, docs, test, and the tests again under the thread and address sanitizers
+#   make check     lint, header, symbols, docs, test, and the tests again under the sanitizers
 #   make format    formats Swift and C                       make lint    says what `make format` would change
 #   make docs      the DocC documentation, in .build/docs    make clean   removes what was built
 #

@@ -117,6 +117,7 @@ import Synchronization
 /// - an actor whose `unownedExecutor` is the loop's, as above. The actor must hold the loop.
 /// - `Task(executorPreference: loop) { }`, its child tasks, and actors without an executor of their own while such a task
 ///   calls them. A plain `Task { }` and `Task.detached` do not inherit that: they run on Swift's own threads.
+/// - `Task.sleep` comes back to the loop, but waits on a thread of Dispatch's, which starts some.
 /// - Not the main actor: on Linux its jobs run in `dispatchMain()`. While the main thread is in ``run()``, code that
 ///   waits for the main actor (as top-level variables do) waits until it returns.
 ///
@@ -189,7 +190,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     /// Reads the signals that are there and runs the jobs that are ready, and what these make ready, up to a limit. Never
     /// waits. If something is left, ``fileDescriptor`` is readable again when it returns, also for an edge-triggered host.
     ///
-    /// With nothing to do it does nothing: the first call may come before the first poll.
+    /// With nothing to do it makes a few system calls, and returns: the first call may come before the first poll.
     @available(*, noasync, message: "a job of the loop cannot drain it; other tasks run on threads of Swift's own")
     public func drain() {
         arrive()
