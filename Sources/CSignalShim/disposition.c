@@ -205,6 +205,21 @@ int csigshim_state(int signo)
     return state;
 }
 
+int csigshim_mechanism(int signo)
+{
+    csigshim__guard guard;
+    if (csigshim__check(signo) != 0 || csigshim__enter(&guard) != 0)
+        return -1;
+    int result = -1;
+    for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++)
+        if (atomic_load(&csigshim__bridges[i].subscriptions[signo].flags) & CSIGSHIM__ACTIVE)
+            result = csigshim__bridges[i].mechanism;
+    if (result < 0)
+        errno = ENOENT;
+    csigshim__leave(&guard);
+    return result;
+}
+
 int csigshim_rearm(int signo)
 {
     csigshim__guard guard;

@@ -73,7 +73,8 @@ struct csigshim_bridge {
 };
 
 /* A saved action. Never freed, and immutable but for `spent`, so that a handler may hold on to one at leisure; equal
- * ones are one, so that adding and removing for ever takes no more memory than the host has different handlers.
+ * ones are one, so that adding and removing for ever takes no more memory than the host has different handlers, in the
+ * different orders in which they were re-armed over.
  * `below` is what ours had saved when this one was found installed over it: it is what a call of ours from there means.
  */
 struct csigshim__action {

@@ -26,12 +26,14 @@ static bool is_forking(void)
     return atomic_load(&forking) && pthread_equal(atomic_load(&forker), pthread_self());
 }
 
+static const int faults[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS};
+enum { FAULTS = sizeof faults / sizeof *faults };
+
 static void hold_off(csigshim__guard *guard)
 {
     sigset_t all;
     sigfillset(&all);
-    const int faults[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS};
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+    for (int i = 0; i < FAULTS; i++)
         sigdelset(&all, faults[i]);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancellation);
     pthread_sigmask(SIG_SETMASK, &all, &guard->mask);
@@ -77,16 +79,21 @@ static void leave_no_trace(void)
     csigshim__forget_masks();
 }
 
-/* The rest of the mask by unblocking alone: another copy of this library, whose prepare handler ran after ours, has
- * just unblocked what it had blocked. */
+/* Not the whole mask at once: another copy of this library, whose prepare handler ran after ours, has just unblocked
+ * what it had blocked. So: what hold_off blocked is unblocked, and what it unblocked is blocked. */
 static void let_go_in_child(const csigshim__guard *guard)
 {
-    sigset_t unblocked;
+    sigset_t unblocked, blocked;
     int ignored;
     sigemptyset(&unblocked);
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
         if (!sigismember(&guard->mask, signo))
             sigaddset(&unblocked, signo);
+    sigemptyset(&blocked);
+    for (int i = 0; i < FAULTS; i++)
+        if (sigismember(&guard->mask, faults[i]))
+            sigaddset(&blocked, faults[i]);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     pthread_sigmask(SIG_UNBLOCK, &unblocked, NULL);
     pthread_setcancelstate(guard->cancellation, &ignored);
 }
@@ -201,6 +208,22 @@ static int revive(struct csigshim_bridge *bridge, int signo, sigset_t *mask)
     return csigshim__queue_add(bridge, signo);
 }
 
+/* As before csigshim_after_fork, so that it can be tried again. */
+static void give_up(struct csigshim_bridge *bridge, sigset_t *mask)
+{
+    const int saved_errno = errno;
+    csigshim__make_dormant(bridge);
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
+        if (!(atomic_load(&bridge->subscriptions[signo].flags) & CSIGSHIM__DORMANT))
+            continue;
+        if (csigshim__dispositions[signo].installed && !csigshim__wanted(signo))
+            (void)csigshim__restore(signo);
+        if (csigshim__is_queued(bridge))
+            csigshim__unblock(signo, mask);
+    }
+    errno = saved_errno;
+}
+
 int csigshim_after_fork(csigshim_bridge *bridge)
 {
     csigshim__guard guard;
@@ -225,7 +248,7 @@ int csigshim_after_fork(csigshim_bridge *bridge)
             revive(bridge, signo, csigshim__mask(&guard)) != 0)
             result = -1;
     if (result < 0)
-        csigshim__make_dormant(bridge);
+        give_up(bridge, csigshim__mask(&guard));
     else
         atomic_store(&bridge->inherited, false);
 out:

@@ -138,6 +138,10 @@ static inline bool check_run(const struct check_test *test)
         setrlimit(RLIMIT_CORE, &none);
         setrlimit(RLIMIT_SIGPENDING, &queue);
         setpgid(0, 0);
+        struct sigaction given; /* what this was started with: a shell's background job ignores INT */
+        for (int signo = 1; signo <= SIGRTMAX; signo++)
+            if (sigaction(signo, NULL, &given) == 0 && given.sa_handler == SIG_IGN)
+                signal(signo, SIG_DFL);
         test->run();
         fflush(stdout);
         _exit(0);

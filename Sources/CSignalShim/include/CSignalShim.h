@@ -65,6 +65,7 @@ typedef struct csigshim_event {
 /* Bridges. A bridge keeps 16,384 unread deliveries with their details in 1.2 MiB of private memory, and counts what
  * comes on top. Its pollable descriptor is a doorbell: poll it for reading, and never read(2) or close it yourself.
  * It is close-on-exec and numbered 3 or higher. Edge-triggered pollers call csigshim_read until it returns 0.
+ * (EPOLLEXCLUSIVE is refused by the kernel for that of a signalfd bridge, which is an epoll itself.)
  *
  * CSIGSHIM_HANDLER: a handler records the signal, on whichever thread the kernel chooses. Works in every program.
  * CSIGSHIM_SIGNALFD, for a program that has its threads' masks in hand: csigshim_add blocks the signal in the calling
@@ -74,7 +75,8 @@ typedef struct csigshim_event {
  * reaches a thread which does not block it (csigshim_unblocked_threads says which ones could) is recorded by the
  * handler, which is there as well, and read like any other. One that is directed at a single thread, by
  * pthread_kill(3) or raise(3), and blocked there, is for that thread's csigshim_read alone. If the host closes the
- * descriptors, the signals stay blocked: nothing then ends such a process but SIGKILL. */
+ * descriptors, the signals stay blocked: nothing then ends such a process but SIGKILL. Each read asks epoll_ctl(2)
+ * whose the descriptors are: a sandbox must permit that. */
 int csigshim_open(csigshim_bridge **bridge, int mechanism);
 int csigshim_close(csigshim_bridge *bridge); /* removes what is added, and discards what was not read */
 int csigshim_fd(const csigshim_bridge *bridge);
@@ -106,8 +108,10 @@ int csigshim_wake(csigshim_bridge *bridge);
 int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread);
 
 /* Coexistence. A handler that somebody installed over ours makes the state CSIGSHIM_DISPLACED; csigshim_rearm installs
- * ours over theirs, and the last removal then restores theirs. */
+ * ours over theirs, and the last removal then restores theirs. csigshim_mechanism: that of the bridges which have the
+ * signal; ENOENT if none has. */
 int csigshim_state(int signo);
+int csigshim_mechanism(int signo);
 int csigshim_rearm(int signo);
 
 /* Children. A forked child starts with the dispositions and the mask that it would have if no bridge had ever been
@@ -118,7 +122,8 @@ int csigshim_rearm(int signo);
  * _Fork(3), csigshim_reset_for_exec puts back dispositions and mask; it writes no memory. Around the others, on one
  * thread, and with no csigshim_add or csigshim_remove in between: csigshim_spawn_begin gives the calling thread its
  * mask without what bridges blocked, and csigshim_spawn_end the one that it had. What comes to it meanwhile is recorded
- * as ever. Pairs nest.
+ * as ever. Pairs nest; a thread that may be cancelled in between (system(3) is a cancellation point) has the end in a
+ * cleanup handler.
  *   CSIGSHIM_SPAWN_ORIGINAL: the mask with which the process started (or the thread that loaded this library), instead:
  *     for threads that block what is none of theirs, such as libdispatch's. A signal that the host blocks for a purpose
  *     of its own then meets its disposition: not for a thread of such a host.

@@ -115,8 +115,10 @@ import Synchronization
 ///
 /// What lives on a loop:
 /// - an actor whose `unownedExecutor` is the loop's, as above. The actor must hold the loop.
-/// - `Task(executorPreference: loop) { }`, its child tasks, and actors without an executor of their own while such a task
-///   calls them. A plain `Task { }` and `Task.detached` do not inherit that: they run on Swift's own threads.
+/// - `Task(executorPreference: loop) { }` and its child tasks. A plain `Task { }` and `Task.detached` do not inherit that:
+///   they run on Swift's own threads.
+/// - Not an actor without an executor of its own: it runs on the loop, or on a thread of Swift's, as it happens. What wants
+///   one thread belongs into an actor with the loop's `unownedExecutor`.
 /// - `Task.sleep` comes back to the loop, but waits on a thread of Dispatch's, which starts some.
 /// - Not the main actor: on Linux its jobs run in `dispatchMain()`. While the main thread is in ``run()``, code that
 ///   waits for the main actor (as top-level variables do) waits until it returns.

@@ -24,12 +24,14 @@ public struct SignalDiagnostics: Sendable {
     /// The kernel throws it away.
     public let isIgnored: Bool
     /// The threads (Linux's thread ids) that block it. Dispatch's and Swift's workers are always among them: that is
-    /// harmless, as long as ``unblockedThreads`` is not empty. Empty where the system does not tell.
+    /// harmless, as long as ``unblockedThreads`` is not empty. Over ``SignalLoop/Mechanism/signalfd`` all should. Empty
+    /// where the system does not tell.
     public let blockedThreads: [Int32]
     /// The threads that can take it.
     public let unblockedThreads: [Int32]
 
     private let sharedBridgeIsDeaf: Bool
+    private let isOverSignalfd: Bool
 
     /// Looks. Reads `/proc/self/task` on Linux; not for hot paths.
     public init(for signal: SignalNumber) throws(SignalBridgeError) {
@@ -43,13 +45,15 @@ public struct SignalDiagnostics: Sendable {
             blockedThreads = []
             unblockedThreads = []
             sharedBridgeIsDeaf = false
+            isOverSignalfd = false
             return
         }
         let state = Int(csigshim_state(signal.rawValue))
         isArmed = state == CSIGSHIM_ARMED
         isDisplaced = state == CSIGSHIM_DISPLACED
         isIgnored = csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_IGNORED)
-        sharedBridgeIsDeaf = BridgeSource.shared.isDeaf
+        isOverSignalfd = csigshim_mechanism(signal.rawValue) == Int32(CSIGSHIM_SIGNALFD)
+        sharedBridgeIsDeaf = !isOverSignalfd && BridgeSource.shared.isDeaf
         blockedThreads = Self.threads { csigshim_blocked_threads(signal.rawValue, $0, $1) }
         unblockedThreads = Self.threads { csigshim_unblocked_threads(signal.rawValue, $0, $1) }
     }
@@ -66,6 +70,12 @@ public struct SignalDiagnostics: Sendable {
         if !isArmed {
             let fate = signal.terminatesByDefault ? "; unless somebody else handles it, it ends the process" : ""
             return "\(signal): nobody subscribes to it\(fate)"
+        }
+        if isOverSignalfd {
+            let interrupted = unblockedThreads.count
+            return interrupted == 0
+                ? "\(signal): armed over signalfd; it will arrive"
+                : "\(signal): armed over signalfd; it will arrive, but interrupts what does not block it: \(interrupted) thread\(interrupted == 1 ? "" : "s")"
         }
         if unblockedThreads.isEmpty && !blockedThreads.isEmpty {
             return "\(signal): every thread blocks it; unblock it in one, with pthread_sigmask(3)"

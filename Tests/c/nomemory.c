@@ -1,0 +1,48 @@
+/* csigshim_after_fork runs out of memory half-way: nothing of it stays, and it can be tried again. */
+#include "check.h"
+
+static int calls_that_work = -1; /* -1: all do */
+
+#if !defined(SANITIZED)
+void *calloc(size_t count, size_t size)
+{
+    if (calls_that_work == 0) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    calls_that_work -= calls_that_work > 0;
+    void *memory = malloc(count * size);
+    return memory == NULL ? NULL : memset(memory, 0, count * size);
+}
+#endif
+
+static void nothing(int signo)
+{
+    (void)signo;
+}
+
+TEST(after_fork_that_fails_changes_nothing)
+{
+#if defined(SANITIZED)
+    SKIP("the sanitizers have a calloc of their own");
+#endif
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    CHECK(csigshim_add(bridge, SIGTERM, 0) == 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        install(SIGTERM, nothing, 0); /* an action that the library has not seen yet, and must remember */
+        calls_that_work = 0;
+        const int result = csigshim_after_fork(bridge), code = errno;
+        calls_that_work = -1;
+        CHECK(result == -1 && code == ENOMEM);
+        CHECK(!is_blocked(SIGUSR1) && csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT);
+        CHECK(!is_blocked(SIGTERM) && csigshim_disposition(SIGTERM) == CSIGSHIM_HANDLED);
+        CHECK(csigshim_after_fork(bridge) >= 0);
+        CHECK(kill(getpid(), SIGUSR1) == 0);
+        collect(bridge, SIGUSR1, 1);
+        CHECK(kill(getpid(), SIGTERM) == 0);
+        collect(bridge, SIGTERM, 1);
+        _exit(0);
+    }
+    CHECK(exited(child, 0));
+}
