@@ -70,6 +70,19 @@ import Testing
                 #expect(await events.collect(deliveries: 1).deliveries == 1)
             }
         }
+
+        @Test("diagnostics do not ask for a thread that takes what is over signalfd")
+        func diagnostics() async {
+            await #expect(processExitsWith: .success) {
+                limit()
+                let loop = try SignalLoop(mechanism: .signalfd)
+                let events = try SignalEvents(.sigusr1, loop: loop)
+                let diagnostics = try SignalDiagnostics(for: .sigusr1)
+                #expect(diagnostics.advice.contains("over signalfd; it will arrive"), "\(diagnostics.advice)")
+                #expect(diagnostics.isArmed && !diagnostics.unblockedThreads.isEmpty)
+                withExtendedLifetime(events) {}
+            }
+        }
     }
 
     /// The mask of a thread, from /proc.
