@@ -125,7 +125,7 @@ uint64_t csigshim__now(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static void describe(csigshim_event *event, int signo, const siginfo_t *info)
+void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info)
 {
     memset(event, 0, sizeof *event);
     event->signo = signo;
@@ -393,7 +393,7 @@ static void in_owner(const struct delivery *delivery)
 {
     const int signo = delivery->signo;
     csigshim_event event;
-    describe(&event, signo, delivery->info);
+    csigshim__describe(&event, signo, delivery->info);
     const unsigned verdict = offer(signo, &event);
     if (verdict & ESCALATE)
         csigshim__die(signo);
@@ -430,7 +430,7 @@ void csigshim__bind_symbols(void)
     sigset_t mask;
     struct csigshim__end none = {.fd = -1};
     memset(&info, 0, sizeof info);
-    describe(&event, 0, &info);
+    csigshim__describe(&event, 0, &info);
     (void)csigshim__end_intact(&none);
     csigshim__write_byte(-1);
     sigemptyset(&mask);

@@ -122,7 +122,8 @@ void csigshim__handler(int signo, siginfo_t *info, void *context);
 bool csigshim__end_intact(const struct csigshim__end *end);
 bool csigshim__bell_intact(const struct csigshim_bridge *bridge);
 void csigshim__ring(struct csigshim_bridge *bridge);
-uint64_t csigshim__now(void);                                                     /* CLOCK_MONOTONIC, in nanoseconds */
+uint64_t csigshim__now(void); /* CLOCK_MONOTONIC, in nanoseconds */
+void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info);
 void csigshim__keep(struct csigshim_bridge *bridge, const csigshim_event *event); /* in the ring, or counted */
 int csigshim__put_back(int signo);              /* what is underneath, if ours is installed: 1 if it was */
 void csigshim__unblock_blocked(sigset_t *mask); /* what the bridges blocked */

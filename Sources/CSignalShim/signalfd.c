@@ -11,8 +11,8 @@
  * by number and file: one that has our pipe by its number is ours, since nobody else knows the pipe; and a number that
  * it then has as the signalfd's is the signalfd. A descriptor that fails this is left alone.
  *
- * Removing. What is pending is moved to the ring first, so it stays readable. What comes between that and the moment
- * when the thread unblocks the signal meets the action that was put back.
+ * Removing. What is pending is moved to the ring first, so it stays readable, also where the descriptors are gone. What
+ * comes between that and the moment when the thread unblocks the signal meets the action that was put back.
  *
  * Fork. A signalfd that is inherited takes the child's signals, but an epoll goes on telling of the parent's, and
  * both files are shared: so a child makes its own, and changes nothing of the old ones before it does.
@@ -24,6 +24,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <time.h>
 
 static bool has(const struct csigshim_bridge *bridge, int fd)
 {
@@ -119,7 +120,7 @@ int csigshim__queue_add(struct csigshim_bridge *bridge, int signo)
     return -1;
 }
 
-static void describe(csigshim_event *event, const struct signalfd_siginfo *info, uint64_t now)
+static void describe_queued(csigshim_event *event, const struct signalfd_siginfo *info, uint64_t now)
 {
     memset(event, 0, sizeof *event);
     event->signo = (int32_t)info->ssi_signo;
@@ -141,7 +142,7 @@ static size_t take_some(struct csigshim_bridge *bridge, csigshim_event *events, 
     const size_t count = size > 0 ? (size_t)size / sizeof *infos : 0;
     const uint64_t now = count > 0 ? csigshim__now() : 0;
     for (size_t i = 0; i < count; i++)
-        describe(&events[i], &infos[i], now);
+        describe_queued(&events[i], &infos[i], now);
     return count;
 }
 
@@ -163,30 +164,33 @@ size_t csigshim__queue_read(struct csigshim_bridge *bridge, csigshim_event *even
     return count;
 }
 
+/* By sigtimedwait(2), so also where the host has closed the descriptors. Every signal is blocked here. */
 void csigshim__queue_empty(struct csigshim_bridge *bridge, int signo)
 {
     sigset_t only;
-    csigshim_event events[32];
+    siginfo_t info;
+    csigshim_event event;
+    const struct timespec at_once = {0, 0};
+    const bool intact = csigshim__bell_intact(bridge);
+    size_t left = (size_t)csigshim__queue_capacity() + CSIGSHIM__NSIG; /* what it holds; not a whole flood */
     sigemptyset(&only);
     sigaddset(&only, signo);
-    if (!csigshim__queue_intact(bridge) || take(bridge, &only) != 0)
-        return;
-    size_t left = (size_t)csigshim__queue_capacity() + CSIGSHIM__NSIG, count = 1; /* what it holds; not a whole flood */
-    for (; left > 0 && count > 0; left -= count) {
-        count = take_some(bridge, events, left < 32 ? left : 32);
-        for (size_t i = 0; i < count; i++)
-            csigshim__keep(bridge, &events[i]);
-        if (count > 0)
+    for (; left > 0 && sigtimedwait(&only, &info, &at_once) == signo; left--) {
+        csigshim__describe(&event, signo, &info);
+        csigshim__keep(bridge, &event);
+        if (intact)
             csigshim__ring(bridge);
     }
-    (void)take(bridge, &bridge->queue.signals);
 }
 
 void csigshim__queue_remove(struct csigshim_bridge *bridge, int signo)
 {
     sigdelset(&bridge->queue.signals, signo);
-    if (!atomic_load(&bridge->inherited)) /* else it is the parent's */
-        csigshim__queue_empty(bridge, signo);
+    if (atomic_load(&bridge->inherited)) /* it is the parent's */
+        return;
+    csigshim__queue_empty(bridge, signo);
+    if (csigshim__queue_intact(bridge))
+        (void)take(bridge, &bridge->queue.signals);
 }
 #else
 bool csigshim__queue_intact(const struct csigshim_bridge *bridge)

@@ -79,6 +79,21 @@ TEST(pending_at_remove_without_room_in_the_queue)
     collect(bridge, SIGTERM, 1);
 }
 
+TEST(pending_when_the_descriptors_have_gone)
+{
+    SIGNALFD_ONLY("the handler falls back to the previous action");
+    csigshim_event event;
+    bridge = opened_on(SIGTERM, 0);
+    CHECK(csigshim_add(bridge, SIGHUP, 0) == 0);
+    for (int fd = 3; fd < 20; fd++)
+        close(fd);
+    CHECK(kill(getpid(), SIGTERM) == 0 && kill(getpid(), SIGHUP) == 0);
+    CHECK(csigshim_remove(bridge, SIGTERM) == 0);
+    CHECK(csigshim_read(bridge, &event, 1) == 1 && event.signo == SIGTERM && event.pid == getpid());
+    FAILS(csigshim_read(bridge, &event, 1), EBADF);
+    CHECK(csigshim_close(bridge) == 0); /* discards the other one */
+}
+
 static void *spawns(void *unused)
 {
     csigshim_spawn scope;
