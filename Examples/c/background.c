@@ -43,7 +43,7 @@ int main(int argc, char **argv)
     subscribe(mechanism);
 
     /* daemon(3) forks, and the parent exits: this is another process now, and its bridge idle until it is asked for.
-     * A result of 1 means new descriptors: who polls csigshim_fd already, asks for it again. */
+     * A loop on epoll is given csigshim_fd now, or again: behind the same number there is another file. */
     check(daemon(1, 1), "daemon");
     check(csigshim_after_fork(bridge), "csigshim_after_fork");
 

@@ -74,9 +74,10 @@ typedef struct csigshim_event {
  * getrlimit(2), RLIMIT_SIGPENDING) a sender of realtime signals is told so, by EAGAIN, and none is lost. A signal that
  * reaches a thread which does not block it (csigshim_unblocked_threads says which ones could) is recorded by the
  * handler, which is there as well, and read like any other. One that is directed at a single thread, by
- * pthread_kill(3) or raise(3), and blocked there, is for that thread's csigshim_read alone. If the host closes the
- * descriptors, the signals stay blocked: nothing then ends such a process but SIGKILL. Each read asks epoll_ctl(2)
- * whose the descriptors are: a sandbox must permit that. */
+ * pthread_kill(3) or raise(3), and blocked there, is for that thread's csigshim_read alone, and is lost when the thread
+ * ends; SIGPIPE is always such a one. If the host closes the descriptors, what was added stays blocked and ends nothing
+ * any more, unless a thread does not block it; an epoll(7) says nothing of that, csigshim_read says EBADF. Each read
+ * asks epoll_ctl(2) whose the descriptors are: a sandbox must permit that. */
 int csigshim_open(csigshim_bridge **bridge, int mechanism);
 int csigshim_close(csigshim_bridge *bridge); /* removes what is added, and discards what was not read */
 int csigshim_fd(const csigshim_bridge *bridge);
@@ -107,16 +108,18 @@ int csigshim_wake(csigshim_bridge *bridge);
  * stuck. 0: off. Only for a signal that is added; EINVAL unless its default action terminates. */
 int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread);
 
-/* Coexistence. A handler that somebody installed over ours makes the state CSIGSHIM_DISPLACED; csigshim_rearm installs
- * ours over theirs, and the last removal then restores theirs. csigshim_mechanism: that of the bridges which have the
- * signal; ENOENT if none has. */
+/* Coexistence. A handler that somebody installed over ours makes the state CSIGSHIM_DISPLACED (over signalfd that
+ * concerns threads alone which do not block the signal); csigshim_rearm installs ours over theirs, and the last removal
+ * then restores theirs. csigshim_mechanism: that of the bridges which have the signal; ENOENT if none has. */
 int csigshim_state(int signo);
 int csigshim_mechanism(int signo);
 int csigshim_rearm(int signo);
 
 /* Children. A forked child starts with the dispositions and the mask that it would have if no bridge had ever been
  * installed, whichever thread forks, so fork and exec need nothing else; its bridges are idle until it calls
- * csigshim_after_fork (0: the bridge works, with the descriptor numbers that it had; 1: with new ones).
+ * csigshim_after_fork (0: the bridge works, with the descriptor numbers that it had; 1: with new ones. Either way
+ * they are new files: an epoll(7) must be given csigshim_fd again, and be a new one, for the old one is the parent's
+ * too).
  *
  * vfork(2), posix_spawn(3), system(3) and popen(3) run no pthread_atfork(3) handlers. After vfork(2), clone(2) or
  * _Fork(3), csigshim_reset_for_exec puts back dispositions and mask; it writes no memory. Around the others, on one

@@ -29,8 +29,9 @@ extension SignalLoop {
         /// A signal that reaches a thread which does not block it all the same is recorded by a handler, and read like any
         /// other. `.chain` and `.escalate` need a handler: ``SignalBridgeError/Code/unsupported``. A signal has one such
         /// subscriber, and no subscriber of the other kind beside it: ``SignalBridgeError/Code/inUse``. (On one loop,
-        /// several subscriptions may have it.) A subscription that ends on another thread than it was made on leaves the
-        /// signal blocked there. Do not use it with `dispatchMain()`.
+        /// several subscriptions may have it.) A subscription that ends on another thread leaves the
+        /// signal blocked in the one that made it, for good: end it on the loop. The kernel merges standard signals that
+        /// are unread, whatever `.everyDelivery` says. Do not use it with `dispatchMain()`.
         public static let signalfd = Mechanism(rawValue: Int32(CSIGSHIM_SIGNALFD))
     }
 }

@@ -120,8 +120,9 @@ import Synchronization
 /// - Not an actor without an executor of its own: it runs on the loop, or on a thread of Swift's, as it happens. What wants
 ///   one thread belongs into an actor with the loop's `unownedExecutor`.
 /// - `Task.sleep` comes back to the loop, but waits on a thread of Dispatch's, which starts some.
-/// - Not the main actor: on Linux its jobs run in `dispatchMain()`. While the main thread is in ``run()``, code that
-///   waits for the main actor (as top-level variables do) waits until it returns.
+/// - Not the main actor: on Linux its jobs run in `dispatchMain()`. While the main thread is in ``run()``, it does nothing, and
+///   a body that awaits it never ends. In top-level code a plain `Task { }` is the main actor's too, and top-level variables
+///   are: state that code on the loop changes belongs into an actor on the loop, or into the body.
 ///
 /// **Which thread.** One at a time: a second thread that is inside ``run()`` or ``drain()``, or a job that calls one of
 /// them on its own loop, is a programming error, and stops the program. Between two calls the loop may move to another
@@ -164,7 +165,10 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     ///
     /// Where somebody has closed the loop's descriptors before it sleeps, it looks every few milliseconds for jobs, and
     /// signals no longer come; it cannot know if they are closed while it sleeps.
-    @available(*, noasync, message: "it blocks the thread")
+    @available(
+        *, noasync,
+        message: "it blocks the thread; call it in a synchronous main (no `await` at its top level), or on a Thread"
+    )
     public func run() {
         serve(until: .stopped)
     }
@@ -176,7 +180,10 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     ///
     /// - Returns: what `body` returns.
     /// - Throws: what `body` throws.
-    @available(*, noasync, message: "it blocks the thread")
+    @available(
+        *, noasync,
+        message: "it blocks the thread; call it in a synchronous main (no `await` at its top level), or on a Thread"
+    )
     public func run<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) throws -> Result {
         let outcome = Lock<Swift.Result<Result, any Error>?>(nil)
         Task(executorPreference: self) { [self] in
