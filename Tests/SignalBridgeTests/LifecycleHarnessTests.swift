@@ -80,7 +80,7 @@ struct Scene: Sendable {
     ) async throws {
         // Seldom enough that hundreds at once leave time for what they wait for.
         var pause = Duration.milliseconds(1)
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(patience)
         while !condition() {
             if ContinuousClock.now > deadline {
                 try #require(Bool(false), "waited \(what); \(steps); \(lines)", sourceLocation: location)

@@ -190,7 +190,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
             let result: Swift.Result<Result, any Error>
             do { result = .success(try await body()) } catch { result = .failure(error) }
             outcome.withLock { $0 = result }
-            if queue.withLock({ $0.end(.finished) }) { csigshim_wake(bridge) }
+            if queue.withLock({ $0.end(.finished) }) { wake() }
         }
         serve(until: .finished)
         return try outcome.withLock { $0! }.get()
@@ -229,14 +229,14 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     /// Makes ``run()`` return, once the jobs that are ready now have had their turn; the one that runs now, or else the next
     /// one. What is left stays queued. From any thread, also from a job; more than once is harmless.
     public func stop() {
-        if queue.withLock({ $0.end(.stopped) }) { csigshim_wake(bridge) }
+        if queue.withLock({ $0.end(.stopped) }) { wake() }
     }
 
     /// Adds a job, for Swift's runtime. From any thread; each thread's jobs run in their order.
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         let myself = Unmanaged.passRetained(self)
-        if queue.withLock({ $0.add(job) }) { csigshim_wake(bridge) }
+        if queue.withLock({ $0.add(job) }) { wake() }
         myself.release()
     }
 
@@ -251,6 +251,13 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     }
 
     // MARK: within
+
+    /// The lock afterwards is for the thread sanitizer: what lets the loop go after this is a reference count, which it does
+    /// not see, and `deinit` looks at the queue.
+    func wake() {
+        csigshim_wake(bridge)
+        queue.withLock { _ in }
+    }
 
     var isHere: Bool { owner.load(ordering: .relaxed) == currentThread() }
 
@@ -269,7 +276,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
             owner.store(0, ordering: .releasing)
             return queue.leave(more: more)
         }
-        if left { csigshim_wake(bridge) }
+        if left { wake() }
     }
 
     /// `true`: signals are left.
