@@ -120,7 +120,7 @@ func deliver(_ signal: SignalNumber, until stop: Shared<Bool>) async {
     await onThread {
         while !stop.now {
             raise(signal.rawValue)
-            if underThreadSanitizer { usleep(200) }  // it makes readers slower than this is
+            if underThreadSanitizer || underAddressSanitizer { usleep(200) }  // they make readers slower than this is
         }
     }
 }
