@@ -99,6 +99,7 @@ for mechanism in handler signalfd; do
     start background $mechanism
     over main
     check "goes into the background" [ "$status" = 0 ]
+    rm "$work/main.status" # the parent's: what follows waits for what the daemon says
     says '^in the background'
     main=$(sed -n 's/.*background: pid //p' "$work/main.output")
     children="$children $main" # nobody's child now: what it says tells when it is over

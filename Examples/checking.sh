@@ -42,7 +42,7 @@ background() {
     rm -f "$work/$key".*
     {
         (not_ignored sh -c 'echo $$ >"$0.new" && mv "$0.new" "$0.pid"; exec "$@"' "$work/$key" "$@") \
-            >"$work/$key.output" 2>&1 <"${input:-/dev/null}"
+            >>"$work/$key.output" 2>&1 <"${input:-/dev/null}"
         echo $? >"$work/$key.status.new" && mv "$work/$key.status.new" "$work/$key.status"
     } 2>/dev/null &
     within test -f "$work/$key.pid"

@@ -85,8 +85,8 @@ import Testing
                 limit()
                 let waiter = try SignalWaiter(.sigterm, .sighup)
                 await onThread {
-                    kill(getpid(), SIGTERM)
-                    kill(getpid(), SIGHUP)
+                    raise(SIGTERM)  // to this thread: recorded when it returns
+                    raise(SIGHUP)
                     _ = waiter.next(timeout: .zero)  // brings both into the mailbox
                     #expect(
                         forked {
@@ -104,8 +104,8 @@ import Testing
                 limit()
                 let waiter = try SignalWaiter(.sighup, .sigterm, options: .escalate(.sigterm, unread: 2))
                 await onThread {
-                    kill(getpid(), SIGHUP)
-                    kill(getpid(), SIGTERM)
+                    raise(SIGHUP)  // to this thread: recorded when it returns
+                    raise(SIGTERM)
                     _ = waiter.next(timeout: .zero)  // SIGTERM is in the mailbox, one of two
                     let result = forked {
                         guard (try? waiter.resumeAfterFork()) != nil else { return 1 }
@@ -131,8 +131,8 @@ import Testing
                 limit()
                 let waiter = try SignalWaiter(.sighup, .sigusr1)
                 await onThread {
-                    kill(getpid(), SIGHUP)
-                    kill(getpid(), SIGUSR1)
+                    raise(SIGHUP)  // to this thread: recorded when it returns
+                    raise(SIGUSR1)
                     #expect(waiter.next()?.signal == .sighup)
                     #expect((try? waiter.resumeAfterFork()) == false)
                     #expect(waiter.next(timeout: .zero)?.signal == .sigusr1)
