@@ -3,7 +3,7 @@
 #   make demo      a daemon in a process of its own gets signals from another one, and says from whom
 #   make test      every test: Swift, C, C++, the documentation's examples, a package that uses this one
 #   make examples  builds the examples, runs each as a process of its own, signals it, and checks what it prints; fetches
-#                  SwiftNIO, swift-log and swift-service-lifecycle, and wants libevent, libuv and libsystemd
+#                  SwiftNIO, swift-log and swift-service-lifecycle, and wants libevent, libuv, libsystemd, mosquitto
 #
 #   make install   the C target alone as an ordinary library, with cc and make: PREFIX, DESTDIR, … (library/library.mk)
 #

@@ -81,7 +81,7 @@ void csigshim__keep_pending(int signo)
 {
     for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++) {
         struct csigshim_bridge *bridge = &csigshim__bridges[i];
-        if (csigshim__is_queued(bridge) && (atomic_load(&bridge->subscriptions[signo].flags) & CSIGSHIM__ACTIVE))
+        if (atomic_load(&bridge->subscriptions[signo].flags) & CSIGSHIM__ACTIVE)
             csigshim__queue_empty(bridge, signo);
     }
 }
@@ -97,25 +97,29 @@ bool csigshim__is_taken(const struct csigshim_bridge *bridge, int signo)
     return false;
 }
 
-static void remove_locked(struct csigshim_bridge *bridge, int signo, sigset_t *mask)
+/* The disposition is as it would be without this subscription, and no handler records for that any more. */
+static void withdraw(struct csigshim_bridge *bridge, int signo)
 {
     struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
-    struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
     const unsigned flags = atomic_load(&subscription->flags);
     bool others = false;
     for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++)
         others |= &csigshim__bridges[i] != bridge &&
                   (atomic_load(&csigshim__bridges[i].subscriptions[signo].flags) & CSIGSHIM__ACTIVE);
-    if (csigshim__is_queued(bridge))
-        csigshim__queue_remove(bridge, signo);
-    const bool restored = !others && disposition->installed && csigshim__restore(signo);
+    const bool restored = !others && csigshim__dispositions[signo].installed && csigshim__restore(signo);
     atomic_store(&subscription->flags, 0);
     wait_until_empty(subscription);
     if (others && (flags & CSIGSHIM_CHAIN))
         (void)csigshim__install(signo); /* SA_RESTART may have been off for this one's sake */
-    struct csigshim__action *previous = atomic_load(&disposition->previous);
-    if (restored && previous->below != NULL) /* he is in the kernel again, and calls ours for what was below */
-        atomic_store(&disposition->previous, previous->below);
+    if (restored)
+        csigshim__step_down(signo);
+}
+
+static void remove_locked(struct csigshim_bridge *bridge, int signo, sigset_t *mask)
+{
+    const unsigned flags = atomic_load(&bridge->subscriptions[signo].flags);
+    csigshim__queue_remove(bridge, signo);
+    withdraw(bridge, signo);
     if (csigshim__is_queued(bridge) && (flags & CSIGSHIM__ACTIVE))
         csigshim__unblock(signo, mask);
 }
@@ -130,8 +134,7 @@ int csigshim_close(csigshim_bridge *bridge)
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
         if (atomic_load(&bridge->subscriptions[signo].flags) != 0)
             remove_locked(bridge, signo, csigshim__mask(&guard));
-    if (csigshim__is_queued(bridge))
-        csigshim__close_queue(bridge);
+    csigshim__close_queue(bridge);
     csigshim__close_bell(bridge);
     csigshim__discard(bridge);
     atomic_store(&bridge->inherited, false);
@@ -180,7 +183,7 @@ int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags)
         errno = ENOTSUP;
     } else if (csigshim__is_taken(bridge, signo)) {
         errno = EBUSY;
-    } else if (!csigshim__bell_intact(bridge) || (csigshim__is_queued(bridge) && !csigshim__queue_intact(bridge))) {
+    } else if (!csigshim__bell_intact(bridge) || !csigshim__queue_intact(bridge)) {
         errno = EBADF;
     } else if ((flags & CSIGSHIM_KEEP_IGNORED) && ignored_underneath(signo)) {
         result = 1;
@@ -190,15 +193,13 @@ int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags)
         atomic_fetch_add(&subscription->epoch, 1);
         atomic_store(&subscription->flags, CSIGSHIM__ACTIVE | (flags & CSIGSHIM_CHAIN));
         atomic_fetch_add(&csigshim__additions, 1);
-        result = csigshim__install(signo);
-        if (result == 0 && csigshim__is_queued(bridge))
-            result = csigshim__queue_add(bridge, signo);
-        if (result == 0 && csigshim__is_queued(bridge)) {
-            csigshim__block(signo, csigshim__mask(&guard));
-        } else if (result != 0) {
+        result = csigshim__install(signo) == 0 ? csigshim__queue_add(bridge, signo) : -1;
+        if (result != 0) {
             const int saved_errno = errno;
-            remove_locked(bridge, signo, csigshim__mask(&guard));
+            withdraw(bridge, signo);
             errno = saved_errno;
+        } else if (csigshim__is_queued(bridge)) {
+            csigshim__block(signo, csigshim__mask(&guard));
         }
     }
     csigshim__leave(&guard);

@@ -154,6 +154,14 @@ bool csigshim__restore(int signo)
     return sigaction(signo, &under, NULL) == 0;
 }
 
+void csigshim__step_down(int signo)
+{
+    struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
+    struct csigshim__action *const below = atomic_load(&disposition->previous)->below;
+    if (below != NULL)
+        atomic_store(&disposition->previous, below);
+}
+
 void csigshim__lend(int signo)
 {
     struct csigshim__disposition *disposition = &csigshim__dispositions[signo];

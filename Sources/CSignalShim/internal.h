@@ -151,6 +151,8 @@ void csigshim__make_dormant(struct csigshim_bridge *bridge);
 /* disposition.c; all locked */
 int csigshim__install(int signo);
 bool csigshim__restore(int signo); /* false: somebody is on top of ours */
+void csigshim__step_down(
+    int signo); /* after ours was taken out: whom it put back may call ours for what was below him */
 bool csigshim__wanted(int signo);
 void csigshim__lend(int signo); /* puts SIG_IGN back, if that is underneath */
 void csigshim__take_back(int signo);
@@ -162,7 +164,7 @@ void csigshim__close_bell(struct csigshim_bridge *bridge);
 int csigshim__renew_bell(struct csigshim_bridge *bridge); /* 1: with new numbers */
 int csigshim__above_standard(int fd);                     /* the same file by a number of 3 or higher */
 
-/* signalfd.c: the bridge's part of the kernel's queue; all locked */
+/* signalfd.c: the bridge's part of the kernel's queue, if it has one; all locked */
 int csigshim__open_queue(struct csigshim_bridge *bridge); /* after the bell */
 void csigshim__close_queue(struct csigshim_bridge *bridge);
 int csigshim__renew_queue(struct csigshim_bridge *bridge); /* and the bell; 1: with new numbers */

@@ -75,13 +75,12 @@ enum { CSIGSHIM__FOREIGN_FLAGS = 0 };
 #endif
 
 /* Sends signo to the calling thread. By hand on Linux, because some C libraries cache the numbers that a vforked
- * child must not trust. */
+ * child must not trust; and a realtime signal, where the queue is full, by kill(2), which needs no place in it. */
 #if defined(__linux__)
 static inline void csigshim__raise(int signo)
 {
     if (syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), signo) != 0)
-        (void)syscall(SYS_kill, getpid(),
-                      signo); /* a realtime one, with the queue full: kill(2) needs no place in it */
+        (void)syscall(SYS_kill, getpid(), signo);
 }
 #else
 static inline void csigshim__raise(int signo)

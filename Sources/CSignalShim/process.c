@@ -69,12 +69,9 @@ static void after_fork_in_parent(void)
 /* Dispositions and mask as if there had never been a bridge: what this child execs, and what it does before that. */
 static void leave_no_trace(void)
 {
-    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
-        struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
-        struct csigshim__action *const previous = atomic_load(&disposition->previous);
-        if (csigshim__put_back(signo) == 1 && previous->below != NULL) /* he calls ours for what was below */
-            atomic_store(&disposition->previous, previous->below);
-    }
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+        if (csigshim__put_back(signo) == 1)
+            csigshim__step_down(signo);
     csigshim__unblock_blocked(&forking_guard.mask);
     csigshim__forget_masks();
 }
@@ -202,9 +199,8 @@ static int revive(struct csigshim_bridge *bridge, int signo, sigset_t *mask)
     atomic_fetch_add(&csigshim__additions, 1);
     if (csigshim__install(signo) != 0)
         return -1;
-    if (!csigshim__is_queued(bridge))
-        return 0;
-    csigshim__block(signo, mask);
+    if (csigshim__is_queued(bridge))
+        csigshim__block(signo, mask);
     return csigshim__queue_add(bridge, signo);
 }
 
@@ -216,8 +212,8 @@ static void give_up(struct csigshim_bridge *bridge, sigset_t *mask)
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
         if (!(atomic_load(&bridge->subscriptions[signo].flags) & CSIGSHIM__DORMANT))
             continue;
-        if (csigshim__dispositions[signo].installed && !csigshim__wanted(signo))
-            (void)csigshim__restore(signo);
+        if (csigshim__dispositions[signo].installed && !csigshim__wanted(signo) && csigshim__restore(signo))
+            csigshim__step_down(signo);
         if (csigshim__is_queued(bridge))
             csigshim__unblock(signo, mask);
     }
@@ -239,7 +235,7 @@ int csigshim_after_fork(csigshim_bridge *bridge)
             result = -1;
             goto out;
         }
-    result = csigshim__is_queued(bridge) ? csigshim__renew_queue(bridge) : csigshim__renew_bell(bridge);
+    result = csigshim__renew_queue(bridge);
     if (result < 0)
         goto out;
     csigshim__discard(bridge); /* what came before the fork is the parent's */

@@ -109,10 +109,9 @@ ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t ca
         return csigshim__whose() == CSIGSHIM__BORROWED ? 0 : -1;
     size_t count = 0;
     bool intact = true;
-    const bool queued = csigshim__is_queued(bridge);
     if (!atomic_load(&bridge->inherited)) {
         count = pop_both(bridge, events, capacity);
-        if (queued && count < capacity && (intact = csigshim__queue_intact(bridge)))
+        if (count < capacity && (intact = csigshim__queue_intact(bridge)))
             count += csigshim__queue_read(bridge, events + count, capacity - count);
         if (intact && count < capacity) {
             intact = silence(bridge);
@@ -156,7 +155,7 @@ static int check_bell(csigshim_bridge *bridge)
         errno = EPERM;
         return -1;
     }
-    if (csigshim__bell_intact(bridge) && (!csigshim__is_queued(bridge) || csigshim__queue_intact(bridge)))
+    if (csigshim__bell_intact(bridge) && csigshim__queue_intact(bridge))
         return 0;
     errno = EBADF;
     return -1;

@@ -34,7 +34,8 @@ static bool has(const struct csigshim_bridge *bridge, int fd)
 
 bool csigshim__queue_intact(const struct csigshim_bridge *bridge)
 {
-    return csigshim__end_intact(&bridge->read_end) && has(bridge, bridge->read_end.fd) && has(bridge, bridge->queue.fd);
+    return !csigshim__is_queued(bridge) || (csigshim__end_intact(&bridge->read_end) &&
+                                            has(bridge, bridge->read_end.fd) && has(bridge, bridge->queue.fd));
 }
 
 static void close_both(const struct csigshim__queue *queue)
@@ -79,12 +80,14 @@ int csigshim__open_queue(struct csigshim_bridge *bridge)
 
 void csigshim__close_queue(struct csigshim_bridge *bridge)
 {
-    if (csigshim__queue_intact(bridge))
+    if (csigshim__is_queued(bridge) && csigshim__queue_intact(bridge))
         close_both(&bridge->queue);
 }
 
 int csigshim__renew_queue(struct csigshim_bridge *bridge)
 {
+    if (!csigshim__is_queued(bridge))
+        return csigshim__renew_bell(bridge);
     const struct csigshim__queue old = bridge->queue;
     const bool intact = csigshim__queue_intact(bridge);
     struct csigshim__queue fresh;
@@ -113,6 +116,8 @@ static int take(struct csigshim_bridge *bridge, const sigset_t *signals)
 
 int csigshim__queue_add(struct csigshim_bridge *bridge, int signo)
 {
+    if (!csigshim__is_queued(bridge))
+        return 0;
     sigaddset(&bridge->queue.signals, signo);
     if (take(bridge, &bridge->queue.signals) == 0)
         return 0;
@@ -157,6 +162,8 @@ int csigshim__queue_capacity(void)
 size_t csigshim__queue_read(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity)
 {
     size_t count = 0, more;
+    if (!csigshim__is_queued(bridge))
+        return 0;
     do {
         more = take_some(bridge, events + count, capacity - count);
         count += more;
@@ -171,6 +178,8 @@ void csigshim__queue_empty(struct csigshim_bridge *bridge, int signo)
     siginfo_t info;
     csigshim_event event;
     const struct timespec at_once = {0, 0};
+    if (!csigshim__is_queued(bridge))
+        return;
     const bool intact = csigshim__bell_intact(bridge);
     size_t left = (size_t)csigshim__queue_capacity() + CSIGSHIM__NSIG; /* what it holds; not a whole flood */
     sigemptyset(&only);
@@ -185,6 +194,8 @@ void csigshim__queue_empty(struct csigshim_bridge *bridge, int signo)
 
 void csigshim__queue_remove(struct csigshim_bridge *bridge, int signo)
 {
+    if (!csigshim__is_queued(bridge))
+        return;
     sigdelset(&bridge->queue.signals, signo);
     if (atomic_load(&bridge->inherited)) /* it is the parent's */
         return;
@@ -206,7 +217,7 @@ int csigshim__open_queue(struct csigshim_bridge *bridge)
     return -1;
 }
 
-/* There is no bridge of this kind on this system, and none of these is ever called. */
+/* No bridge of this kind is on this system. */
 void csigshim__close_queue(struct csigshim_bridge *bridge)
 {
     (void)bridge;

@@ -321,6 +321,16 @@ static inline void *shared(size_t size)
     return memory;
 }
 
+/* A handler over what is there, as others install theirs. */
+static inline void put_on_top(int signo, void (*handler)(int, siginfo_t *, void *), struct sigaction *saved)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = handler;
+    action.sa_flags = SA_SIGINFO | SA_RESTART;
+    CHECK(sigaction(signo, &action, saved) == 0);
+}
+
 static inline void install(int signo, void (*handler)(int), int flags)
 {
     struct sigaction action;

@@ -30,15 +30,6 @@ static void third(int signo, siginfo_t *info, void *context)
     call(&saved_by_third, signo, info, context);
 }
 
-static void put_on_top(int signo, void (*handler)(int, siginfo_t *, void *), struct sigaction *saved)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_sigaction = handler;
-    action.sa_flags = SA_SIGINFO | SA_RESTART;
-    CHECK(sigaction(signo, &action, saved) == 0);
-}
-
 static bool installed(int signo, void (*handler)(int, siginfo_t *, void *))
 {
     struct sigaction now;

@@ -271,24 +271,15 @@ static void g_handler(int signo, siginfo_t *info, void *context)
     g_saved.sa_sigaction(signo, info, context);
 }
 
-static void put(void (*handler)(int, siginfo_t *, void *), struct sigaction *saved)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_sigaction = handler;
-    action.sa_flags = SA_SIGINFO;
-    CHECK(sigaction(SIGUSR1, &action, saved) == 0);
-}
-
 /* P, ours, F, re-armed, G: what each of them saved must go on being called after ours has gone. */
 TEST(pass_through_keeps_every_handler_that_it_was_armed_over)
 {
     HANDLER_ONLY("chaining");
-    put(p_handler, NULL);
+    put_on_top(SIGUSR1, p_handler, NULL);
     csigshim_bridge *bridge = opened_on(SIGUSR1, CSIGSHIM_CHAIN);
-    put(f_handler, &f_saved);
+    put_on_top(SIGUSR1, f_handler, &f_saved);
     CHECK(csigshim_rearm(SIGUSR1) == 0);
-    put(g_handler, &g_saved);
+    put_on_top(SIGUSR1, g_handler, &g_saved);
     raise(SIGUSR1);
     CHECK(strcmp(ran, "GFP") == 0);
     CHECK(csigshim_remove(bridge, SIGUSR1) == 0);

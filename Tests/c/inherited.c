@@ -23,15 +23,6 @@ static void top(int signo, siginfo_t *info, void *context)
     saved_by_top.sa_sigaction(signo, info, context);
 }
 
-static void put_on_top(void (*handler)(int, siginfo_t *, void *), struct sigaction *saved)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_sigaction = handler;
-    action.sa_flags = SA_SIGINFO;
-    CHECK(sigaction(SIGUSR1, &action, saved) == 0);
-}
-
 static void expect_three_more(int on_top)
 {
     bottom_calls = middle_calls = top_calls = 0;
@@ -47,11 +38,11 @@ TEST(forked_child_of_a_displaced_bridge_runs_every_handler)
         SKIP("the thread sanitizer runs handlers late, on its own terms");
     install(SIGUSR1, bottom, 0);
     csigshim_bridge *bridge = opened_on(SIGUSR1, CSIGSHIM_CHAIN);
-    put_on_top(middle, &saved_by_middle);
+    put_on_top(SIGUSR1, middle, &saved_by_middle);
     CHECK(csigshim_rearm(SIGUSR1) == 0);
     for (int displaced = 0; displaced < 2; displaced++) {
         if (displaced)
-            put_on_top(top, &saved_by_top);
+            put_on_top(SIGUSR1, top, &saved_by_top);
         const pid_t child = fork();
         if (child == 0) {
             expect_three_more(3 * displaced);
@@ -73,7 +64,7 @@ TEST(cloned_child_of_a_rearmed_bridge_runs_every_handler)
         SKIP("the thread sanitizer runs handlers late, on its own terms");
     install(SIGUSR1, bottom, 0);
     opened_on(SIGUSR1, CSIGSHIM_CHAIN);
-    put_on_top(middle, &saved_by_middle);
+    put_on_top(SIGUSR1, middle, &saved_by_middle);
     CHECK(csigshim_rearm(SIGUSR1) == 0);
     const pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); /* runs no atfork handlers */
     if (child == 0) {

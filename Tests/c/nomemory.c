@@ -1,4 +1,4 @@
-/* csigshim_after_fork runs out of memory half-way: nothing of it stays, and it can be tried again. */
+/* Out of memory half-way: nothing of it stays, and it can be tried again. */
 #include "check.h"
 
 static int calls_that_work = -1; /* -1: all do */
@@ -50,4 +50,24 @@ TEST(after_fork_that_fails_changes_nothing)
         _exit(0);
     }
     CHECK(exited(child, 0));
+}
+
+TEST(add_that_fails_takes_nothing_that_the_host_has_pending)
+{
+#if defined(SANITIZED)
+    SKIP("the sanitizers have a calloc of their own");
+#endif
+    csigshim_bridge *bridge = opened();
+    sigset_t one, pending;
+    sigemptyset(&one);
+    sigaddset(&one, SIGTERM);
+    CHECK(pthread_sigmask(SIG_BLOCK, &one, NULL) == 0 && kill(getpid(), SIGTERM) == 0);
+    calls_that_work = 0;
+    FAILS(csigshim_add(bridge, SIGTERM, 0), ENOMEM);
+    calls_that_work = -1;
+    CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGTERM) && is_blocked(SIGTERM));
+    CHECK(csigshim_disposition(SIGTERM) == CSIGSHIM_DEFAULT);
+    CHECK(csigshim_add(bridge, SIGTERM, 0) == 0);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &one, NULL) == 0);
+    collect(bridge, SIGTERM, 1);
 }
