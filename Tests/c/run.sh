@@ -61,48 +61,59 @@ for source in "$library"/*.c; do
     objects="$objects $object"
 done
 
-: >"$work/results"
 wanted=" $* "
-mechanisms=handler
-[ "$(uname -s)" != Linux ] || mechanisms="handler signalfd"
-mechanisms=${CSIGSHIM_MECHANISM:-$mechanisms}
-run() {
-    for mechanism in $mechanisms; do
-        CSIGSHIM_MECHANISM=$mechanism "$@" >"$work/output" 2>&1
-        status=$?
-        grep -v '^[0-9]* passed, [0-9]* failed$' "$work/output"
-        cat "$work/output" >>"$work/results"
-        if [ $status -ne 0 ] && ! grep -q '^FAIL ' "$work/output"; then
-            echo "FAIL $(basename "$1") ($mechanism: exit $status)" | tee -a "$work/results"
-        fi
-    done
-}
-
+is_wanted() { [ "$wanted" = "  " ] || case $wanted in *" $1 "*) ;; *) false ;; esac }
+built=
 for source in "$here"/*.c; do
     name=$(basename "$source" .c)
-    [ "$wanted" = "  " ] || case $wanted in *" $name "*) ;; *) continue ;; esac
+    is_wanted "$name" || continue
     # shellcheck disable=SC2086
     if quietly "$compiler" $flags -I"$library/include" "$source" $objects $link -o "$work/$name"; then
-        echo "# $name"
-        run "$work/$name"
+        built="$built $name"
     else
         echo "FAIL $name (does not compile)" | tee -a "$work/results"
     fi
 done
-
-if [ "$wanted" = "  " ] || [ "$wanted" = " consumer " ]; then
+if is_wanted consumer; then
     sanitize=${sanitizer:+-fsanitize=$sanitizer}
     # shellcheck disable=SC2086
     if quietly "$cxx" -std=c++17 -Wall -Wextra -Wpedantic -Werror -pthread $sanitize -I"$library/include" \
         "$here/consumer.cpp" $objects $link -o "$work/consumer"; then
-        echo "# consumer"
-        run "$work/consumer"
+        built="$built consumer"
     else
         echo "FAIL consumer (does not compile)" | tee -a "$work/results"
     fi
 fi
 
-passed=$(grep -c '^ok ' "$work/results")
-failed=$(grep -c '^FAIL ' "$work/results")
+# Both mechanisms at once: most of the time, tests wait.
+mechanisms=handler
+[ "$(uname -s)" != Linux ] || mechanisms="handler signalfd"
+lanes=
+trap 'kill $lanes 2>/dev/null; rm -rf "$work"' EXIT
+lane() { # lane MECHANISM
+    program=
+    trap 'kill $program 2>/dev/null; exit 1' TERM
+    for name in $built; do
+        CSIGSHIM_MECHANISM=$1 "$work/$name" >"$work/output.$1" 2>&1 &
+        program=$!
+        wait $program
+        status=$?
+        { echo "# $name"; grep -v '^[0-9]* passed, [0-9]* failed$' "$work/output.$1"; } >"$work/shown.$1"
+        if [ $status -ne 0 ] && ! grep -q '^FAIL ' "$work/shown.$1"; then
+            echo "FAIL $name ($1: exit $status)" >>"$work/shown.$1"
+        fi
+        cat "$work/shown.$1"
+        cat "$work/shown.$1" >>"$work/results.$1"
+    done
+}
+for mechanism in ${CSIGSHIM_MECHANISM:-$mechanisms}; do
+    lane "$mechanism" &
+    lanes="$lanes $!"
+done
+wait
+lanes=
+
+passed=$(cat "$work"/results* | grep -c '^ok ')
+failed=$(cat "$work"/results* | grep -c '^FAIL ')
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
