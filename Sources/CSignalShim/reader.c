@@ -119,6 +119,8 @@ ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t ca
             if (something_left(bridge) && csigshim__end_intact(&bridge->write_end))
                 csigshim__ring(bridge);
         }
+        if (intact && count == 0) /* without the other end nothing rings any more */
+            intact = csigshim__end_intact(&bridge->write_end);
     }
     for (size_t i = 0; i < count; i++)
         hand_out(bridge, &events[i]);

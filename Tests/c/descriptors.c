@@ -185,6 +185,24 @@ TEST(write_end_taken_by_a_file)
     one_end(false, true);
 }
 
+/* Whichever end of the pipe is closed, a read that finds nothing says so: a host that polls would spin on POLLHUP. */
+TEST(read_tells_of_either_end)
+{
+    for (int access = O_RDONLY; access <= O_WRONLY; access++) {
+        struct stat status;
+        csigshim_event event;
+        close_all();
+        csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+        CHECK(kill(getpid(), SIGUSR1) == 0 && csigshim_remove(bridge, SIGUSR1) == 0);
+        for (int fd = 3; fd < 64; fd++)
+            if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) && (fcntl(fd, F_GETFL) & O_ACCMODE) == access)
+                CHECK(close(fd) == 0);
+        CHECK(csigshim_read(bridge, &event, 1) == 1 && event.signo == SIGUSR1);
+        FAILS(csigshim_read(bridge, &event, 1), EBADF);
+        CHECK(csigshim_close(bridge) == 0);
+    }
+}
+
 /* Another pipe at our numbers is not ours either. */
 TEST(another_pipe_at_our_numbers)
 {
