@@ -178,7 +178,8 @@ size_t csigshim__queue_read(struct csigshim_bridge *bridge, csigshim_event *even
 /* masks.c; all locked */
 void csigshim__block(int signo, sigset_t *mask);
 void csigshim__unblock(int signo, sigset_t *mask);
-void csigshim__forget_masks(void); /* in a forked child */
+void csigshim__unblock_for_children(sigset_t *mask); /* the calling thread's: what bridges blocked, not the host */
+void csigshim__forget_masks(void);                   /* in a forked child */
 
 /* bridge.c */
 bool csigshim__is_taken(const struct csigshim_bridge *bridge, int signo); /* by one that cannot share it; locked */

@@ -2,9 +2,11 @@
  *
  * `add` blocks in the calling thread, and only that thread can unblock: so each thread remembers what it blocked for a
  * bridge. Threads that were made meanwhile have inherited the block, and keep it: so that a bridge once blocked a
- * signal is remembered for ever, for their children. A child should have none of it; fork sees to that by itself
- * (process.c), and around posix_spawn(3), which runs no atfork handlers, the calling thread lays it down for a moment.
- * A signal that comes to it meanwhile is recorded by the handler under every bridge.
+ * signal is remembered for ever, for their children. Where `remove` has unblocked it, a block that is found later is
+ * the host's own, in this thread. (csigshim_reset_for_exec, which may be anywhere, does not look at that.) A child
+ * should have none of it; fork sees to that by itself (process.c), and around posix_spawn(3), which runs no atfork
+ * handlers, the calling thread lays it down for a moment. A signal that comes to it meanwhile is recorded by the
+ * handler under every bridge.
  *
  * What was ignored when a bridge got it cannot be given to a spawned child but by ignoring it here as well. That is
  * done on request alone, for as long as anybody is spawning.
@@ -14,6 +16,7 @@
 static sigset_t original; /* the mask that the process had when this code was loaded */
 static unsigned spawning; /* locked: threads that spawn with CSIGSHIM_SPAWN_IGNORED */
 static _Thread_local bool blocked_here[CSIGSHIM__NSIG];
+static _Thread_local bool unblocked_here[CSIGSHIM__NSIG]; /* since then none but the host can have blocked it */
 
 struct spawn {
     sigset_t before;
@@ -30,18 +33,28 @@ __attribute__((constructor)) static void remember_mask(void)
 void csigshim__block(int signo, sigset_t *mask)
 {
     _Atomic bool *blocked = &csigshim__dispositions[signo].blocked;
-    if (sigismember(mask, signo) && !blocked_here[signo] && !atomic_load(blocked))
+    if (sigismember(mask, signo) && !blocked_here[signo] && (unblocked_here[signo] || !atomic_load(blocked)))
         return; /* the host did that */
     sigaddset(mask, signo);
     blocked_here[signo] = true;
+    unblocked_here[signo] = false;
     atomic_store(blocked, true);
 }
 
 void csigshim__unblock(int signo, sigset_t *mask)
 {
-    if (blocked_here[signo])
+    if (blocked_here[signo]) {
         sigdelset(mask, signo);
+        unblocked_here[signo] = true;
+    }
     blocked_here[signo] = false;
+}
+
+void csigshim__unblock_for_children(sigset_t *mask)
+{
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+        if (atomic_load(&csigshim__dispositions[signo].blocked) && !unblocked_here[signo])
+            sigdelset(mask, signo);
 }
 
 void csigshim__forget_masks(void)
@@ -73,7 +86,7 @@ int csigshim_spawn_begin(csigshim_spawn *spawn, unsigned flags)
     if (flags & CSIGSHIM_SPAWN_ORIGINAL)
         *mask = original;
     else
-        csigshim__unblock_blocked(mask);
+        csigshim__unblock_for_children(mask);
     csigshim__leave(&guard);
     return 0;
 }

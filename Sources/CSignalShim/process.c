@@ -72,7 +72,7 @@ static void leave_no_trace(void)
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
         if (csigshim__put_back(signo) == 1)
             csigshim__step_down(signo);
-    csigshim__unblock_blocked(&forking_guard.mask);
+    csigshim__unblock_for_children(&forking_guard.mask);
     csigshim__forget_masks();
 }
 

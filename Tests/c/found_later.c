@@ -151,6 +151,22 @@ TEST(fork_keeps_what_the_host_blocks)
     CHECK(is_blocked(SIGUSR2) && (UNDER_TSAN || (is_blocked(SIGBUS) && is_blocked(SIGSYS))));
 }
 
+/* What a bridge once blocked, and the host blocks by itself later, is the host's. */
+TEST(blocked_by_the_host_after_remove)
+{
+    csigshim_spawn scope;
+    bridge = opened_on(SIGTERM, 0);
+    CHECK(csigshim_remove(bridge, SIGTERM) == 0 && !is_blocked(SIGTERM));
+    change_mask(SIG_BLOCK, SIGTERM);
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(!is_blocked(SIGTERM));
+    CHECK(exited(child, 0));
+    CHECK(csigshim_spawn_begin(&scope, 0) == 0 && is_blocked(SIGTERM) && csigshim_spawn_end(&scope) == 0);
+    CHECK(csigshim_add(bridge, SIGTERM, 0) == 0);
+    CHECK(csigshim_remove(bridge, SIGTERM) == 0 && is_blocked(SIGTERM));
+}
+
 #if defined(__linux__)
 #include <sys/epoll.h>
 
