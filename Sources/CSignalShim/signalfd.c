@@ -24,7 +24,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
+#include <sys/syscall.h>
 
 static bool has(const struct csigshim_bridge *bridge, int fd)
 {
@@ -171,20 +171,26 @@ size_t csigshim__queue_read(struct csigshim_bridge *bridge, csigshim_event *even
     return count;
 }
 
+/* One that is pending; false: none is. glibc's sigtimedwait would say SI_USER for SI_TKILL. */
+static bool take_pending(int signo, siginfo_t *info)
+{
+    sigset_t only;
+    const long long at_once[2] = {0, 0}; /* a timespec, of whichever kind */
+    sigemptyset(&only);
+    sigaddset(&only, signo);
+    return syscall(SYS_rt_sigtimedwait, &only, info, at_once, (size_t)(CSIGSHIM__NSIG + 6) / 8) == signo;
+}
+
 /* By sigtimedwait(2), so also where the host has closed the descriptors. Every signal is blocked here. */
 void csigshim__queue_empty(struct csigshim_bridge *bridge, int signo)
 {
-    sigset_t only;
     siginfo_t info;
     csigshim_event event;
-    const struct timespec at_once = {0, 0};
     if (!csigshim__is_queued(bridge))
         return;
     const bool intact = csigshim__bell_intact(bridge);
     size_t left = (size_t)csigshim__queue_capacity() + CSIGSHIM__NSIG; /* what it holds; not a whole flood */
-    sigemptyset(&only);
-    sigaddset(&only, signo);
-    for (; left > 0 && sigtimedwait(&only, &info, &at_once) == signo; left--) {
+    for (; left > 0 && take_pending(signo, &info); left--) {
         csigshim__describe(&event, signo, &info);
         csigshim__keep(bridge, &event);
         if (intact)

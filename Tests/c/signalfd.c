@@ -176,6 +176,17 @@ TEST(pending_at_remove_stays_readable)
     CHECK(csigshim_wait(bridge, 0) == 0);
 }
 
+/* Whether read or kept by `remove`, an event says of its signal what the kernel said. */
+TEST(pending_at_remove_keeps_its_code)
+{
+    SIGNALFD();
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    CHECK(raise(SIGUSR1) == 0 && next_event(bridge).code == SI_TKILL);
+    CHECK(raise(SIGUSR1) == 0 && csigshim_remove(bridge, SIGUSR1) == 0);
+    const csigshim_event event = next_event(bridge);
+    CHECK(event.code == SI_TKILL && event.pid == getpid() && event.uid == getuid());
+}
+
 /* With the thread's own masks in play: what was blocked by the host before must not be lost, nor be read later. */
 TEST(close_discards_what_is_pending)
 {
