@@ -33,9 +33,12 @@ int csigshim__open_bell(struct csigshim_bridge *bridge)
         return -1;
     ends[0] = csigshim__above_standard(ends[0]);
     ends[1] = csigshim__above_standard(ends[1]);
-    if (ends[0] >= 0 && ends[1] >= 0 && remember(&bridge->read_end, ends[0]) == 0 &&
-        remember(&bridge->write_end, ends[1]) == 0)
+    struct csigshim__end read_end, write_end;
+    if (ends[0] >= 0 && ends[1] >= 0 && remember(&read_end, ends[0]) == 0 && remember(&write_end, ends[1]) == 0) {
+        bridge->read_end = read_end;
+        bridge->write_end = write_end;
         return 0;
+    }
     const int saved_errno = errno;
     for (int i = 0; i < 2; i++)
         if (ends[i] >= 0)
@@ -52,8 +55,10 @@ static void close_end(const struct csigshim__end *end)
 
 void csigshim__close_bell(struct csigshim_bridge *bridge)
 {
+    const int saved_errno = errno;
     close_end(&bridge->write_end);
     close_end(&bridge->read_end);
+    errno = saved_errno;
 }
 
 /* In a forked child: a pipe of its own in place of the one that it shares with its parent. */

@@ -204,8 +204,8 @@ static int revive(struct csigshim_bridge *bridge, int signo, sigset_t *mask)
     return csigshim__queue_add(bridge, signo);
 }
 
-/* As before csigshim_after_fork, so that it can be tried again. */
-static void give_up(struct csigshim_bridge *bridge, sigset_t *mask)
+/* As before csigshim_after_fork, so that it can be tried again: who was not told of new numbers does not have them. */
+static void give_up(struct csigshim_bridge *bridge, sigset_t *mask, bool new_numbers)
 {
     const int saved_errno = errno;
     csigshim__make_dormant(bridge);
@@ -216,6 +216,10 @@ static void give_up(struct csigshim_bridge *bridge, sigset_t *mask)
             csigshim__step_down(signo);
         if (csigshim__is_queued(bridge))
             csigshim__unblock(signo, mask);
+    }
+    if (new_numbers) {
+        csigshim__close_queue(bridge);
+        csigshim__close_bell(bridge);
     }
     errno = saved_errno;
 }
@@ -235,7 +239,7 @@ int csigshim_after_fork(csigshim_bridge *bridge)
             result = -1;
             goto out;
         }
-    result = csigshim__renew_queue(bridge);
+    const int renewed = result = csigshim__renew_queue(bridge);
     if (result < 0)
         goto out;
     csigshim__discard(bridge); /* what came before the fork is the parent's */
@@ -244,7 +248,7 @@ int csigshim_after_fork(csigshim_bridge *bridge)
             revive(bridge, signo, csigshim__mask(&guard)) != 0)
             result = -1;
     if (result < 0)
-        give_up(bridge, csigshim__mask(&guard));
+        give_up(bridge, csigshim__mask(&guard), renewed == 1);
     else
         atomic_store(&bridge->inherited, false);
 out:

@@ -105,8 +105,14 @@ int csigshim__renew_queue(struct csigshim_bridge *bridge)
         close_both(&fresh);
     } else {
         result = 1;
+        if (intact)
+            close_both(&old);
     }
-    return watch(bridge) == 0 ? result : -1;
+    if (watch(bridge) == 0)
+        return result;
+    close_both(&bridge->queue); /* now, while they are ours beyond doubt: no epoll will ever show it */
+    csigshim__close_bell(bridge);
+    return -1;
 }
 
 static int take(struct csigshim_bridge *bridge, const sigset_t *signals)

@@ -1,0 +1,131 @@
+/* System calls that fail once, half-way: nothing leaks, nothing is lost, and it can be tried again. */
+#include "check.h"
+#include <dirent.h>
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+static const char *refused; /* the call that fails once, */
+static int refused_code;    /* with this, */
+static int permitted;       /* after so many that do not */
+
+static void refuse(const char *call, int after, int code)
+{
+    refused = call;
+    permitted = after;
+    refused_code = code;
+}
+
+#if defined(__GLIBC__) && !defined(SANITIZED)
+#define CAN_REFUSE() ((void)0)
+static bool refuses(const char *call)
+{
+    if (refused == NULL || strcmp(refused, call) != 0 || permitted-- > 0)
+        return false;
+    refused = NULL;
+    errno = refused_code;
+    return true;
+}
+
+#define REAL(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
+
+int epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
+{
+    if (what == EPOLL_CTL_ADD && refuses("epoll_ctl"))
+        return -1;
+    return REAL(epoll_ctl)(epoll, what, fd, event);
+}
+
+int dup3(int fd, int number, int flags)
+{
+    return refuses("dup3") ? -1 : REAL(dup3)(fd, number, flags);
+}
+
+int signalfd(int fd, const sigset_t *signals, int flags)
+{
+    return fd >= 0 && refuses("signalfd") ? -1 : REAL(signalfd)(fd, signals, flags);
+}
+
+int fstat64(int fd, struct stat64 *status)
+{
+    return refuses("fstat") ? -1 : REAL(fstat64)(fd, status);
+}
+#else
+#define CAN_REFUSE() SKIP("calls cannot be made to fail here")
+#endif
+
+static int descriptors(void)
+{
+    int count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    CHECK(directory != NULL);
+    while (readdir(directory) != NULL)
+        count++;
+    closedir(directory);
+    return count;
+}
+
+static void works(csigshim_bridge *bridge)
+{
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    collect(bridge, SIGUSR1, 1);
+}
+
+/* In a forked child: csigshim_after_fork meets the refusal, and works when it is called again. */
+static void after_fork_refused(const char *call, int after, int code, bool lost)
+{
+    CAN_REFUSE();
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    const int with_bridge = descriptors();
+    const pid_t child = fork();
+    if (child == 0) {
+        for (int fd = 3; lost && fd < 100; fd++)
+            close(fd);
+        refuse(call, after, code);
+        const int result = csigshim_after_fork(bridge);
+        CHECK(refused == NULL && (result >= 0 || errno == code));
+        if (result == -1)
+            CHECK(csigshim_after_fork(bridge) >= lost);
+        works(bridge);
+        CHECK(lost || descriptors() == with_bridge);
+        const int mine = test_is_handler() ? 2 : 4, now = descriptors();
+        CHECK(csigshim_close(bridge) == 0 && descriptors() == now - mine);
+        _exit(0);
+    }
+    CHECK(exited(child, 0) && csigshim_close(bridge) == 0);
+}
+
+TEST(after_fork_with_an_epoll_that_takes_no_doorbell)
+{
+    SIGNALFD_ONLY("an epoll");
+    after_fork_refused("epoll_ctl", 0, ENOMEM, false);
+}
+
+TEST(after_fork_with_an_epoll_that_takes_no_signalfd)
+{
+    SIGNALFD_ONLY("an epoll");
+    after_fork_refused("epoll_ctl", 1, ENOSPC, false);
+}
+
+TEST(after_fork_with_a_number_that_cannot_be_had)
+{
+    for (int call = 0; call < (test_is_handler() ? 2 : 4); call++)
+        after_fork_refused("dup3", call, EBUSY, false);
+}
+
+/* The first end of the new pipe had replaced the old one already. */
+TEST(after_fork_with_half_a_pipe)
+{
+    for (int call = 0; call < 4; call++)
+        after_fork_refused("fstat", call, ENOMEM, false);
+}
+
+/* The call that works says that the numbers are new, though it is the second. */
+TEST(after_fork_says_of_new_numbers_again)
+{
+    SIGNALFD_ONLY("what can fail late");
+    after_fork_refused("signalfd", 0, ENOMEM, true);
+}
