@@ -17,7 +17,8 @@
  * slot whose turn is a lap behind is unread or still being filled: full.
  *
  * Full ring. Count first, then ring: the reader that answers the ring sees the count. Full pipe: write fails with
- * EAGAIN, and the pipe is readable, which is all that we wanted of it.
+ * EAGAIN, and the pipe is readable, which is all that we wanted of it. A write that fails for want of memory is tried
+ * again; at last `rung` is cleared, so that the next delivery rings.
  *
  * Lost wake-up. A handler publishes, then sets `rung`, and rings if it was clear. The reader empties the pipe, then
  * clears `rung`, then looks at the ring. A handler that found `rung` set did so before the reader's clearing, which is
@@ -112,10 +113,18 @@ bool csigshim__bell_intact(const struct csigshim_bridge *bridge)
     return csigshim__end_intact(&bridge->write_end) && csigshim__end_intact(&bridge->read_end);
 }
 
+bool csigshim__pull(const struct csigshim_bridge *bridge)
+{
+    for (int tries = 0; tries < 10; tries++)
+        if (csigshim__write_byte(bridge->write_end.fd) == 1 || errno == EAGAIN)
+            return true;
+    return false;
+}
+
 void csigshim__ring(struct csigshim_bridge *bridge)
 {
-    if (!atomic_exchange(&bridge->rung, true))
-        csigshim__write_byte(bridge->write_end.fd);
+    if (!atomic_exchange(&bridge->rung, true) && !csigshim__pull(bridge))
+        atomic_store(&bridge->rung, false);
 }
 
 uint64_t csigshim__now(void)
@@ -432,7 +441,7 @@ void csigshim__bind_symbols(void)
     memset(&info, 0, sizeof info);
     csigshim__describe(&event, 0, &info);
     (void)csigshim__end_intact(&none);
-    csigshim__write_byte(-1);
+    (void)csigshim__write_byte(-1);
     sigemptyset(&mask);
     sigaddset(&mask, SIGTERM);
     sigdelset(&mask, SIGTERM);

@@ -121,6 +121,7 @@ enum csigshim__whose csigshim__whose(void); /* BORROWED: a vforked child, which 
 void csigshim__handler(int signo, siginfo_t *info, void *context);
 bool csigshim__end_intact(const struct csigshim__end *end);
 bool csigshim__bell_intact(const struct csigshim_bridge *bridge);
+bool csigshim__pull(const struct csigshim_bridge *bridge); /* the pipe is readable now; else errno says why not */
 void csigshim__ring(struct csigshim_bridge *bridge);
 uint64_t csigshim__now(void); /* CLOCK_MONOTONIC, in nanoseconds */
 void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info);

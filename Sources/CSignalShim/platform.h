@@ -30,9 +30,9 @@
 /* write(2) of one byte that is no cancellation point: a cancelled thread must not leave the handler half-way. */
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__)
 #include <sys/syscall.h>
-static inline void csigshim__write_byte(int fd)
+static inline ssize_t csigshim__write_byte(int fd)
 {
-    (void)syscall(SYS_write, fd, "", (size_t)1);
+    return (ssize_t)syscall(SYS_write, fd, "", (size_t)1);
 }
 static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
 {
@@ -41,21 +41,22 @@ static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
 #elif defined(__APPLE__)
 extern ssize_t csigshim__write_nocancel(int, const void *, size_t) __asm("_write$NOCANCEL");
 extern ssize_t csigshim__read_nocancel(int, void *, size_t) __asm("_read$NOCANCEL");
-static inline void csigshim__write_byte(int fd)
+static inline ssize_t csigshim__write_byte(int fd)
 {
-    (void)csigshim__write_nocancel(fd, "", 1);
+    return csigshim__write_nocancel(fd, "", 1);
 }
 static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
 {
     return csigshim__read_nocancel(fd, bytes, size);
 }
 #else
-static inline void csigshim__write_byte(int fd) /* POSIX.1-2024: pthread_setcancelstate is async-signal-safe */
+static inline ssize_t csigshim__write_byte(int fd) /* POSIX.1-2024: pthread_setcancelstate is async-signal-safe */
 {
     int state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    (void)!write(fd, "", 1);
+    ssize_t count = write(fd, "", 1);
     pthread_setcancelstate(state, &state);
+    return count;
 }
 static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
 {

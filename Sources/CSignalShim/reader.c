@@ -196,7 +196,8 @@ int csigshim_wake(csigshim_bridge *bridge)
     if (check_bell(bridge) != 0)
         return errno == EPERM ? (errno = saved_errno, 0) : -1;
     /* Not `rung`: who leaves from here by siglongjmp must not leave it set. And an edge for those who poll by edges. */
-    csigshim__write_byte(bridge->write_end.fd);
+    if (!csigshim__pull(bridge))
+        return -1;
     errno = saved_errno;
     return 0;
 }

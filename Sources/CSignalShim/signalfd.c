@@ -149,7 +149,10 @@ static size_t take_some(struct csigshim_bridge *bridge, csigshim_event *events, 
     enum { AT_ONCE = 32 };
     struct signalfd_siginfo infos[AT_ONCE];
     const size_t room = capacity < AT_ONCE ? capacity : AT_ONCE;
-    const ssize_t size = csigshim__read_bytes(bridge->queue.fd, infos, room * sizeof *infos);
+    ssize_t size;
+    do
+        size = csigshim__read_bytes(bridge->queue.fd, infos, room * sizeof *infos);
+    while (size < 0 && errno == EINTR);
     const size_t count = size > 0 ? (size_t)size / sizeof *infos : 0;
     const uint64_t now = count > 0 ? csigshim__now() : 0;
     for (size_t i = 0; i < count; i++)
@@ -184,7 +187,11 @@ static bool take_pending(int signo, siginfo_t *info)
     const long long at_once[2] = {0, 0}; /* a timespec, of whichever kind */
     sigemptyset(&only);
     sigaddset(&only, signo);
-    return syscall(SYS_rt_sigtimedwait, &only, info, at_once, (size_t)(CSIGSHIM__NSIG + 6) / 8) == signo;
+    long taken;
+    do
+        taken = syscall(SYS_rt_sigtimedwait, &only, info, at_once, (size_t)(CSIGSHIM__NSIG + 6) / 8);
+    while (taken < 0 && errno == EINTR);
+    return taken == signo;
 }
 
 /* By sigtimedwait(2), so also where the host has closed the descriptors. Every signal is blocked here. */

@@ -53,6 +53,24 @@ int fstat64(int fd, struct stat64 *status)
 {
     return refuses("fstat") ? -1 : REAL(fstat64)(fd, status);
 }
+
+int sigtimedwait(const sigset_t *signals, siginfo_t *info, const struct timespec *timeout)
+{
+    return refuses("sigtimedwait") ? -1 : REAL(sigtimedwait)(signals, info, timeout);
+}
+
+long syscall(long number, ...)
+{
+    va_list list;
+    long a[3];
+    va_start(list, number);
+    for (int i = 0; i < 3; i++)
+        a[i] = va_arg(list, long);
+    va_end(list);
+    if ((number == SYS_write && refuses("write")) || (number == SYS_read && refuses("read")))
+        return -1;
+    return REAL(syscall)(number, a[0], a[1], a[2]);
+}
 #else
 #define CAN_REFUSE() SKIP("calls cannot be made to fail here")
 #endif
@@ -128,4 +146,48 @@ TEST(after_fork_says_of_new_numbers_again)
 {
     SIGNALFD_ONLY("what can fail late");
     after_fork_refused("signalfd", 0, ENOMEM, true);
+}
+
+/* A pipe has no page of its own until it is written to. */
+TEST(doorbell_without_memory)
+{
+    CAN_REFUSE();
+    HANDLER_ONLY("no handler writes");
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    refuse("write", 0, ENOMEM);
+    CHECK(kill(getpid(), SIGUSR1) == 0 && refused == NULL);
+    CHECK(csigshim_wait(bridge, 0) == 1);
+    CHECK(drained(bridge, SIGUSR1) == 1);
+}
+
+TEST(wake_without_memory)
+{
+    CAN_REFUSE();
+    csigshim_bridge *bridge = opened();
+    refuse("write", 0, ENOMEM);
+    CHECK(csigshim_wake(bridge) == 0 && refused == NULL);
+    CHECK(csigshim_wait(bridge, 0) == 1);
+}
+
+/* An edge-triggered poller would not come again. */
+TEST(interrupted_read_of_the_queue)
+{
+    CAN_REFUSE();
+    SIGNALFD_ONLY("the kernel's queue");
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    refuse("read", 0, EINTR);
+    CHECK(drained(bridge, SIGUSR1) == 1 && refused == NULL);
+}
+
+/* What is pending is moved before the default action could take it. */
+TEST(interrupted_removal)
+{
+    CAN_REFUSE();
+    SIGNALFD_ONLY("the kernel's queue");
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    refuse("sigtimedwait", 0, EINTR);
+    CHECK(csigshim_remove(bridge, SIGUSR1) == 0 && refused == NULL);
+    CHECK(drained(bridge, SIGUSR1) == 1);
 }
