@@ -71,6 +71,21 @@ long syscall(long number, ...)
         return -1;
     return REAL(syscall)(number, a[0], a[1], a[2]);
 }
+
+FILE *fopen64(const char *path, const char *mode)
+{
+    return refuses("fopen") ? NULL : REAL(fopen64)(path, mode);
+}
+
+char *fgets(char *line, int size, FILE *file)
+{
+    return refuses("fgets") ? NULL : REAL(fgets)(line, size, file);
+}
+
+struct dirent64 *readdir64(DIR *directory)
+{
+    return refuses("readdir") ? NULL : REAL(readdir64)(directory);
+}
 #else
 #define CAN_REFUSE() SKIP("calls cannot be made to fail here")
 #endif
@@ -190,4 +205,20 @@ TEST(interrupted_removal)
     refuse("sigtimedwait", 0, EINTR);
     CHECK(csigshim_remove(bridge, SIGUSR1) == 0 && refused == NULL);
     CHECK(drained(bridge, SIGUSR1) == 1);
+}
+
+/* A number that is too small would say that all is well. */
+TEST(threads_that_cannot_be_looked_at)
+{
+    CAN_REFUSE();
+    pid_t tid;
+    const char *calls[] = {"fopen", "fgets", "readdir"};
+    for (int i = 0; i < 3; i++)
+        for (int after = 0; after < 3; after++) {
+            refuse(calls[i], i == 0 ? 0 : after, EMFILE);
+            FAILS(csigshim_unblocked_threads(SIGHUP, &tid, 1), EMFILE);
+            CHECK(csigshim_unblocked_threads(SIGHUP, &tid, 1) == 1);
+        }
+    refuse("fopen", 0, ENOENT); /* a thread that has ended since is none */
+    CHECK(csigshim_unblocked_threads(SIGHUP, &tid, 1) == 0);
 }
