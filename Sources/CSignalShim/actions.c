@@ -56,10 +56,13 @@ int csigshim_default_action(int signo)
         struct sigaction stop, before;
         memset(&stop, 0, sizeof stop);
         stop.sa_handler = SIG_DFL;
-        sigaction(signo, &stop, &before);
-        csigshim__strike(signo); /* returns when somebody sends CONT */
-        sigaction(signo, &before, NULL);
+        int result = sigaction(signo, &stop, &before);
+        if (result == 0) {
+            csigshim__strike(signo); /* returns when somebody sends CONT */
+            result = sigaction(signo, &before, NULL);
+        }
         csigshim__leave(&guard);
+        return result;
     }
     return 0;
 }

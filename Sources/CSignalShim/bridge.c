@@ -155,12 +155,12 @@ static int enter_bridge(struct csigshim_bridge *bridge, int signo, csigshim__gua
     return -1;
 }
 
-/* Whether signo would be ignored if there were no bridge. */
-static bool ignored_underneath(int signo)
+/* Whether signo would be ignored if there were no bridge; -1 if that cannot be known. */
+static int ignored_underneath(int signo)
 {
     struct sigaction now;
     if (sigaction(signo, NULL, &now) != 0)
-        return false;
+        return -1;
     if (csigshim__is_ours(&now))
         now = csigshim__underneath(atomic_load(&csigshim__dispositions[signo].previous));
     return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN;
@@ -185,9 +185,7 @@ int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags)
         errno = EBUSY;
     } else if (!csigshim__bell_intact(bridge) || !csigshim__queue_intact(bridge)) {
         errno = EBADF;
-    } else if ((flags & CSIGSHIM_KEEP_IGNORED) && ignored_underneath(signo)) {
-        result = 1;
-    } else {
+    } else if (!(flags & CSIGSHIM_KEEP_IGNORED) || (result = ignored_underneath(signo)) == 0) {
         atomic_store(&subscription->unread, 0);
         atomic_store(&subscription->escalate_at, 0);
         atomic_fetch_add(&subscription->epoch, 1);

@@ -162,30 +162,40 @@ void csigshim__step_down(int signo)
         atomic_store(&disposition->previous, below);
 }
 
-void csigshim__lend(int signo)
+int csigshim__lend(int signo)
 {
     struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
     struct sigaction now;
-    if (!disposition->installed || sigaction(signo, NULL, &now) != 0 || !csigshim__is_ours(&now))
-        return;
+    if (!disposition->installed)
+        return 0;
+    if (sigaction(signo, NULL, &now) != 0)
+        return -1;
+    if (!csigshim__is_ours(&now))
+        return 0;
     const struct sigaction under = csigshim__underneath(atomic_load(&disposition->previous));
     if (!ignores(&under))
-        return;
+        return 0;
     csigshim__keep_pending(signo); /* the kernel drops what is pending of a signal that becomes ignored */
-    disposition->lent = sigaction(signo, &under, NULL) == 0;
+    const int result = sigaction(signo, &under, NULL);
+    disposition->lent |= result == 0;
+    return result;
 }
 
 /* If nobody has changed it in the meantime. */
-void csigshim__take_back(int signo)
+int csigshim__take_back(int signo)
 {
     struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
     struct sigaction now;
-    const bool mine = disposition->lent && disposition->installed && csigshim__wanted(signo);
-    disposition->lent = false;
-    if (!mine || sigaction(signo, NULL, &now) != 0 || !ignores(&now))
-        return;
-    const struct sigaction ours = ours_over(signo, &now);
-    (void)sigaction(signo, &ours, NULL);
+    int result = 0;
+    if (disposition->lent && disposition->installed && csigshim__wanted(signo)) {
+        result = sigaction(signo, NULL, &now);
+        if (result == 0 && ignores(&now)) {
+            const struct sigaction ours = ours_over(signo, &now);
+            result = sigaction(signo, &ours, NULL);
+        }
+    }
+    disposition->lent &= result != 0;
+    return result;
 }
 
 void csigshim__review_installed(void)
@@ -207,8 +217,10 @@ int csigshim_state(int signo)
     if (csigshim__check(signo) != 0 || csigshim__enter(&guard) != 0)
         return -1;
     int state = CSIGSHIM_ABSENT;
-    if (csigshim__wanted(signo))
-        state = sigaction(signo, NULL, &now) == 0 && csigshim__is_ours(&now) ? CSIGSHIM_ARMED : CSIGSHIM_DISPLACED;
+    if (csigshim__wanted(signo) && sigaction(signo, NULL, &now) != 0)
+        state = -1;
+    else if (csigshim__wanted(signo))
+        state = csigshim__is_ours(&now) ? CSIGSHIM_ARMED : CSIGSHIM_DISPLACED;
     csigshim__leave(&guard);
     return state;
 }

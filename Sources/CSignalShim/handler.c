@@ -339,11 +339,23 @@ void csigshim__die(int signo)
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
-    for (int tries = 0; tries < 100; tries++) {
-        sigaction(signo, &action, NULL);
-        csigshim__strike(signo);
-    }
-    _exit(128 + signo); /* the init of a PID namespace, whom no signal kills */
+    for (int tries = 0; tries < 100; tries++)
+        if (sigaction(signo, &action, NULL) == 0)
+            csigshim__strike(signo);
+    _exit(128 + signo); /* the init of a PID namespace, whom no signal kills, or a sandbox that refuses */
+}
+
+/* The kernel's action. What a sandbox does not let us see is taken for ours, for it is we who were called. */
+static struct sigaction present(int signo)
+{
+    struct sigaction now;
+    if (sigaction(signo, NULL, &now) == 0)
+        return now;
+    memset(&now, 0, sizeof now);
+    now.sa_sigaction = csigshim__handler;
+    now.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+    memset(&now.sa_mask, 0xff, sizeof now.sa_mask);
+    return now;
 }
 
 /* No bridge took the delivery: it meets what is underneath. The kernel's action is as before, if we come back. */
@@ -356,9 +368,12 @@ static void fall_back(const struct delivery *delivery, const struct sigaction *n
     if (under.sa_handler == SIG_IGN || action == CSIGSHIM_IGNORES || action == CSIGSHIM_CONTINUES)
         return;
     if (csigshim__is_ours(now)) { /* a bridge that lost its pipe */
-        sigaction(signo, &under, NULL);
-        csigshim__strike(signo);
-        sigaction(signo, now, NULL);
+        if (sigaction(signo, &under, NULL) == 0) {
+            csigshim__strike(signo);
+            sigaction(signo, now, NULL);
+        } else if (action == CSIGSHIM_TERMINATES) {
+            csigshim__die(signo);
+        }
     } else if (!is_function(now)) { /* what `remove` has just put back */
         csigshim__strike(signo);
     } /* else: somebody's handler calls ours for what it was, and the decision is his */
@@ -369,17 +384,22 @@ static void in_child(const struct delivery *delivery)
 {
     const int signo = delivery->signo;
     const struct sigaction under = csigshim__underneath(delivery->previous);
-    struct sigaction now;
-    const bool kernel_called = sigaction(signo, NULL, &now) == 0 && csigshim__is_ours(&now);
+    const struct sigaction now = present(signo);
+    const bool kernel_called = csigshim__is_ours(&now);
     struct csigshim__action *next = delivery->previous;
+    bool is_back = false;
     if (kernel_called) {
         const struct sigaction back = (under.sa_flags & SA_RESETHAND) ? defaulted(under) : under;
-        sigaction(signo, &back, NULL);
+        is_back = sigaction(signo, &back, NULL) == 0;
     } else if (is_function(&now) && now.sa_sigaction == next->saved.sa_sigaction) {
         next = next->below; /* his is in the kernel again, and calls ours for what was below */
     }
-    if (!run(next, delivery, kernel_called) && kernel_called)
+    if (run(next, delivery, kernel_called) || !kernel_called)
+        return;
+    if (is_back)
         csigshim__strike(signo); /* all of it is the kernel's from here on */
+    else if (under.sa_handler != SIG_IGN && csigshim__default_of(signo) == CSIGSHIM_TERMINATES)
+        csigshim__die(signo);
 }
 
 /* Again, if nobody took it and somebody subscribed while we looked: a signal that goes from one bridge to another is
@@ -408,9 +428,7 @@ static void in_owner(const struct delivery *delivery)
         csigshim__die(signo);
     if ((verdict & (RECORDED | CSIGSHIM_CHAIN)) == RECORDED)
         return;
-    struct sigaction now;
-    if (sigaction(signo, NULL, &now) != 0)
-        return;
+    const struct sigaction now = present(signo);
     if (verdict & RECORDED)
         (void)run(delivery->previous, delivery, csigshim__is_ours(&now));
     else
@@ -453,7 +471,11 @@ int csigshim__put_back(int signo)
 {
     struct sigaction now;
     struct csigshim__action *const previous = atomic_load(&csigshim__dispositions[signo].previous);
-    if (previous == NULL || sigaction(signo, NULL, &now) != 0 || !csigshim__is_ours(&now))
+    if (previous == NULL)
+        return 0;
+    if (sigaction(signo, NULL, &now) != 0)
+        return -1;
+    if (!csigshim__is_ours(&now))
         return 0;
     const struct sigaction under = csigshim__underneath(previous);
     return sigaction(signo, &under, NULL) == 0 ? 1 : -1;
@@ -469,16 +491,17 @@ void csigshim__unblock_blocked(sigset_t *mask)
 int csigshim_reset_for_exec(void)
 {
     const int saved_errno = errno;
-    int result = 0;
+    int failure = 0;
     sigset_t mask;
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
         if (csigshim__put_back(signo) < 0)
-            result = -1;
-    if (pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0) {
+            failure = errno;
+    int refused = pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    if (refused == 0) {
         csigshim__unblock_blocked(&mask);
-        pthread_sigmask(SIG_SETMASK, &mask, NULL);
+        refused = pthread_sigmask(SIG_SETMASK, &mask, NULL);
     }
-    if (result == 0)
-        errno = saved_errno;
-    return result;
+    failure = refused != 0 ? refused : failure;
+    errno = failure != 0 ? failure : saved_errno;
+    return failure != 0 ? -1 : 0;
 }

@@ -142,6 +142,7 @@ static inline bool csigshim__is_ours(const struct sigaction *action)
 /* process.c: the lock, and children */
 typedef struct {
     sigset_t mask;
+    bool masked;
     int cancellation;
 } csigshim__guard;
 int csigshim__enter(csigshim__guard *guard); /* locks, all signals blocked, and makes a forked child's copy its own */
@@ -155,8 +156,8 @@ bool csigshim__restore(int signo); /* false: somebody is on top of ours */
 void csigshim__step_down(
     int signo); /* after ours was taken out: whom it put back may call ours for what was below him */
 bool csigshim__wanted(int signo);
-void csigshim__lend(int signo); /* puts SIG_IGN back, if that is underneath */
-void csigshim__take_back(int signo);
+int csigshim__lend(int signo); /* puts SIG_IGN back, if that is underneath */
+int csigshim__take_back(int signo);
 void csigshim__review_installed(void); /* in a forked child: where ours is not in any more */
 
 /* doorbell.c */

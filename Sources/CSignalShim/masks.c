@@ -67,6 +67,29 @@ void csigshim__forget_masks(void)
     spawning = 0;
 }
 
+static int take_all_back(void)
+{
+    int result = 0;
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+        if (csigshim__take_back(signo) != 0)
+            result = -1;
+    return result;
+}
+
+/* Also what was added since somebody else began. */
+static int lend_all(void)
+{
+    int result = 0;
+    for (int signo = 1; signo < CSIGSHIM__NSIG && result == 0; signo++)
+        result = csigshim__lend(signo);
+    if (result != 0 && spawning == 0) {
+        const int saved_errno = errno;
+        (void)take_all_back();
+        errno = saved_errno;
+    }
+    return result;
+}
+
 int csigshim_spawn_begin(csigshim_spawn *spawn, unsigned flags)
 {
     csigshim__guard guard;
@@ -76,10 +99,11 @@ int csigshim_spawn_begin(csigshim_spawn *spawn, unsigned flags)
     }
     if (csigshim__enter(&guard) != 0)
         return -1;
+    if ((flags & CSIGSHIM_SPAWN_IGNORED) && lend_all() != 0) {
+        csigshim__leave(&guard);
+        return -1;
+    }
     spawning += (flags & CSIGSHIM_SPAWN_IGNORED) != 0;
-    if (flags & CSIGSHIM_SPAWN_IGNORED)
-        for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
-            csigshim__lend(signo); /* also what was added since somebody else began */
     sigset_t *mask = csigshim__mask(&guard);
     const struct spawn state = {*mask, flags, getpid()};
     memcpy(spawn, &state, sizeof state);
@@ -103,11 +127,13 @@ int csigshim_spawn_end(csigshim_spawn *spawn)
         return -1;
     memcpy(&state, spawn, sizeof state);
     const bool mine = state.process == getpid(); /* else: a child that was forked in between, and has its mask */
-    if (mine)
-        *csigshim__mask(&guard) = state.before;
-    if (mine && (state.flags & CSIGSHIM_SPAWN_IGNORED) && spawning > 0 && --spawning == 0)
-        for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
-            csigshim__take_back(signo);
+    const bool lent = mine && (state.flags & CSIGSHIM_SPAWN_IGNORED) && spawning > 0;
+    const int result = lent && spawning == 1 ? take_all_back() : 0;
+    if (result == 0) {
+        spawning -= lent;
+        if (mine)
+            *csigshim__mask(&guard) = state.before;
+    }
     csigshim__leave(&guard);
-    return 0;
+    return result;
 }

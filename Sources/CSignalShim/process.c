@@ -29,21 +29,24 @@ static bool is_forking(void)
 static const int faults[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS};
 enum { FAULTS = sizeof faults / sizeof *faults };
 
-static void hold_off(csigshim__guard *guard)
+static int hold_off(csigshim__guard *guard)
 {
     sigset_t all;
     sigfillset(&all);
     for (int i = 0; i < FAULTS; i++)
         sigdelset(&all, faults[i]);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancellation);
-    pthread_sigmask(SIG_SETMASK, &all, &guard->mask);
+    const int failure = pthread_sigmask(SIG_SETMASK, &all, &guard->mask); /* refused by a sandbox, say */
+    guard->masked = failure == 0;
+    return failure;
 }
 
 static void let_go(const csigshim__guard *guard)
 {
     const int saved_errno = errno;
     int ignored;
-    pthread_sigmask(SIG_SETMASK, &guard->mask, NULL);
+    if (guard->masked)
+        pthread_sigmask(SIG_SETMASK, &guard->mask, NULL);
     pthread_setcancelstate(guard->cancellation, &ignored);
     errno = saved_errno;
 }
@@ -51,7 +54,7 @@ static void let_go(const csigshim__guard *guard)
 static void before_fork(void)
 {
     csigshim__guard guard;
-    hold_off(&guard);
+    (void)hold_off(&guard);
     pthread_mutex_lock(&lock);
     forking_guard = guard;
     atomic_store(&forker, pthread_self());
@@ -90,8 +93,10 @@ static void let_go_in_child(const csigshim__guard *guard)
     for (int i = 0; i < FAULTS; i++)
         if (sigismember(&guard->mask, faults[i]))
             sigaddset(&blocked, faults[i]);
-    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
-    pthread_sigmask(SIG_UNBLOCK, &unblocked, NULL);
+    if (guard->masked) {
+        pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+        pthread_sigmask(SIG_UNBLOCK, &unblocked, NULL);
+    }
     pthread_setcancelstate(guard->cancellation, &ignored);
 }
 
@@ -160,9 +165,10 @@ static int start(void)
 
 int csigshim__enter(csigshim__guard *guard)
 {
-    hold_off(guard);
-    if (csigshim__whose() == CSIGSHIM__BORROWED) { /* before the lock: its memory is the parent's */
-        errno = EPERM;
+    const int failure = hold_off(guard);
+    const bool borrowed = csigshim__whose() == CSIGSHIM__BORROWED; /* before the lock: its memory is the parent's */
+    if (failure != 0 || borrowed) {
+        errno = borrowed ? EPERM : failure;
         let_go(guard);
         return -1;
     }

@@ -11,6 +11,15 @@
 static const char *refused; /* the call that fails once, */
 static int refused_code;    /* with this, */
 static int permitted;       /* after so many that do not */
+static bool for_good;       /* and so do all that follow */
+
+static atomic_int hosts_calls;
+
+static void host(int signo)
+{
+    (void)signo;
+    atomic_fetch_add(&hosts_calls, 1);
+}
 
 static void refuse(const char *call, int after, int code)
 {
@@ -25,7 +34,7 @@ static bool refuses(const char *call)
 {
     if (refused == NULL || strcmp(refused, call) != 0 || permitted-- > 0)
         return false;
-    refused = NULL;
+    refused = for_good ? refused : NULL;
     errno = refused_code;
     return true;
 }
@@ -85,6 +94,16 @@ char *fgets(char *line, int size, FILE *file)
 struct dirent64 *readdir64(DIR *directory)
 {
     return refuses("readdir") ? NULL : REAL(readdir64)(directory);
+}
+
+int sigaction(int signo, const struct sigaction *action, struct sigaction *old)
+{
+    return refuses("sigaction") ? -1 : REAL(sigaction)(signo, action, old);
+}
+
+int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+    return refuses("pthread_sigmask") ? refused_code : REAL(pthread_sigmask)(how, set, old);
 }
 #else
 #define CAN_REFUSE() SKIP("calls cannot be made to fail here")
@@ -221,4 +240,103 @@ TEST(threads_that_cannot_be_looked_at)
         }
     refuse("fopen", 0, ENOENT); /* a thread that has ended since is none */
     CHECK(csigshim_unblocked_threads(SIGHUP, &tid, 1) == 0);
+}
+
+/* The mask that the thread gets back was never taken. */
+TEST(mask_refused)
+{
+    CAN_REFUSE();
+    csigshim_bridge *bridge = opened();
+    change_mask(SIG_BLOCK, SIGHUP);
+    refuse("pthread_sigmask", 0, EPERM);
+    FAILS(csigshim_add(bridge, SIGUSR1, 0), EPERM);
+    CHECK(is_blocked(SIGHUP) && !is_blocked(SIGTERM) && csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT);
+    refuse("pthread_sigmask", 0, EPERM);
+    const pid_t child = fork();
+    CHECK(is_blocked(SIGHUP) && !is_blocked(SIGTERM));
+    if (child == 0)
+        _exit(0);
+    CHECK(exited(child, 0));
+}
+
+/* Not knowing is an error, not an answer. */
+TEST(looks_refused)
+{
+    CAN_REFUSE();
+    csigshim_bridge *bridge = opened();
+    install(SIGUSR1, SIG_IGN, 0);
+    refuse("sigaction", 0, EPERM);
+    FAILS(csigshim_add(bridge, SIGUSR1, CSIGSHIM_KEEP_IGNORED), EPERM);
+    CHECK(csigshim_add(bridge, SIGUSR1, CSIGSHIM_KEEP_IGNORED) == 1);
+    CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0);
+    refuse("sigaction", 0, EPERM);
+    FAILS(csigshim_state(SIGUSR1), EPERM);
+    refuse("sigaction", 0, EPERM);
+    FAILS(csigshim_reset_for_exec(), EPERM);
+    refuse("pthread_sigmask", 0, EPERM);
+    FAILS(csigshim_reset_for_exec(), EPERM);
+}
+
+TEST(stop_refused)
+{
+    CAN_REFUSE();
+    csigshim_bridge *bridge = opened_on(SIGTSTP, 0);
+    refuse("sigaction", 0, EPERM);
+    FAILS(csigshim_default_action(SIGTSTP), EPERM);
+    CHECK(csigshim_state(SIGTSTP) == CSIGSHIM_ARMED && csigshim_wait(bridge, 0) == 0);
+}
+
+/* What could not be lent or taken back is where it was, and can be tried again. */
+TEST(lending_refused)
+{
+    CAN_REFUSE();
+    csigshim_spawn spawn;
+    install(SIGUSR1, SIG_IGN, 0);
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    for (int after = 0; after < 2; after++) {
+        refuse("sigaction", after, EPERM);
+        FAILS(csigshim_spawn_begin(&spawn, CSIGSHIM_SPAWN_IGNORED), EPERM);
+        works(bridge);
+    }
+    for (int after = 0; after < 2; after++) {
+        CHECK(csigshim_spawn_begin(&spawn, CSIGSHIM_SPAWN_IGNORED) == 0);
+        CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_IGNORED);
+        refuse("sigaction", after, EPERM);
+        FAILS(csigshim_spawn_end(&spawn), EPERM);
+        CHECK(csigshim_spawn_end(&spawn) == 0);
+        works(bridge);
+    }
+}
+
+/* A handler that may not look at its own disposition runs what is chained, or underneath, all the same. */
+TEST(handler_that_may_not_look)
+{
+    CAN_REFUSE();
+    HANDLER_ONLY("no handler runs");
+    install(SIGUSR1, host, SA_RESTART);
+    csigshim_bridge *bridge = opened_on(SIGUSR1, CSIGSHIM_CHAIN);
+    refuse("sigaction", 0, EPERM);
+    CHECK(kill(getpid(), SIGUSR1) == 0 && refused == NULL);
+    CHECK(atomic_load(&hosts_calls) == 1 && drained(bridge, SIGUSR1) == 1);
+    CHECK(close(csigshim_fd(bridge)) == 0);
+    refuse("sigaction", 0, EPERM);
+    CHECK(kill(getpid(), SIGUSR1) == 0 && refused == NULL);
+    CHECK(atomic_load(&hosts_calls) == 2);
+}
+
+/* Where there is nothing underneath, it ends, and does not call itself until its stack is full. */
+TEST(handler_that_may_not_put_back)
+{
+    CAN_REFUSE();
+    HANDLER_ONLY("no handler runs");
+    const pid_t child = fork();
+    if (child == 0) {
+        csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+        CHECK(close(csigshim_fd(bridge)) == 0);
+        refuse("sigaction", 1, EPERM);
+        for_good = true;
+        kill(getpid(), SIGUSR1);
+        _exit(0);
+    }
+    CHECK(exited(child, 128 + SIGUSR1));
 }
