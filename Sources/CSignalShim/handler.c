@@ -340,7 +340,7 @@ void csigshim__die(int signo)
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
     for (int tries = 0; tries < 100; tries++)
-        if (sigaction(signo, &action, NULL) == 0)
+        if (sigaction(signo, &action, NULL) == 0 || signo == SIGKILL)
             csigshim__strike(signo);
     _exit(128 + signo); /* the init of a PID namespace, whom no signal kills, or a sandbox that refuses */
 }

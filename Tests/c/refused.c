@@ -63,22 +63,18 @@ int fstat64(int fd, struct stat64 *status)
     return refuses("fstat") ? -1 : REAL(fstat64)(fd, status);
 }
 
-int sigtimedwait(const sigset_t *signals, siginfo_t *info, const struct timespec *timeout)
-{
-    return refuses("sigtimedwait") ? -1 : REAL(sigtimedwait)(signals, info, timeout);
-}
-
 long syscall(long number, ...)
 {
     va_list list;
-    long a[3];
+    long a[4];
     va_start(list, number);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         a[i] = va_arg(list, long);
     va_end(list);
-    if ((number == SYS_write && refuses("write")) || (number == SYS_read && refuses("read")))
+    if ((number == SYS_write && refuses("write")) || (number == SYS_read && refuses("read")) ||
+        (number == SYS_rt_sigtimedwait && refuses("sigtimedwait")))
         return -1;
-    return REAL(syscall)(number, a[0], a[1], a[2]);
+    return REAL(syscall)(number, a[0], a[1], a[2], a[3]);
 }
 
 FILE *fopen64(const char *path, const char *mode)
