@@ -17,13 +17,28 @@ int csigshim__above_standard(int fd)
     return moved;
 }
 
+static struct csigshim__end end_of(int fd, const struct stat *status)
+{
+    return (struct csigshim__end){fd, status->st_dev, status->st_ino, status->st_mode, csigshim__birth(status)};
+}
+
 static int remember(struct csigshim__end *end, int fd)
 {
     struct stat status;
     if (fstat(fd, &status) != 0)
         return -1;
-    *end = (struct csigshim__end){fd, status.st_dev, status.st_ino, status.st_mode, csigshim__birth(&status)};
+    *end = end_of(fd, &status);
     return 0;
+}
+
+/* Not so where fstat(2) is refused: what has the number may be what was just opened. */
+static bool is_proven(const struct csigshim__end *end)
+{
+    struct stat status;
+    if (fstat(end->fd, &status) != 0)
+        return false;
+    const struct csigshim__end now = end_of(end->fd, &status);
+    return now.device == end->device && now.inode == end->inode && now.mode == end->mode && now.birth == end->birth;
 }
 
 int csigshim__open_bell(struct csigshim_bridge *bridge)
@@ -68,8 +83,8 @@ int csigshim__renew_bell(struct csigshim_bridge *bridge)
     if (csigshim__open_bell(bridge) != 0)
         return -1;
     const struct csigshim__end new_read = bridge->read_end, new_write = bridge->write_end;
-    if (csigshim__end_intact(&old_read) && csigshim__end_intact(&old_write) &&
-        csigshim__dup_onto(new_read.fd, old_read.fd) == 0) {
+    const bool read_left = is_proven(&old_read), write_left = is_proven(&old_write);
+    if (read_left && write_left && csigshim__dup_onto(new_read.fd, old_read.fd) == 0) {
         if (csigshim__dup_onto(new_write.fd, old_write.fd) == 0) {
             close(new_read.fd);
             close(new_write.fd);
@@ -77,9 +92,10 @@ int csigshim__renew_bell(struct csigshim_bridge *bridge)
             bridge->write_end.fd = old_write.fd;
             return 0;
         }
-        close(old_read.fd);
     }
-    close_end(&old_read); /* the one that the host may have left */
-    close_end(&old_write);
+    if (read_left) /* the one that the host may have left, or the new one by its number */
+        close(old_read.fd);
+    if (write_left)
+        close(old_write.fd);
     return 1;
 }

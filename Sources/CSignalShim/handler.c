@@ -353,8 +353,7 @@ static struct sigaction present(int signo)
         return now;
     memset(&now, 0, sizeof now);
     now.sa_sigaction = csigshim__handler;
-    now.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
-    memset(&now.sa_mask, 0xff, sizeof now.sa_mask);
+    now.sa_flags = SA_SIGINFO;
     return now;
 }
 
@@ -368,9 +367,10 @@ static void fall_back(const struct delivery *delivery, const struct sigaction *n
     if (under.sa_handler == SIG_IGN || action == CSIGSHIM_IGNORES || action == CSIGSHIM_CONTINUES)
         return;
     if (csigshim__is_ours(now)) { /* a bridge that lost its pipe */
-        if (sigaction(signo, &under, NULL) == 0) {
+        struct sigaction ours;
+        if (sigaction(signo, &under, &ours) == 0) {
             csigshim__strike(signo);
-            sigaction(signo, now, NULL);
+            sigaction(signo, &ours, NULL);
         } else if (action == CSIGSHIM_TERMINATES) {
             csigshim__die(signo);
         }

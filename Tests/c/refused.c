@@ -134,11 +134,14 @@ static void after_fork_refused(const char *call, int after, int code, bool lost)
             close(fd);
         refuse(call, after, code);
         const int result = csigshim_after_fork(bridge);
-        CHECK(refused == NULL && (result >= 0 || errno == code));
+        CHECK((lost || refused == NULL) && (result >= 0 || errno == code));
+        refused = NULL;
         if (result == -1)
             CHECK(csigshim_after_fork(bridge) >= lost);
         works(bridge);
-        CHECK(lost || descriptors() == with_bridge);
+        /* an old pipe that fstat does not show to be one is left alone */
+        const int left = strcmp(call, "fstat") == 0 ? 2 : 0;
+        CHECK(lost || (descriptors() >= with_bridge && descriptors() <= with_bridge + left));
         const int mine = test_is_handler() ? 2 : 4, now = descriptors();
         CHECK(csigshim_close(bridge) == 0 && descriptors() == now - mine);
         _exit(0);
@@ -335,4 +338,11 @@ TEST(handler_that_may_not_put_back)
         _exit(0);
     }
     CHECK(exited(child, 128 + SIGUSR1));
+}
+
+/* The new pipe has the numbers of the old one, which the host had closed: it is not closed for that. */
+TEST(after_fork_does_not_take_its_new_pipe_for_the_old)
+{
+    for (int call = 2; call < 6; call++)
+        after_fork_refused("fstat", call, ENOMEM, true);
 }
