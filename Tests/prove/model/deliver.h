@@ -1,0 +1,16 @@
+/* What the two files of the model share. */
+#ifndef DELIVER_H
+#define DELIVER_H
+
+#include "model.h"
+
+bool model_active(int b, int s);              /* added, and neither closed nor the parent's */
+bool model_is_taken(int b, int s);            /* by a bridge that cannot share it */
+void model_keep(int b, struct record record); /* readable from now on */
+void model_take_pending(int b, int s);
+void model_install(int s, bool already); /* already: another bridge has the signal */
+void model_restore(int s);
+void model_in_child(int s);
+bool model_ignored_underneath(int s);
+
+#endif
