@@ -1,6 +1,7 @@
 /* libFuzzer drives the same interpreter. Each input runs in a process of its own, as with the random driver, so what
  * libFuzzer has in this process stays as it is. Its coverage counters would end with that process: so each process of a
- * sequence adds its own to a shared copy before it ends, or is about to die, and they are put back here. */
+ * sequence adds its own to a shared copy before it ends, or is about to die, and they are put back here. (This file is
+ * compiled without counters: in a file that has some, the compiler has other names for where they begin and end.) */
 #define _GNU_SOURCE
 #include "shrink.h"
 #include <stdio.h>

@@ -91,7 +91,7 @@ int main(int argc, char **argv)
             shrink_and_print(bytes, size);
             return 1;
         }
-        if (corpus != NULL && count < 300)
+        if (corpus != NULL && count < 60)
             save(corpus, count, bytes, size);
         count++;
     }

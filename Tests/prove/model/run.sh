@@ -19,7 +19,7 @@ compiler=${CC:-clang}
 command -v "$compiler" >/dev/null 2>&1 || compiler=cc
 flags="-std=c11 -g -Wall -Wextra -Werror -pthread -I$library/include"
 seconds=170 first=170
-[ "${1:-}" != quick ] || seconds=3 first=5
+[ "${1:-}" != quick ] || seconds=3 first=4
 seconds=${SECONDS_EACH:-$seconds} first=${SECONDS_EACH:-$first}
 
 work=$(mktemp -d) || exit 1
@@ -38,30 +38,42 @@ case ${1:-} in
     ;;
 esac
 
+# libFuzzer's runtime comes with clang only, and is a package of its own in some distributions. Built meanwhile.
+sanitize=address,undefined
+build_fuzzer() {
+    echo 'int LLVMFuzzerTestOneInput(const void *b, long n); int LLVMFuzzerTestOneInput(const void *b, long n)' \
+        '{ return b == (void *)n; }' >"$work/probe.c"
+    "$compiler" -fsanitize=fuzzer,$sanitize "$work/probe.c" -o "$work/probe" 2>/dev/null || return 0
+    # shellcheck disable=SC2086
+    "$compiler" $flags -O1 -fsanitize=$sanitize -fno-sanitize-recover=all -c "$here/fuzz.c" -o "$work/fuzz.o" &&
+        "$compiler" $flags -O1 -fsanitize=fuzzer,$sanitize -fno-sanitize-recover=all "$work/fuzz.o" $sources \
+            "$library"/*.c -ldl -Wl,-z,now -o "$work/fuzz"
+}
+build_fuzzer >"$work/messages" 2>&1 &
+building=$!
+
 status=0
 mkdir "$work/corpus"
 echo "random sequences, for $first s"
 # shellcheck disable=SC2086
 if CORPUS=$work/corpus "$work/random" "$first" ${SEED:-} >"$work/said"; then
     cat "$work/said"
-    echo "RESULT $random|$(tail -n 1 "$work/said")|nothing"
+    random_result="$(tail -n 1 "$work/said")|nothing"
 else
     cat "$work/said"
-    echo "RESULT $random|up to the failure, $(head -n 1 "$work/said")|1 failure (see above)"
+    random_result="up to the failure, $(head -n 1 "$work/said")|1 failure (see above)"
     status=1
 fi
 
-# The runtime comes with clang only, and is a package of its own in some distributions.
-sanitize=-fsanitize=fuzzer,address,undefined
-printf '#include <stddef.h>\nint LLVMFuzzerTestOneInput(const char *, size_t);\n' >"$work/probe.c"
-echo 'int LLVMFuzzerTestOneInput(const char *b, size_t n) { (void)b, (void)n; return 0; }' >>"$work/probe.c"
-if ! "$compiler" $sanitize "$work/probe.c" -o "$work/probe" >"$work/messages" 2>&1; then
-    echo "RESULT $fuzzer|not run: $compiler has no fuzzer runtime (Debian: clang and libclang-rt-dev)|-"
+if ! wait "$building"; then
+    cat "$work/messages"
+    exit 1
+fi
+if [ ! -x "$work/fuzz" ]; then
+    echo "RESULT $random|$random_result"
+    echo "RESULT $fuzzer|not run: needs clang with its fuzzer runtime (Debian: clang and libclang-rt-dev)|-"
     exit $status
 fi
-# shellcheck disable=SC2086
-"$compiler" $flags -O1 $sanitize -fno-sanitize-recover=all "$here/fuzz.c" $sources "$library"/*.c -ldl \
-    -o "$work/fuzz" 2>"$work/messages" || { cat "$work/messages" && exit 1; }
 echo "libFuzzer, for $seconds s"
 # The signals are the sequences'; leaks are the sanitizer's own business at an _exit that there is not.
 if ASAN_OPTIONS=detect_leaks=0 "$work/fuzz" -max_total_time="$seconds" -max_len=256 -timeout=120 -rss_limit_mb=0 \
@@ -69,11 +81,13 @@ if ASAN_OPTIONS=detect_leaks=0 "$work/fuzz" -max_total_time="$seconds" -max_len=
     -artifact_prefix="$work/" "$work/corpus" >"$work/said" 2>&1; then
     inputs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/said")
     edges=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$work/said" | tail -n 1)
-    echo "RESULT $fuzzer|$inputs inputs, $edges edges|nothing"
+    result="$inputs inputs, $edges edges|nothing"
 else
     sed -n '/an input of libFuzzer fails/,$p' "$work/said"
     grep -q 'an input of libFuzzer fails' "$work/said" || tail -n 40 "$work/said"
-    echo "RESULT $fuzzer|up to the failure|1 failure (see above)"
+    result="up to the failure|1 failure (see above)"
     status=1
 fi
+echo "RESULT $random|$random_result"
+echo "RESULT $fuzzer|$result"
 exit $status
