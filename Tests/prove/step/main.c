@@ -1,0 +1,231 @@
+/* A signal at every instruction: step [every-kth-point [every-kth-with-another-thread]].
+ *
+ * For each scenario, twice over: without a second thread, the signal goes to the thread that makes the call, by
+ * tgkill(2), so that the kernel's own rules for blocked signals apply; with one, the second thread gets it, and stands
+ * still at a place inside the handler until the call has returned, or waits for it. One line for each scenario says how
+ * many points were tried. A point that a run does not come to is tried again, and then counted as not reached.
+ */
+#include "tracer.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+enum { DEADLINE_SECONDS = 60, WORKERS = 2, SHOWN = 4, TRIES = 3 };
+
+struct totals {
+    _Atomic int next; /* scenario, for whoever is free */
+    _Atomic long states, same, other, inside, waited, unreached, failures;
+};
+static struct totals *totals;
+static long step_same = 1, step_other = 1;
+static const char *only;
+
+static void late(int signo)
+{
+    (void)signo;
+}
+
+struct run {
+    const struct scenario *scenario;
+    long count;                             /* points */
+    long same, other, inside, waited, missed; /* tried; stopped inside the handler; waited for; not reached */
+    long failures;
+};
+
+/* In a process of its own: what the tracees inherit, such as the heap, stays as it was. */
+static void say(struct run *run, long point, const char *how, const char *what)
+{
+    char command[200], where[200] = "?\n";
+    if (run->failures++ >= SHOWN)
+        return;
+    const pid_t child = fork();
+    if (child != 0) {
+        waitpid(child, NULL, 0);
+        return;
+    }
+    snprintf(command, sizeof command, "addr2line -f -s -e /proc/%d/exe %#lx 2>/dev/null", (int)getpid(),
+             point < 0 ? 0ul : (unsigned long)points[point].address);
+    FILE *answer = popen(command, "r");
+    if (answer != NULL) {
+        const size_t size = fread(where, 1, sizeof where - 1, answer);
+        where[size] = 0;
+        pclose(answer);
+    }
+    for (char *c = where; *c != 0; c++)
+        *c = *c == '\n' ? (c[1] == 0 ? 0 : ' ') : *c;
+    printf("FAIL %s%s: at instruction %ld of %ld (%s), %s: %s\n", run->scenario->name,
+           mechanism == CSIGSHIM_SIGNALFD ? " (signalfd)" : "", point, run->count, where, how, what);
+    fflush(stdout);
+    _exit(0);
+}
+
+/* What the end of the process says. */
+static const char *verdict(const struct run *run, int status)
+{
+    static char text[100];
+    if (status == RUNNING_LATE)
+        return "no end: a deadlock";
+    if (run->scenario->dies && WIFSIGNALED(status) && WTERMSIG(status) == SENT)
+        return NULL;
+    if (page->message[0] != 0)
+        return page->message;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return NULL;
+    snprintf(text, sizeof text, "the process ended with status %#x", (unsigned)status);
+    return text;
+}
+
+/* The run without a signal, twice: recorded in steps, and then as it is to be compared. */
+static bool record(struct run *run)
+{
+    struct traced traced;
+    alarm(DEADLINE_SECONDS);
+    page->recording = true;
+    run->count = -1;
+    bool fine = start_traced(&traced, run->scenario);
+    if (fine)
+        run->count = record_points(&traced);
+    const char *what = !fine ? page->message : run->count <= 0 ? "cannot be stepped" : verdict(run, finish(&traced));
+    put_down(&traced);
+    page->recording = false;
+    if (what != NULL)
+        say(run, -1, "without a signal", what);
+    return what == NULL;
+}
+
+/* True: that is settled; else the run came by another way. */
+static bool try_same(struct run *run, long point)
+{
+    struct traced traced;
+    alarm(DEADLINE_SECONDS);
+    bool reached = start_traced(&traced, run->scenario) && go_to(&traced, (unsigned)point);
+    if (reached) {
+        send_to(&traced, traced.caller, run->scenario->signo ? run->scenario->signo : SENT);
+        const char *what = verdict(run, finish(&traced));
+        if (what != NULL)
+            say(run, point, "the same thread", what);
+        run->same++;
+    }
+    put_down(&traced);
+    return reached;
+}
+
+static bool try_other(struct run *run, long point, enum place place)
+{
+    static const char *const names[PLACES] = {
+        "another thread at the handler's entry",     "another thread after `inside` was raised",
+        "another thread with a slot claimed",        "another thread with a slot filled",
+        "another thread before its write",           "another thread after its write",
+        "another thread after `inside` was lowered", "another thread in the host's handler"};
+    struct traced traced;
+    alarm(DEADLINE_SECONDS);
+    const bool reached = start_traced(&traced, run->scenario) && go_to(&traced, (unsigned)point);
+    if (reached) {
+        bool waited = false;
+        const char *what = NULL;
+        const bool there = other_goes_to(&traced, run->scenario, place);
+        run->inside += there;
+        if (!caller_returns(&traced, &waited))
+            what = "the call does not return";
+        else if (there && !waited && run->scenario->waits && place >= INSIDE && place <= WRITTEN)
+            what = "the call did not wait for the handler";
+        const char *end = verdict(run, what == NULL || run->scenario->dies ? finish(&traced) : 0);
+        what = what != NULL && !run->scenario->dies ? what : end;
+        if (what != NULL)
+            say(run, point, names[place], what);
+        run->waited += waited;
+        run->other++;
+    }
+    put_down(&traced);
+    return reached;
+}
+
+static void try_all(struct run *run)
+{
+    page->with_other = false;
+    if (!record(run))
+        return;
+    for (long point = 0, tries; point < run->count; point += step_same) {
+        for (tries = 0; tries < TRIES && !try_same(run, point); tries++)
+            ;
+        run->missed += tries == TRIES;
+    }
+    const long count = run->count;
+    page->with_other = true;
+    if (run->scenario->where <= FORKED && record(run))
+        for (long point = 0, turn = 0, tries; point < run->count; point += step_other, turn++) {
+            for (tries = 0; tries < TRIES && !try_other(run, point, (enum place)(turn % PLACES)); tries++)
+                ;
+            run->missed += tries == TRIES;
+        }
+    run->count = count;
+}
+
+static void work(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = late; /* no SA_RESTART: waitpid(2) is to end */
+    sigaction(SIGALRM, &action, NULL);
+    page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        exit(1);
+    for (int i; (i = totals->next++) < 2 * scenario_count;) {
+        struct run run = {.scenario = &scenarios[i / 2]};
+        mechanism = i % 2;
+        if ((run.scenario->mechanism != BOTH && run.scenario->mechanism != mechanism) ||
+            (only != NULL && strcmp(only, run.scenario->name) != 0))
+            continue;
+        try_all(&run);
+        printf("%-36s %-8s %6ld instructions: %6ld on the same thread, %5ld from another (%ld inside the handler, %ld "
+               "waited for)%s",
+               run.scenario->name, mechanism == CSIGSHIM_SIGNALFD ? "signalfd" : "handler", run.count, run.same,
+               run.other, run.inside, run.waited, run.missed ? "" : "\n");
+        if (run.missed)
+            printf(", %ld NOT REACHED\n", run.missed);
+        fflush(stdout);
+        totals->states++;
+        totals->same += run.same;
+        totals->other += run.other;
+        totals->inside += run.inside;
+        totals->waited += run.waited;
+        totals->unreached += run.missed;
+        totals->failures += run.failures;
+    }
+    exit(0);
+}
+
+int main(int argc, char **argv)
+{
+    if (!can_trace()) {
+        printf("RESULT signal at each instruction|not run: needs ptrace(2), with debug registers|-\n");
+        return 0;
+    }
+    step_same = argc > 1 ? atol(argv[1]) : 1;
+    step_other = argc > 2 ? atol(argv[2]) : 1;
+    only = getenv("STEP_ONLY");
+    static char buffer[1 << 16];
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer); /* a line at a time: two write */
+    totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (totals == MAP_FAILED || step_same < 1 || step_other < 1)
+        return 1;
+    for (int i = 0; i < WORKERS; i++)
+        if (fork() == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            work();
+        }
+    for (int status; wait(&status) > 0;)
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            totals->failures++;
+    char sparsely[100] = "", found[100] = "nothing";
+    if (step_same > 1 || step_other > 1)
+        snprintf(sparsely, sizeof sparsely, " (each %ldth and each %ldth)", step_same, step_other);
+    if (totals->failures > 0)
+        snprintf(found, sizeof found, "%ld failures (see above)", (long)totals->failures);
+    printf("RESULT signal at each instruction|%ld states, %ld points on the same thread, %ld from another one, %ld of "
+           "them inside the handler%s; %ld not reached|%s\n",
+           (long)totals->states, (long)totals->same, (long)totals->other, (long)totals->inside, sparsely,
+           (long)totals->unreached, found);
+    return totals->failures > 0;
+}

@@ -1,0 +1,316 @@
+/* The traced side: prepares a state, makes the one call between two marks, and then looks whether all is as it must be.
+ *
+ * "As it must be" is: as in the same run without a signal, which is recorded first: result, errno, every disposition,
+ * the mask, the descriptors, the heap, flags and counts of the bridges. And the signal has gone where the scenario says
+ * that it may: a bridge, the host's handler under it, or both, each at most once. Then one more signal must go where it
+ * belongs, and what was there before any bridge must be back when the bridges are closed.
+ */
+#include "step.h"
+#include <malloc.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <sched.h>
+
+enum { ERRNO_BEFORE = 123, ERRNO_OF_OTHER = 124, ERRNO_OF_HOST = 99 };
+
+csigshim_bridge *bridges[2];
+unsigned long left[2], taken[2];
+static size_t tails[2];
+static int host_before, foreign_before;
+int mechanism;
+bool spawning;
+struct guarded guarded;
+struct page *page;
+
+void fail(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (page->message[0] == 0)
+        vsnprintf(page->message, sizeof page->message, format, arguments);
+    va_end(arguments);
+    _exit(1);
+}
+
+/* Whether it is the library's handler that calls, which has left its mark in the siginfo; else the kernel does. */
+static bool ours_calls(const siginfo_t *info)
+{
+    uintptr_t last[2 * CSIGSHIM__MARKS];
+    bool found = false;
+    memcpy(last, (const char *)(info + 1) - sizeof last, sizeof last);
+    for (int i = 0; i < 2 * CSIGSHIM__MARKS; i++)
+        found |= last[i] == (uintptr_t)csigshim__handler;
+    return found;
+}
+
+/* Changes errno, as hosts' handlers do, where the library has to answer for that. */
+void host_handler(int signo, siginfo_t *info, void *context)
+{
+    (void)signo, (void)context;
+    page->host++;
+    if (ours_calls(info))
+        errno = ERRNO_OF_HOST;
+}
+
+static struct sigaction under_foreign;
+static bool foreign_calls_ours;
+
+static void foreign(int signo, siginfo_t *info, void *context)
+{
+    const int saved_errno = errno;
+    page->foreign++;
+    if (foreign_calls_ours)
+        under_foreign.sa_sigaction(signo, info, context);
+    errno = saved_errno;
+}
+
+static void install(int signo, void (*handler)(int, siginfo_t *, void *), struct sigaction *before)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = handler;
+    action.sa_flags = SA_SIGINFO | SA_RESTART;
+    sigaddset(&action.sa_mask, SIGUSR2);
+    if (sigaction(signo, &action, before) != 0)
+        fail("sigaction: errno %d", errno);
+}
+
+void put_foreign_on_top(bool calls_ours)
+{
+    foreign_calls_ours = calls_ours;
+    install(SENT, foreign, &under_foreign);
+}
+
+void send_here(int signo)
+{
+    const pid_t self = (pid_t)syscall(SYS_getpid);
+    if (syscall(SYS_tgkill, self, (pid_t)syscall(SYS_gettid), signo) != 0)
+        fail("tgkill: errno %d", errno);
+}
+
+void count_events(int bridge, ssize_t count, const csigshim_event *events)
+{
+    if (count < 0)
+        fail("csigshim_read: errno %d", errno);
+    for (ssize_t i = 0; i < count; i++) {
+        const csigshim_event *event = &events[i];
+        if ((event->signo != SENT && event->signo != BESIDE) || event->count == 0 || event->reserved[0] != 0 ||
+            (event->code != SI_TKILL && event->code != SI_USER /* so glibc's sigtimedwait(2) has it */ && !(event->flags & CSIGSHIM_DETAILS_DROPPED)))
+            fail("a broken event: signal %d, code %d, count %u", event->signo, event->code, event->count);
+        taken[bridge] += event->count;
+    }
+}
+
+/* Reads what is there, which a waiting reader must have been told of. */
+static void drain(int i)
+{
+    static csigshim_event events[512];
+    const bool readable = csigshim_wait(bridges[i], 0) == 1;
+    const unsigned long before = taken[i];
+    for (ssize_t count; (count = csigshim_read(bridges[i], events, 512)) != 0;)
+        count_events(i, count, events);
+    if (taken[i] != before && !readable)
+        fail("bridge %d had %lu deliveries, and its descriptor did not say so", i + 1, taken[i] - before);
+}
+
+/* Where the one signal of this phase has gone. What was recorded for a bridge that is closed now was discarded. */
+static void see_where(const char *allowed, const char *when)
+{
+    long counts[4] = {0, 0, page->host - host_before, page->foreign - foreign_before};
+    char found[100];
+    for (int i = 0; i < 2; i++) {
+        if (bridges[i] == NULL)
+            continue;
+        if (atomic_load(&bridges[i]->open)) {
+            drain(i);
+            counts[i] = (long)(taken[i] - left[i]);
+        } else {
+            counts[i] = (long)(atomic_load(&bridges[i]->tail) - tails[i]); /* and what moved there from the queue */
+            counts[i] -= mechanism == CSIGSHIM_SIGNALFD ? (long)left[i] : 0;
+        }
+        taken[i] = left[i] = 0;
+        tails[i] = atomic_load(&bridges[i]->tail);
+    }
+    host_before = page->host;
+    foreign_before = page->foreign;
+    snprintf(found, sizeof found, "%ld%ld%ld%ld", counts[0], counts[1], counts[2], counts[3]);
+    if (strlen(found) != 4 || strstr(allowed, found) == NULL)
+        fail("%s: bridge 1, bridge 2, host and foreign handler had it %s times, not %s", when, found, allowed);
+}
+
+static struct snapshot look(void)
+{
+    struct snapshot now;
+    struct stat status;
+    const int signals[3] = {SENT, BESIDE, IGNORED};
+    memset(&now, 0, sizeof now);
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+        syscall(SYS_rt_sigaction, signo, NULL, &now.actions[signo], 8);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &now.mask, 8);
+    for (int fd = 0; fd < 32; fd++)
+        if (fstat(fd, &status) == 0)
+            now.files[fd] = 1u + (unsigned)fcntl(fd, F_GETFD) + (unsigned)status.st_mode * 4;
+    for (int k = 0; k < 3; k++) {
+        for (int i = 0; i < 2; i++) {
+            struct csigshim__subscription *one = &csigshim__bridges[i].subscriptions[signals[k]];
+            const unsigned values[] = {one->flags, one->inside, one->escalate_at, one->epoch};
+            memcpy(now.subscriptions[i][k], values, sizeof values);
+        }
+        struct csigshim__disposition *of = &csigshim__dispositions[signals[k]];
+        const uintptr_t values[] = {(uintptr_t)of->previous, of->blocked, of->installed, of->lent, of->linked};
+        memcpy(now.dispositions[k], values, sizeof values);
+    }
+    now.heap = mallinfo2().uordblks;
+    return now;
+}
+
+#define COMPARE(member)                                                                                                \
+    if (memcmp(&now->member, &then->member, sizeof now->member) != 0)                                                  \
+    fail("%s: not as without a signal: %s", when, #member)
+
+static void compare(const struct snapshot *now, const struct snapshot *then, const char *when)
+{
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+        if (memcmp(&now->actions[signo], &then->actions[signo], sizeof now->actions[signo]) != 0)
+            fail("%s: disposition of signal %d: handler %#lx with flags %#lx, not %#lx with %#lx", when, signo,
+                 now->actions[signo].handler, now->actions[signo].flags, then->actions[signo].handler,
+                 then->actions[signo].flags);
+    COMPARE(mask);
+    COMPARE(files);
+    COMPARE(subscriptions);
+    COMPARE(dispositions);
+    COMPARE(heap);
+}
+
+static void see_memory(void)
+{
+    for (int i = 0; i < 64; i++)
+        if (guarded.before[i] != 0xa5 || guarded.after[i] != 0xa5)
+            fail("memory beside what was given to the call has changed");
+}
+
+/* Takes signals all the time. Raw, so that errno is what the handler leaves. */
+static void *other_thread(void *unused)
+{
+    const uint64_t all = ~(uint64_t)0, none = 0;
+    (void)unused;
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8);
+    atomic_store(&page->other, (pid_t)syscall(SYS_gettid));
+    for (;;) {
+        uint64_t mask;
+        long result;
+        errno = ERRNO_OF_OTHER;
+        __asm__ volatile("syscall"
+                         : "=a"(result)
+                         : "0"(SYS_rt_sigsuspend), "D"(&none), "S"(8)
+                         : "rcx", "r11", "memory");
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &mask, 8);
+        if (errno != ERRNO_OF_OTHER || (mask | 0x40100) != all)
+            fail("the other thread: errno %d, mask %llx", errno, (unsigned long long)mask);
+        page->returns++;
+        __asm__ volatile("int3\n.globl mark_other\nmark_other:" ::: "memory");
+    }
+    return unused;
+}
+
+static void wait_for_other(void)
+{
+    while (page->returns < page->returns_expected)
+        sched_yield();
+}
+
+static void measure(const struct scenario *scenario)
+{
+    pthread_t thread;
+    if (page->with_other && pthread_create(&thread, NULL, other_thread, NULL) != 0)
+        fail("pthread_create");
+    while (page->with_other && page->other == 0)
+        sched_yield();
+    for (int i = 0; i < 2; i++)
+        tails[i] = bridges[i] == NULL ? 0 : atomic_load(&bridges[i]->tail);
+    host_before = page->host;
+    foreign_before = page->foreign;
+
+    errno = ERRNO_BEFORE;
+    __asm__ volatile("int3\n.globl mark_begin\nmark_begin:" ::: "memory");
+    const int result = scenario->call();
+    const int code = errno;
+    __asm__ volatile("int3\n.globl mark_end\nmark_end:" ::: "memory");
+
+    wait_for_other();
+    const struct snapshot at_end = look();
+    if (scenario->result != ANY && result != scenario->result)
+        fail("the result is %d, not %d (errno %d)", result, scenario->result, code);
+    if (page->recording) {
+        page->at_end = at_end;
+        page->result = result;
+        page->code = code;
+    } else {
+        if (code != page->code && (code != ERRNO_BEFORE || result < 0))
+            fail("errno is %d, not %d", code, page->code);
+        compare(&at_end, &page->at_end, "after the call");
+    }
+    if (!scenario->dies)
+        see_where(page->recording ? "0000" : scenario->during, "the signal");
+    see_memory();
+    send_here(scenario->signo ? scenario->signo : SENT);
+    if (scenario->dies)
+        fail("the next signal did not end the process");
+    see_where(scenario->after, "the next signal");
+    if (spawning && csigshim_spawn_end(&guarded.spawn) != 0)
+        fail("csigshim_spawn_end: errno %d", errno);
+    for (int i = 0; i < 2; i++)
+        if (bridges[i] != NULL && atomic_load(&bridges[i]->open) && csigshim_close(bridges[i]) != 0)
+            fail("csigshim_close: errno %d", errno);
+    const struct snapshot at_exit = look();
+    if (page->recording)
+        page->at_exit = at_exit;
+    else
+        compare(&at_exit, &page->at_exit, "after close");
+    see_memory();
+}
+
+/* The process of which the call's is a child: nothing of the child's has come here, and its bridge works. */
+static void measure_in_child(const struct scenario *scenario)
+{
+    int status = 0;
+    const unsigned long mine = left[0];
+    const pid_t child = scenario->where == FORKED   ? (left[0] = 0, fork())
+                        : scenario->where == CLONED ? (left[0] = 0, (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0))
+                                                    : (left[0] = 0, vfork());
+    if (child == 0) {
+        measure(scenario);
+        _exit(0);
+    }
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        fail("the child ended with status %#x", (unsigned)status);
+    host_before = page->host;
+    foreign_before = page->foreign;
+    left[0] = mine;
+    taken[0] = 0;
+    see_where("0000", "the parent, of the child's signals");
+    send_here(SENT);
+    see_where("1000 1010", "the parent, of its own signal");
+}
+
+void tracee(const struct scenario *scenario)
+{
+    const struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    memset(guarded.before, 0xa5, sizeof guarded.before);
+    memset(guarded.after, 0xa5, sizeof guarded.after);
+    install(SENT, host_handler, NULL);
+    install(BESIDE, host_handler, NULL);
+    scenario->prepare();
+    if (scenario->where == HERE)
+        measure(scenario);
+    else
+        measure_in_child(scenario);
+    _exit(0);
+}

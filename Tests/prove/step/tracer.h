@@ -1,0 +1,34 @@
+/* One traced process, brought to an instruction. */
+#ifndef TRACER_H
+#define TRACER_H
+
+#include "step.h"
+
+enum { MOST_POINTS = 1 << 18 };
+enum place { ENTRY, INSIDE, CLAIMED, PUBLISHED, RUNG, WRITTEN, LEFT, HOST, PLACES };
+
+/* The instructions of one call, in order, and how to come to each: run to that of `from`, the `times`th time that its
+ * address comes by, then step. */
+struct point {
+    uintptr_t address;
+    unsigned from, times, cost;
+};
+extern struct point points[];
+
+struct traced {
+    pid_t root, caller, other; /* the process; who makes the call; the second thread, once it is needed */
+};
+
+enum { RUNNING_LATE = -2 }; /* the alarm came first */
+
+bool can_trace(void);
+bool start_traced(struct traced *traced, const struct scenario *scenario); /* up to the first mark */
+int record_points(const struct traced *traced);                            /* steps through the call */
+bool go_to(const struct traced *traced, unsigned point);
+int finish(const struct traced *traced);           /* the wait status of the process */
+void put_down(const struct traced *traced);        /* whatever it is at */
+void send_to(const struct traced *traced, pid_t thread, int signo);
+bool other_goes_to(const struct traced *traced, const struct scenario *scenario, enum place place);
+bool caller_returns(const struct traced *traced, bool *waited); /* or waits for the other thread */
+
+#endif
