@@ -171,7 +171,6 @@ static int call_add_chained(void)
     return csigshim_add(bridges[0], SENT, CSIGSHIM_CHAIN);
 }
 
-
 static int call_chain(void)
 {
     return csigshim_set_chain(bridges[0], SENT, 1);
@@ -309,7 +308,7 @@ const struct scenario scenarios[] = {
     {"close", BOTH, added, call_close, 0, "1000 0010", "0010", .waits = true},
     {"close, two signals and unread ones", BOTH, two_signals, call_close, 0, "1000 0010", "0010", .waits = true},
     {"close, one of two", HANDLER, added_twice, call_close, 0, "1100 0100", "0100", .waits = true},
-    {"close, full", HANDLER, full, call_close, 0, "0000 0010", "0010", .waits = true},
+    {"close, overflowing", HANDLER, overflowing, call_close, 0, "1000 0010", "0010", .waits = true},
     {"read, empty", BOTH, added, call_read, ANY, "1000", "1000"},
     {"read, three", BOTH, three_unread, call_read, ANY, "1000", "1000"},
     {"read, two of three", BOTH, three_unread, call_read_two, 2, "1000", "1000"},

@@ -10,7 +10,12 @@
 #include <stdint.h>
 
 enum { SENT = 40, BESIDE = 41, IGNORED = 42 }; /* realtime: none merges with another */
-enum where { HERE, FORKED, CLONED, VFORKED };  /* the process in which the call is made; CLONED: without atfork handlers */
+enum where {
+    HERE,
+    FORKED,
+    CLONED,
+    VFORKED
+}; /* the process in which the call is made; CLONED: without atfork handlers */
 enum { ANY = -100 };
 enum { BOTH = -1 };
 
@@ -67,10 +72,10 @@ struct snapshot {
 };
 
 struct page {
-    bool recording;           /* the run whose snapshots the others are compared with */
-    bool with_other;          /* there is a second thread */
-    int returns_expected;     /* of the second thread, from its handler */
-    _Atomic int returns;      /* so many there were */
+    bool recording;            /* the run whose snapshots the others are compared with */
+    bool with_other;           /* there is a second thread */
+    int returns_expected;      /* of the second thread, from its handler */
+    _Atomic int returns;       /* so many there were */
     _Atomic int host, foreign; /* calls of these handlers */
     _Atomic pid_t other;
     int result, code;

@@ -7,13 +7,13 @@
  */
 #include "step.h"
 #include <malloc.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <sched.h>
 
 enum { ERRNO_BEFORE = 123, ERRNO_OF_OTHER = 124, ERRNO_OF_HOST = 99 };
 
@@ -99,7 +99,8 @@ void count_events(int bridge, ssize_t count, const csigshim_event *events)
     for (ssize_t i = 0; i < count; i++) {
         const csigshim_event *event = &events[i];
         if ((event->signo != SENT && event->signo != BESIDE) || event->count == 0 || event->reserved[0] != 0 ||
-            (event->code != SI_TKILL && event->code != SI_USER /* so glibc's sigtimedwait(2) has it */ && !(event->flags & CSIGSHIM_DETAILS_DROPPED)))
+            (event->code != SI_TKILL && event->code != SI_USER /* so glibc's sigtimedwait(2) has it */ &&
+             !(event->flags & CSIGSHIM_DETAILS_DROPPED)))
             fail("a broken event: signal %d, code %d, count %u", event->signo, event->code, event->count);
         taken[bridge] += event->count;
     }

@@ -1,9 +1,9 @@
 /* ptrace(2): a fresh process for each point, brought to its instruction, and the second thread to its place.
  *
  * To single-step to instruction N for each N is quadratic, and to count the passes of a breakpoint is long in a loop.
- * So both: run_cheaply finds, for each point, an earlier one that comes by seldom, and steps from there. Breakpoints are
- * the debug registers, which change no code and can watch data: the second thread is stopped when it writes what the
- * library's handler writes at a place, whatever the compiler has made of it.
+ * So both: record_points finds, for each point, an earlier one that comes by seldom, and steps from there. Breakpoints
+ * are the debug registers, which change no code and can watch data: the second thread is stopped when it writes what
+ * the library's handler writes at a place, whatever the compiler has made of it.
  */
 #include "tracer.h"
 #include <stddef.h>
@@ -15,7 +15,7 @@
 
 struct point points[MOST_POINTS];
 
-enum kind { EXECUTE = 0, WRITE_1 = 1, WRITE_4 = 0xd, WRITE_8 = 9 };
+enum kind { EXECUTE = 0, WRITE_1 = 1, WRITE_4 = 0xd, WRITE_8 = 9, ACCESS_4 = 0xf };
 
 static bool watch(pid_t thread, const volatile void *address, enum kind kind)
 {
@@ -167,21 +167,22 @@ int record_points(const struct traced *traced)
         if (count == MOST_POINTS)
             return -1;
         const unsigned times = passes(at, count == 0);
-        points[count] = (struct point){at, count, times, times};
+        points[count] = (struct point){at, times, count, times, times};
         if (count == 0)
             points[count].times = points[count].cost = 0; /* it is here */
         else if (points[count - 1].cost < times)
             points[count] =
-                (struct point){at, points[count - 1].from, points[count - 1].times, points[count - 1].cost + 1};
+                (struct point){at, times, points[count - 1].from, points[count - 1].times, points[count - 1].cost + 1};
         if (!advance(traced->caller, PTRACE_SINGLESTEP, 0))
             return -1;
     }
     return (int)count - 1; /* the last one is the mark's own */
 }
 
-bool go_to(const struct traced *traced, unsigned point)
+bool go_to(const struct traced *traced, unsigned point, bool by_steps)
 {
-    const unsigned from = points[point].from, times = points[point].times;
+    const unsigned from = by_steps ? points[point].from : point;
+    const unsigned times = by_steps ? points[point].times : points[point].passes;
     const pid_t caller = traced->caller;
     if (times > 0 && !watch(caller, (const void *)points[from].address, EXECUTE))
         return false;
@@ -254,6 +255,12 @@ bool other_goes_to(const struct traced *traced, const struct scenario *scenario,
     switch (place) {
     case ENTRY:
         there = watch(other, (const void *)csigshim__handler, EXECUTE) && other_stops(other, signo);
+        break;
+    case LOOKED:
+        there = watch(other, &subscription->flags, ACCESS_4) && other_stops(other, signo);
+        break;
+    case LOOKED_AGAIN:
+        there = watch(other, &subscription->flags, ACCESS_4) && other_stops(other, signo) && other_stops(other, 0);
         break;
     case INSIDE:
         there = watch(other, &subscription->inside, WRITE_4) && other_stops(other, signo);

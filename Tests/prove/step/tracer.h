@@ -5,13 +5,13 @@
 #include "step.h"
 
 enum { MOST_POINTS = 1 << 18 };
-enum place { ENTRY, INSIDE, CLAIMED, PUBLISHED, RUNG, WRITTEN, LEFT, HOST, PLACES };
+enum place { ENTRY, LOOKED, INSIDE, LOOKED_AGAIN, CLAIMED, PUBLISHED, RUNG, WRITTEN, LEFT, HOST, PLACES };
 
-/* The instructions of one call, in order, and how to come to each: run to that of `from`, the `times`th time that its
- * address comes by, then step. */
+/* The instructions of one call, in order, and how to come to each: it is the `passes`th time that its address comes by;
+ * or quicker, run to that of `from`, the `times`th time that this one's comes by, and step. */
 struct point {
     uintptr_t address;
-    unsigned from, times, cost;
+    unsigned passes, from, times, cost;
 };
 extern struct point points[];
 
@@ -24,9 +24,9 @@ enum { RUNNING_LATE = -2 }; /* the alarm came first */
 bool can_trace(void);
 bool start_traced(struct traced *traced, const struct scenario *scenario); /* up to the first mark */
 int record_points(const struct traced *traced);                            /* steps through the call */
-bool go_to(const struct traced *traced, unsigned point);
-int finish(const struct traced *traced);           /* the wait status of the process */
-void put_down(const struct traced *traced);        /* whatever it is at */
+bool go_to(const struct traced *traced, unsigned point, bool by_steps);
+int finish(const struct traced *traced);    /* the wait status of the process */
+void put_down(const struct traced *traced); /* whatever it is at */
 void send_to(const struct traced *traced, pid_t thread, int signo);
 bool other_goes_to(const struct traced *traced, const struct scenario *scenario, enum place place);
 bool caller_returns(const struct traced *traced, bool *waited); /* or waits for the other thread */

@@ -1,0 +1,31 @@
+#!/bin/sh
+# A signal at every instruction of each public function, in the states that matter: run.sh [quick]
+# STEP_ONLY="remove, the last" in the environment: that state alone. STEP_SAME and STEP_OTHER: each how-many-th
+# instruction is tried with the signal on the same thread, and with one on another thread inside the handler.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+library=$here/../../../Sources/CSignalShim
+method="signal at each instruction"
+
+if [ "$(uname -s)" != Linux ] || [ "$(uname -m)" != x86_64 ]; then
+    echo "RESULT $method|not run: Linux on x86-64 only|-"
+    exit 0
+fi
+compiler=${CC:-clang}
+command -v "$compiler" >/dev/null 2>&1 || compiler=cc
+"$here/../../tools/need.sh" "$compiler" gcc || {
+    echo "RESULT $method|not run: needs a C compiler|-"
+    exit 0
+}
+"$here/../../tools/need.sh" addr2line binutils || true # names instructions, where it is there
+
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+same=1 other=1
+[ "${1:-}" != quick ] || same=61 other=89
+# The addresses of one run are those of the next: no PIE; and no function is looked up while it is stepped through.
+"$compiler" -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Wno-missing-field-initializers -fno-pie -no-pie \
+    -pthread -I"$library" -I"$library/include" "$here"/*.c "$library"/*.c -Wl,-z,now -ldl -o "$work/step" || exit 1
+"$work/step" "${STEP_SAME:-$same}" "${STEP_OTHER:-$other}"
