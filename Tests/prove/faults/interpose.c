@@ -227,18 +227,12 @@ int fault_poll(struct place *place, struct pollfd *fds, nfds_t count, int timeou
     return poll(fds, count, timeout);
 }
 
-int fault_sigtimedwait(struct place *place, const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
-{
-    FAIL_AS("sigtimedwait", -1);
-    return sigtimedwait(set, info, timeout);
-}
-
 /* Those that the library makes by hand; the rest it does not know. */
 long fault_syscall(struct place *place, long number, ...)
 {
     va_list list;
-    long a[3] = {0};
-    const int arguments = number == SYS_gettid ? 0 : number == SYS_kill ? 2 : 3;
+    long a[4] = {0};
+    const int arguments = number == SYS_gettid ? 0 : number == SYS_kill ? 2 : number == SYS_rt_sigtimedwait ? 4 : 3;
     va_start(list, number);
     for (int i = 0; i < arguments; i++)
         a[i] = va_arg(list, long);
@@ -264,6 +258,9 @@ long fault_syscall(struct place *place, long number, ...)
     case SYS_kill:
         FAIL_AS("kill", -1);
         return syscall(number, (pid_t)a[0], (int)a[1]);
+    case SYS_rt_sigtimedwait:
+        FAIL_AS("sigtimedwait", -1);
+        return syscall(number, a[0], a[1], a[2], a[3]);
     case SYS_gettid: /* always succeeds */
         faults->reached[place->index] = true;
         return syscall(number);

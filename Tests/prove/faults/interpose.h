@@ -43,7 +43,6 @@ int fault_madvise(struct place *, void *, size_t, int);
 void *fault_calloc(struct place *, size_t, size_t);
 int fault_pthread_atfork(struct place *, void (*)(void), void (*)(void), void (*)(void));
 int fault_poll(struct place *, struct pollfd *, nfds_t, int);
-int fault_sigtimedwait(struct place *, const sigset_t *, siginfo_t *, const struct timespec *);
 long fault_syscall(struct place *, long, ...);
 int fault_kill(struct place *, pid_t, int);
 int fault_getrlimit(struct place *, int, struct rlimit *);
@@ -80,7 +79,6 @@ int fault_nanosleep(struct place *, const struct timespec *, struct timespec *);
 #define calloc(...)          fault_calloc(HERE(calloc), __VA_ARGS__)
 #define pthread_atfork(...)  fault_pthread_atfork(HERE(pthread_atfork), __VA_ARGS__)
 #define poll(...)            fault_poll(HERE(poll), __VA_ARGS__)
-#define sigtimedwait(...)    fault_sigtimedwait(HERE(sigtimedwait), __VA_ARGS__)
 #define syscall(...)         fault_syscall(HERE(syscall), __VA_ARGS__)
 #define kill(...)            fault_kill(HERE(kill), __VA_ARGS__)
 #define getrlimit(...)       fault_getrlimit(HERE(getrlimit), __VA_ARGS__)
