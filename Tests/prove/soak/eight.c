@@ -1,0 +1,154 @@
+/* Eight threads make random calls on four bridges that they share, under signals. A bridge's close waits until no
+ * thread is inside a call on it, as the contract asks of the program: that is what the read-write lock is for. What can
+ * be counted is: each delivery of a realtime signal that a bridge had from end to end comes out once. That is SIGRTMIN
+ * of a bridge of its own, which no other thread touches but to read. */
+#include "soak.h"
+
+enum { THREADS = 8, SHARED = 4 };
+
+static csigshim_bridge *bridges[SHARED], *counted;
+static pthread_rwlock_t locks[SHARED];
+static atomic_bool stop;
+static atomic_ulong calls, sent, came;
+
+static void one_call(int which, csigshim_bridge *bridge, int signo, unsigned *state)
+{
+    csigshim_event events[16];
+    pid_t tids[4];
+    csigshim_spawn spawn;
+    ssize_t result = 0;
+    switch (which) {
+    case 0:
+    case 1:
+        result = csigshim_add(bridge, signo, mechanism == CSIGSHIM_HANDLER && next_random(state) % 2);
+        break;
+    case 2:
+        result = csigshim_remove(bridge, signo);
+        break;
+    case 3:
+        result = csigshim_set_chain(bridge, signo, (int)(next_random(state) % 2));
+        break;
+    case 4:
+        result = csigshim_escalate_after(bridge, signo, 0);
+        break;
+    case 5:
+    case 6:
+        result = csigshim_read(bridge, events, next_random(state) % 16 + 1);
+        for (ssize_t i = 0; i < result; i++)
+            CHECK(events[i].signo > 0 && events[i].count > 0);
+        break;
+    case 7:
+        result = csigshim_wait(bridge, 0);
+        break;
+    case 8:
+        result = csigshim_wake(bridge);
+        break;
+    case 9:
+        result = csigshim_state(signo);
+        break;
+    case 10:
+        result = csigshim_mechanism(signo);
+        break;
+    case 11:
+        result = csigshim_rearm(signo);
+        break;
+    case 12:
+        result = csigshim_disposition(signo);
+        break;
+    case 13:
+        result = csigshim_spawn_begin(&spawn, next_random(state) % 2 ? CSIGSHIM_SPAWN_IGNORED : 0);
+        CHECK(result == 0 && csigshim_spawn_end(&spawn) == 0);
+        break;
+    case 14:
+        result = csigshim_blocked_threads(signo, tids, 4);
+        break;
+    default:
+        CHECK(csigshim_fd(bridge) >= 3 && csigshim_capacity(bridge) > 0);
+    }
+    CHECK(result >= 0 || errno == EEXIST || errno == ENOENT || errno == EBUSY || errno == ENOTSUP ||
+          (which == 4 && errno == EINVAL)); /* nothing to escalate to */
+}
+
+static void reopen(int i)
+{
+    pthread_rwlock_wrlock(&locks[i]);
+    CHECK(csigshim_close(bridges[i]) == 0);
+    CHECK(csigshim_open(&bridges[i], mechanism) == 0);
+    pthread_rwlock_unlock(&locks[i]);
+}
+
+static void count_up(void)
+{
+    csigshim_event events[64];
+    const ssize_t count = csigshim_read(counted, events, 64);
+    CHECK(count >= 0);
+    for (ssize_t i = 0; i < count; i++) {
+        CHECK(events[i].signo == SIGRTMIN);
+        atomic_fetch_add(&came, events[i].count);
+    }
+}
+
+static void *caller(void *argument)
+{
+    const int signals[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGWINCH, SIGRTMIN + 1};
+    unsigned state = seed + (unsigned)(uintptr_t)argument * 7919 + 1;
+    while (!atomic_load(&stop)) {
+        const int i = (int)(next_random(&state) % SHARED), signo = signals[next_random(&state) % 5];
+        const unsigned kind = next_random(&state) % 64;
+        if (kind == 0) {
+            reopen(i);
+        } else if (kind < 8) {
+            count_up();
+        } else if (kind < 16) {
+            if (sigqueue(getpid(), SIGRTMIN, (union sigval){0}) == 0)
+                atomic_fetch_add(&sent, 1);
+        } else if (kind < 20) {
+            (void)kill(getpid(), signo);
+        } else {
+            pthread_rwlock_rdlock(&locks[i]);
+            one_call((int)(kind % 16), bridges[i], signo, &state);
+            pthread_rwlock_unlock(&locks[i]);
+        }
+        atomic_fetch_add(&calls, 1);
+    }
+    return NULL;
+}
+
+static void nothing(int signo)
+{
+    (void)signo;
+}
+
+int eight(void)
+{
+    const int signals[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGWINCH, SIGRTMIN + 1};
+    struct sigaction action = {.sa_handler = nothing, .sa_flags = SA_RESTART}, now;
+    for (int i = 0; i < 5; i++)
+        CHECK(sigaction(signals[i], &action, NULL) == 0);
+    CHECK(csigshim_open(&counted, mechanism) == 0 && csigshim_add(counted, SIGRTMIN, 0) == 0);
+    for (int i = 0; i < SHARED; i++) {
+        CHECK(pthread_rwlock_init(&locks[i], NULL) == 0);
+        CHECK(csigshim_open(&bridges[i], mechanism) == 0);
+    }
+    pthread_t threads[THREADS];
+    for (uintptr_t i = 0; i < THREADS; i++)
+        threads[i] = started(caller, (void *)i);
+    const double end = seconds_now() + duration;
+    while (seconds_now() < end)
+        nanosleep(&(struct timespec){0, 20000000}, NULL);
+    atomic_store(&stop, true);
+    for (int i = 0; i < THREADS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    const double late = seconds_now() + 60;
+    while (atomic_load(&came) < atomic_load(&sent) && seconds_now() < late)
+        count_up();
+    count_up();
+    CHECK(atomic_load(&came) == atomic_load(&sent));
+    for (int i = 0; i < SHARED; i++)
+        CHECK(csigshim_close(bridges[i]) == 0);
+    CHECK(csigshim_close(counted) == 0);
+    for (int i = 0; i < 5; i++)
+        CHECK(sigaction(signals[i], NULL, &now) == 0 && now.sa_handler == nothing);
+    printf("eight: %lu calls, %lu realtime signals sent and received\n", atomic_load(&calls), atomic_load(&came));
+    return 0;
+}
