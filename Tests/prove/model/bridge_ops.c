@@ -38,6 +38,14 @@ static void op_open(struct op op)
         failed("%s", wrong);
 }
 
+/* In a child where the host has put ours back by itself, what a removal does is not said: ours passes on, or is out. */
+static void look_whether_restored(const struct bridge *was)
+{
+    for (int s = 0; s < SIGNALS; s++)
+        if (was->inherited && was->added[s] && !model_wanted(s) && m.kernel[s].who == OURS && action_now(s).who != OURS)
+            model_restore(s);
+}
+
 static void op_close(struct op op)
 {
     const int b = bridge_of(op);
@@ -49,6 +57,7 @@ static void op_close(struct op op)
         return;
     expect((struct answer){0, 0}, csigshim_close(bridges[b]));
     forget_descriptors(b, was.lost, was.queued);
+    look_whether_restored(&was);
 }
 
 static void say_add(struct op op, char *text, size_t size)
@@ -77,9 +86,13 @@ static void op_remove(struct op op)
     const int b = bridge_of(op), s = signal_in(op);
     if (!m.bridges[b].open || in_scope())
         return;
+    const struct bridge was = m.bridges[b];
     const struct answer answer = model_remove(b, s);
-    if (goes_ahead(op))
-        expect(answer, csigshim_remove(bridges[b], signo_of(s)));
+    if (!goes_ahead(op))
+        return;
+    expect(answer, csigshim_remove(bridges[b], signo_of(s)));
+    if (!m.bridges[b].added[s])
+        look_whether_restored(&was);
 }
 
 static void say_chain(struct op op, char *text, size_t size)

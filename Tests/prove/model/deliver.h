@@ -9,7 +9,6 @@ bool model_is_taken(int b, int s);            /* by a bridge that cannot share i
 void model_keep(int b, struct record record); /* readable from now on */
 void model_take_pending(int b, int s);
 void model_install(int s, bool already); /* already: another bridge has the signal */
-void model_restore(int s);
 void model_in_child(int s);
 bool model_ignored_underneath(int s);
 

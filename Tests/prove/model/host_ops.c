@@ -72,10 +72,10 @@ static void op_flood(struct op op)
 
 static struct action handler_of(struct op op)
 {
-    static const enum who who[] = {PLAIN, PLAIN, PLAIN, DETAILED, DETAILED, DETAILED, IGNORED, BY_DEFAULT};
+    static const enum who who[] = {PLAIN, PLAIN, PLAIN, DETAILED, DETAILED, IGNORED, IGNORED, BY_DEFAULT};
     const enum who chosen = who[op.x % 8];
     struct action action = {(uint8_t)chosen, op.z & 1 ? RESTART : 0, 0};
-    if (chosen == PLAIN && (op.z & 14) == 2) /* with what it leaves behind, as an old-style handler has it */
+    if (chosen == PLAIN && (op.z & 6) == 2) /* with what it leaves behind, as an old-style handler has it */
         action.flags |= RESETHAND;
     if (op.z & 16)
         action.flags |= NODEFER;

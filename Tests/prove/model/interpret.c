@@ -31,10 +31,21 @@ static void make_table(void)
     for (int i = 0; i < 2; i++)
         for (const struct operation *o = lists[i]; o->name != NULL; o++)
             total += o->weight;
+    if (table[0] != NULL)
+        return;
     for (int i = 0, sum = 0; i < 2; i++)
         for (const struct operation *o = lists[i]; o->name != NULL; o++)
             for (sum += o->weight; filled < sum * 256 / total; filled++)
                 table[filled] = o;
+}
+
+uint8_t code_of(const char *name)
+{
+    make_table();
+    int code = 0;
+    while (code < 255 && strcmp(table[code]->name, name) != 0)
+        code++;
+    return (uint8_t)code;
 }
 
 struct op op_at(const uint8_t *bytes, size_t index)

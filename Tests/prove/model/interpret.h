@@ -25,6 +25,7 @@ extern struct outcome *outcome;
 /* Runs a sequence in a child, and waits for it. True: everything was as the model says. */
 bool run_sequence(const uint8_t *bytes, size_t size);
 void print_sequence(const uint8_t *bytes, size_t size, int marked);
+uint8_t code_of(const char *name); /* one by which an operation goes */
 struct op op_at(const uint8_t *bytes, size_t index);
 extern void (*before_end)(void); /* called before a process of a sequence ends, if it is set */
 

@@ -88,6 +88,8 @@ static void remove_one(int b, int s)
         return;
     if (!model_wanted(s))
         model_restore(s);
+    else if (bridge->chain[s])
+        model_install(s, true);
     if (bridge->queued && (m.borrowed & 1u << s)) {
         m.borrowed &= ~(1u << s);
         model_set_mask(m.mask & ~(1u << s));
@@ -156,10 +158,7 @@ struct answer model_remove(int b, int s)
     m.forked = false;
     if (!m.bridges[b].added[s])
         return refused(R_ENOENT);
-    const bool chained = m.bridges[b].chain[s];
     remove_one(b, s);
-    if (chained && model_wanted(s))
-        model_install(s, true);
     return fine;
 }
 

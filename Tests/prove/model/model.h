@@ -89,6 +89,7 @@ bool model_room_for(int s);
 void model_set_mask(unsigned mask);
 void model_sigaction(int s, struct action action);
 bool model_would_loop(int s, int top);
+void model_restore(int s);
 
 struct answer model_open(int b, bool queued);
 void model_close(int b);

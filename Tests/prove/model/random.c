@@ -29,19 +29,37 @@ static time_t seconds(void)
     return now.tv_sec;
 }
 
-/* Few bridges and few signals make operations meet: a sequence keeps to some of each, more often than not. */
+/* Operations that meet find more than operations that pass each other by: a sequence keeps to few bridges, few signals
+ * and few kinds of operations, more often than not, and begins with something to work on. */
 static size_t make(uint8_t *bytes)
 {
-    const size_t count = 4 + next() % (MOST_OPS - 3);
-    const unsigned bridges = 1 + next() % BRIDGES, signals = 1 + next() % SIGNALS, shift = (unsigned)(next() % SIGNALS);
+    enum { KINDS = 12, ALWAYS = 4, TOGETHER = 3 };
+    static const char *const belong[][TOGETHER] = {
+        {"spawn_begin", "spawn_end", "the host installs"},
+        {"the host puts on top: handler", "rearm", "the host takes away: handler"},
+        {"the host's mask:", "remove", "fork"},
+        {"escalate_after", "set_chain", "the host installs"},
+        {"the host closes", "fork", "after_fork"},
+    };
+    const size_t count = 6 + next() % (MOST_OPS - 5);
+    const unsigned bridges = 1 + next() % (1 + next() % BRIDGES), signals = 1 + next() % (1 + next() % 4);
+    const unsigned first_signal = (unsigned)(next() % SIGNALS),
+                   kinds = ALWAYS + TOGETHER + next() % (KINDS - ALWAYS - TOGETHER + 1);
+    uint8_t kind[KINDS] = {code_of("open"), code_of("add"), code_of("send"), code_of("read")};
+    for (size_t i = ALWAYS; i < KINDS; i++)
+        kind[i] = (uint8_t)next();
+    for (size_t i = 0, which = next() % 8; i < TOGETHER && which < sizeof belong / sizeof *belong; i++)
+        kind[ALWAYS + i] = code_of(belong[which][i]);
     for (size_t i = 0; i < count; i++) {
         const uint64_t r = next();
         uint8_t *const op = bytes + i * OP_SIZE;
         memcpy(op, &r, OP_SIZE);
-        if (r >> 32 & 7) {
-            op[1] = (uint8_t)(op[1] % bridges + (op[1] & 0xfc));
-            op[2] = (uint8_t)((r >> 40) % signals + shift) % SIGNALS + 7 * (op[2] / 8);
-        }
+        if (r >> 61 != 0)
+            op[0] = i < 2 ? kind[i] : kind[(r >> 32 & 0xffff) % kinds];
+        if (r >> 58 & 7)
+            op[2] = (uint8_t)(op[2] / SIGNALS % 36 * SIGNALS + ((r >> 48 & 0xff) % signals + first_signal) % SIGNALS);
+        if (r >> 55 & 7)
+            op[1] = (uint8_t)((op[1] & ~3u) + (op[1] & 3u) % bridges);
     }
     return count * OP_SIZE;
 }
