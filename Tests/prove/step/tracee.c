@@ -7,6 +7,7 @@
  */
 #include "step.h"
 #include <malloc.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -224,6 +225,14 @@ static void wait_for_other(void)
         sched_yield();
 }
 
+/* A bell that counts as rung, and is silent, would not be rung for the next one. */
+static void see_bell(int i)
+{
+    struct pollfd bell = {.fd = bridges[i]->read_end.fd, .events = POLLIN};
+    if (atomic_load(&bridges[i]->rung) && poll(&bell, 1, 0) != 1)
+        fail("the bell of bridge %d counts as rung, and is silent", i + 1);
+}
+
 static void measure(const struct scenario *scenario)
 {
     pthread_t thread;
@@ -244,6 +253,9 @@ static void measure(const struct scenario *scenario)
 
     wait_for_other();
     const struct snapshot at_end = look();
+    for (int i = 0; i < 2; i++)
+        if (scenario->where == HERE && bridges[i] != NULL && atomic_load(&bridges[i]->open))
+            see_bell(i);
     if (scenario->result != ANY && result != scenario->result)
         fail("the result is %d, not %d (errno %d)", result, scenario->result, code);
     if (page->recording) {

@@ -4,7 +4,7 @@
 
 #include "step.h"
 
-enum { MOST_POINTS = 1 << 18 };
+enum { MOST_POINTS = 1 << 14 };
 enum place { ENTRY, LOOKED, INSIDE, LOOKED_AGAIN, CLAIMED, PUBLISHED, RUNG, WRITTEN, LEFT, HOST, PLACES };
 
 /* The instructions of one call, in order, and how to come to each: it is the `passes`th time that its address comes by;
