@@ -1,0 +1,263 @@
+/* What another thread does between two instructions of ours, for each two of them. The processor can trap after every
+ * instruction, and the library never blocks TRAP: so one thread makes a call, stands still at its first instruction,
+ * the next time at its second, and so on to the last; meanwhile another one does what must not matter there, to its end
+ * if it can. Where it waits for the first one, that goes on after a moment. */
+#include "check.h"
+
+#if defined(__linux__) && defined(__x86_64__)
+#include <ucontext.h>
+
+enum { TRAP_FLAG = 0x100, PATIENCE_MS = 3, SECONDS = 15 };
+
+static volatile sig_atomic_t stepping;
+static volatile long steps_left; /* below zero: it came there */
+static int stands_still[2], goes_on[2];
+static csigshim_bridge *bridge, *another;
+static volatile sig_atomic_t by_host, by_other_host;
+static unsigned long recorded;
+
+static void trapped(int signo, siginfo_t *info, void *context)
+{
+    const int saved_errno = errno;
+    (void)signo, (void)info;
+    if (stepping && steps_left-- > 0)
+        return;
+    ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+    struct pollfd answer = {.fd = goes_on[0], .events = POLLIN};
+    if (stepping && write(stands_still[1], "", 1) == 1)
+        poll(&answer, 1, PATIENCE_MS);
+    errno = saved_errno;
+}
+
+static void *interferes(void *other)
+{
+    char byte;
+    while (read(stands_still[0], &byte, 1) != 1)
+        ;
+    if (steps_left < 0)
+        (*(void (**)(void))other)();
+    CHECK(write(goes_on[1], "", 1) == 1);
+    return NULL;
+}
+
+/* Each time `prepare` goes before, and `check` follows. Where the whole takes too long, which it does on a busy
+ * machine, the rest is sampled. */
+static void at_each(long stride, void (*prepare)(void), void (*call)(void), void (*other)(void), void (*check)(void))
+{
+    HANDLER_ONLY("whoever records does the same over both mechanisms");
+    if (UNDER_TSAN)
+        SKIP("the thread sanitizer delivers TRAP when it likes");
+    char byte;
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = trapped;
+    action.sa_flags = SA_SIGINFO;
+    CHECK(sigaction(SIGTRAP, &action, NULL) == 0);
+    bridge = opened(), another = opened();
+    CHECK(pipe(stands_still) == 0 && pipe(goes_on) == 0);
+    const int64_t end = milliseconds() + SECONDS * 1000;
+    for (long step = 0, came_there = 1; came_there; step += milliseconds() < end ? stride : 50) {
+        recorded = 0, by_host = by_other_host = 0;
+        prepare();
+        steps_left = step;
+        pthread_t thread = started(interferes, &other);
+        stepping = 1;
+        __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() | TRAP_FLAG);
+        call();
+        came_there = steps_left < 0;
+        stepping = 0;
+        if (!came_there)
+            CHECK(write(stands_still[1], "", 1) == 1);
+        pthread_join(thread, NULL);
+        CHECK(read(goes_on[0], &byte, 1) == 1);
+        if (came_there)
+            check();
+        (void)csigshim_remove(bridge, SIGUSR1);
+        (void)csigshim_remove(another, SIGUSR1);
+        drained(bridge, SIGUSR1);
+        drained(another, SIGUSR1);
+        CHECK(came_there || step > 100);
+    }
+}
+
+static void host(int signo)
+{
+    (void)signo;
+    by_host++;
+}
+
+static void other_host(int signo)
+{
+    (void)signo;
+    by_other_host++;
+}
+
+static void add_over_host(void)
+{
+    install(SIGUSR1, host, SA_RESTART);
+    CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0);
+}
+
+/* A delivery, as the kernel makes it. */
+static void delivery(void)
+{
+    struct sigaction ours;
+    ucontext_t context;
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    info.si_code = SI_QUEUE;
+    info.si_value.sival_int = 4711;
+    CHECK(getcontext(&context) == 0 && sigaction(SIGUSR1, NULL, &ours) == 0);
+    if (ours.sa_flags & SA_SIGINFO)
+        ours.sa_sigaction(SIGUSR1, &info, &context);
+    else
+        ours.sa_handler(SIGUSR1);
+}
+
+static void remove_and_read(void)
+{
+    CHECK(csigshim_remove(bridge, SIGUSR1) == 0);
+    recorded += drained(bridge, SIGUSR1);
+}
+
+static void had_by_one_and_nothing_later(void)
+{
+    CHECK(recorded + (unsigned long)by_host == 1);
+    CHECK(drained(bridge, SIGUSR1) == 0);
+}
+
+/* When remove has returned, whoever was to record has done it. */
+TEST(remove_within_a_delivery)
+{
+    at_each(1, add_over_host, delivery, remove_and_read, had_by_one_and_nothing_later);
+}
+
+static void read_it(void)
+{
+    csigshim_event events[4];
+    const ssize_t count = csigshim_read(bridge, events, 4);
+    CHECK(count >= 0);
+    for (ssize_t i = 0; i < count; i++) {
+        CHECK(events[i].signo == SIGUSR1 && events[i].count == 1 && events[i].value == 4711);
+        recorded++;
+    }
+}
+
+/* What is unread is told, and so is what comes next. */
+static void nobody_sleeps_over(unsigned long sent)
+{
+    if (recorded < sent) {
+        CHECK(csigshim_wait(bridge, 0) == 1);
+        recorded += drained(bridge, SIGUSR1);
+    }
+    CHECK(recorded == sent && by_host == 0);
+    CHECK(raise(SIGUSR1) == 0 && csigshim_wait(bridge, 0) == 1 && drained(bridge, SIGUSR1) == 1);
+}
+
+static void one_came(void)
+{
+    nobody_sleeps_over(1);
+}
+
+TEST(read_within_a_delivery)
+{
+    at_each(1, add_over_host, delivery, read_it, one_came);
+}
+
+static void read_one(void)
+{
+    csigshim_event event;
+    const ssize_t count = csigshim_read(bridge, &event, 1);
+    CHECK(count >= 0);
+    recorded += (unsigned long)count;
+}
+
+static void send_two(void)
+{
+    CHECK(raise(SIGUSR1) == 0 && raise(SIGUSR1) == 0);
+}
+
+static void two_came(void)
+{
+    nobody_sleeps_over(2);
+}
+
+TEST(deliveries_within_a_read)
+{
+    at_each(1, add_over_host, read_one, send_two, two_came);
+}
+
+static void put_other_host(void)
+{
+    static bool turn;
+    turn = !turn;
+    install(SIGUSR1, turn ? host : other_host, SA_RESTART);
+}
+
+static void add_chained(void)
+{
+    CHECK(csigshim_add(bridge, SIGUSR1, CSIGSHIM_CHAIN) == 0);
+}
+
+static void send_one(void)
+{
+    CHECK(raise(SIGUSR1) == 0);
+}
+
+static void host_had_it(void)
+{
+    struct sigaction below;
+    CHECK(csigshim_remove(bridge, SIGUSR1) == 0 && sigaction(SIGUSR1, NULL, &below) == 0);
+    CHECK(by_host == (below.sa_handler == host) && by_other_host == (below.sa_handler == other_host));
+    CHECK(drained(bridge, SIGUSR1) <= 1);
+}
+
+/* A handler of ours that runs at once finds what it is to chain to. */
+TEST(delivery_within_an_add)
+{
+    at_each(8, put_other_host, add_chained, send_one, host_had_it);
+}
+
+static void remove_it(void)
+{
+    CHECK(csigshim_remove(bridge, SIGUSR1) == 0);
+}
+
+static void had_by_one(void)
+{
+    CHECK(drained(bridge, SIGUSR1) + (unsigned long)by_host == 1);
+}
+
+TEST(delivery_within_a_remove)
+{
+    at_each(8, add_over_host, remove_it, send_one, had_by_one);
+}
+
+static void add_to_the_second(void)
+{
+    install(SIGUSR1, host, SA_RESTART);
+    CHECK(csigshim_add(another, SIGUSR1, 0) == 0);
+}
+
+static void to_the_first(void)
+{
+    CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0 && csigshim_remove(another, SIGUSR1) == 0);
+}
+
+static void had_by_a_bridge(void)
+{
+    const unsigned long sum = drained(bridge, SIGUSR1) + drained(another, SIGUSR1);
+    CHECK(by_host == 0 && sum >= 1 && sum <= 2);
+}
+
+/* The first has been looked at when it is added there, and the second is looked at when it has gone from there. */
+TEST(handover_within_a_delivery)
+{
+    at_each(8, add_to_the_second, delivery, to_the_first, had_by_a_bridge);
+}
+#else
+TEST(between_instructions)
+{
+    SKIP("Linux on x86-64 only");
+}
+#endif
