@@ -1,0 +1,133 @@
+#!/bin/sh
+# Of run.sh, the part for C; with its variables: c.sh prepare | sound | kill NAME.
+#
+# Objects of the library and of the tests are compiled once; for a fault, the file that has it, or all if it is a header. Each
+# test runs over both mechanisms, as in Tests/c/run.sh. A fault that makes a test hang costs its deadline, so that is
+# 20 s here; `sound` shows that this suffices without a fault, and when a test did not end it is run without the fault at
+# once: on a machine that is too busy for it, it has killed nothing.
+set -u
+ulimit -t 120 # what spins in a process group of its own
+base=$work/c
+shim=Sources/CSignalShim
+flags="-std=c11 -O1 -g -w -pthread"
+
+compile() { # compile LIBRARY TO FILE...: objects of a copy of the library
+    library=$1 to=$2
+    shift 2
+    for source in "$@"; do
+        # shellcheck disable=SC2086
+        "$compiler" $flags -I"$library/include" -c "$source" -o "$to/$(basename "$source" .c).o" || return 1
+    done
+}
+
+prepare() {
+    mkdir -p "$base/control" "$base/tests"
+    for part in Sources/CSignalShim Tests/c Tests/library Tests/expected Tests/tools Examples/c library; do
+        mkdir -p "$base/tree/$part" && cp -R "$root/$part/." "$base/tree/$part" || return 1
+    done
+    cp "$root/Makefile" "$base/tree"
+    sed 's/DEADLINE_SECONDS = 60 /DEADLINE_SECONDS = 20 /' "$root/Tests/c/check.h" >"$base/tree/Tests/c/check.h"
+    cp -R "$base/tree/$shim" "$base/control/shim"
+    compile "$base/tree/$shim" "$base/control" "$base/tree/$shim"/*.c &&
+        compile "$base/tree/$shim" "$base/tests" "$base/tree"/Tests/c/*.c
+}
+
+# run_tests DIRECTORY PROGRAM [NAME...]: with the objects there. What fails is printed, and ends it.
+run_tests() {
+    directory=$1 program=$2
+    shift 2
+    # shellcheck disable=SC2086
+    [ -x "$directory/$program" ] ||
+        { "$compiler" $flags "$base/tests/$program.o" "$directory"/*.o -ldl -o "$directory/$program.$$" &&
+            mv "$directory/$program.$$" "$directory/$program"; } || return 2
+    for mechanism in handler signalfd; do
+        output=$directory/$$.output # two may share the control
+        CSIGSHIM_MECHANISM=$mechanism "$directory/$program" "$@" >"$output" 2>&1 && continue
+        grep '^FAIL' "$output" | head -1 | sed "s/^FAIL /$program:/"
+        grep -q '^FAIL' "$output" || echo "$program ended"
+        return 1
+    done
+}
+
+all_tests() { # all_tests PROGRAM
+    sed -n 's/^TEST(\([a-z_0-9]*\))$/\1/p' "$base/tree/Tests/c/$1.c"
+}
+
+library() { # library SHIM: Tests/library with that for a library
+    cp -R "$base/tree" "$1/../tree" && cp -R "$1/." "$1/../tree/$shim" || return 2
+    "$1/../tree/Tests/library/run.sh" >"$1/../output" 2>&1 && return
+    grep -q '^FAIL make_lib_without_swift' "$1/../output" && return 2
+    sed -n 's/^FAIL /library:/p' "$1/../output" | head -1
+    return 1
+}
+
+try() { # try DIRECTORY TESTS: 1, and a line, if one fails
+    case $2 in
+    library) library "$1/shim" ;;
+    # shellcheck disable=SC2046
+    *:*) run_tests "$1" "${2%%:*}" $(echo "${2#*:}" | tr ',' ' ') ;;
+    *) for one in $(all_tests "$2"); do run_tests "$1" "$2" "$one" || return; done ;;
+    esac
+}
+
+judge() { # judge DIRECTORY TESTS...: up to three times, then everything
+    directory=$1
+    shift
+    for attempt in 1 2 3; do
+        for tests in "$@"; do
+            by=$(try "$directory" "$tests") && continue
+            case $by in
+            *'no end within'*) try "$base/control" "$tests" >/dev/null || continue ;;
+            '') return ;;
+            esac
+            echo "killed by $by"
+            return
+        done
+    done
+    for source in "$base"/tree/Tests/c/*.c; do
+        by=$(try "$directory" "$(basename "$source" .c)") || { [ $? = 1 ] && echo "killed, not by its own tests, by $by"; return; }
+    done
+    by=$(try "$directory" library) || { [ $? = 1 ] && echo "killed, not by its own tests, by $by"; return; }
+    echo "survived"
+}
+
+kill_one() { # kill_one NAME
+    fault=$work/faults/$1 directory=$work/$1
+    read -r _ name file tests <"$fault"
+    mkdir "$directory"
+    cp -R "$base/tree/$shim" "$directory/shim" && cp "$base"/control/*.o "$directory"
+    awk -f "$here/apply.awk" "$fault" "$base/tree/$shim/$file" >"$directory/shim/$file"
+    case $file in *.h) changed="$directory/shim/*.c" ;; *) changed=$directory/shim/$file ;; esac
+    # shellcheck disable=SC2086
+    if compile "$directory/shim" "$directory" $changed 2>"$directory/errors"; then
+        judge "$directory" $tests >"$work/result/$name"
+    else
+        head -3 "$directory/errors"
+    fi
+    echo "$name ($file): $(cat "$work/result/$name" 2>/dev/null || echo 'NOT COMPILED')"
+    "$here/sweep.sh" "$directory"
+    rm -rf "$directory"
+}
+
+sound() { # the tests that the chosen faults name, without any, two at a time
+    for name in $(cat "$work/in-c"); do
+        read -r _ _ _ tests <"$work/faults/$name"
+        printf '%s\n' $tests
+    done | sort -u >"$work/named"
+    for parity in 0 1; do
+        mkdir "$work/sound$parity" && cp "$base"/control/*.o "$work/sound$parity"
+        cp -R "$base/tree/$shim" "$work/sound$parity/shim"
+        for tests in $(awk -v parity=$parity 'NR % 2 == parity' "$work/named"); do
+            try "$work/sound$parity" "$tests" || echo "$tests fails without a fault"
+        done >"$work/sound$parity.failed" 2>&1 &
+    done
+    wait
+    cat "$work"/sound?.failed
+    [ ! -s "$work/sound0.failed" ] && [ ! -s "$work/sound1.failed" ]
+}
+
+case $1 in
+prepare) prepare ;;
+sound) sound ;;
+kill) kill_one "$2" ;;
+esac

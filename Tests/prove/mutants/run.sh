@@ -1,0 +1,87 @@
+#!/bin/sh
+# Puts small faults into copies of the sources, one at a time, and runs the tests: each must be seen. run.sh [quick|NAME...]
+#
+# The suite is only as good as the faults that it finds. *.faults lists such as a maintainer could make. An entry:
+#
+#     = NAME FILE TESTS...       for C: PROGRAM, PROGRAM:TEST,TEST, or "library"; for Swift: what --filter wants
+#      a line that stays, -one that goes, +one that comes in its place
+#
+# The lines that stay and those that go must be in FILE once, else the list is out of date, and nothing is said of the suite.
+# A fault is killed by a test that fails, dies or does not end; which, is printed. Its own tests are run first, up to three
+# times, since races have luck; then all others of its language; then it has survived. One that does not compile is an
+# error of the list. Before all that, the same tests must pass without a fault.
+#
+# quick: that every entry still fits its source, and a few faults in C.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+[ "$(uname -s)" = Linux ] || { echo "RESULT mutants|not run: Linux only|-"; exit 0; }
+work=$(mktemp -d) || exit 1
+workers=
+trap 'for worker in $workers; do kill "$worker" 2>/dev/null; done; wait; "$here/sweep.sh" "$work"; rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+compiler=${CC:-clang}
+command -v "$compiler" >/dev/null 2>&1 || compiler=cc
+export here root work compiler
+
+names="$*"
+[ "$names" != quick ] || names="errno_is_not_restored looks_before_it_goes_inside no_alternate_stack dormancy_is_forgotten no_cloexec"
+
+# One file for each fault, and each applied: the list fits, or all of this is void.
+mkdir "$work/faults" "$work/result"
+cat "$here"/*.faults | awk -v to="$work/faults/" '/^= / { close(out); out = to $2 } out && !/^#/ { print > out }'
+outdated=
+for fault in "$work"/faults/*; do
+    read -r _ name file tests <"$fault"
+    source=$(find "$root/Sources" -path "*/$file")
+    { [ -n "$tests" ] && awk -f "$here/apply.awk" "$fault" "$source" >"$work/mutated" && ! cmp -s "$work/mutated" "$source"; } ||
+        outdated="$outdated $name"
+done
+total=$(cat "$here"/*.faults | grep -c '^= ')
+[ "$total" = "$(find "$work/faults" -type f | wc -l)" ] || outdated="$outdated (one name twice)"
+if [ -n "$outdated" ]; then
+    echo "the list is out of date:$outdated"
+    echo "RESULT mutants|none of $total faults|the list is out of date"
+    exit 1
+fi
+chosen() { # chosen PATTERN: the names of those wanted whose file is of that kind
+    for fault in "$work"/faults/*; do
+        read -r _ name file _ <"$fault"
+        case " ${names:-$name} " in *" $name "*) ;; *) continue ;; esac
+        case $file in $1) echo "$name" ;; esac
+    done
+}
+chosen '*.[ch]' >"$work/in-c"
+chosen '*.swift' >"$work/in-swift"
+
+sound=yes
+if [ -s "$work/in-c" ]; then
+    "$here/c.sh" prepare && "$here/c.sh" sound || sound=no
+    if [ $sound = yes ]; then # two at a time: a test that waits leaves its core to the other
+        for parity in 0 1; do
+            awk -v parity=$parity 'NR % 2 == parity' "$work/in-c" | xargs -n 1 "$here/c.sh" kill &
+            workers="$workers $!"
+        done
+        wait
+        workers=
+    fi
+fi
+if [ $sound = yes ] && [ -s "$work/in-swift" ]; then
+    "$here/swift.sh" prepare || sound=no
+    [ $sound = no ] || xargs -n 1 "$here/swift.sh" kill <"$work/in-swift"
+fi
+if [ $sound = no ]; then
+    echo "RESULT mutants|no fault of $total|the tests fail without any"
+    exit 1
+fi
+
+in_c=$(wc -l <"$work/in-c") in_swift=$(wc -l <"$work/in-swift")
+survived=$(cd "$work/result" && grep -l survived ./* 2>/dev/null | sed 's,^\./,,' | tr '\n' ' ')
+void=$(cat "$work/in-c" "$work/in-swift" | while read -r name; do
+    grep -Eqs 'killed|survived' "$work/result/$name" || echo "$name"
+done | tr '\n' ' ')
+found="all killed"
+[ -z "$survived" ] || found="$(echo "$survived" | wc -w) survived: $survived"
+[ -z "$void" ] || found="not tried, not compiled: $void"
+echo "RESULT mutants|$((in_c + in_swift)) faults: $in_c in C, $in_swift in Swift|$found"
+[ "$found" = "all killed" ]

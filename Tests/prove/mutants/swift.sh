@@ -1,0 +1,63 @@
+#!/bin/sh
+# Of run.sh, the part for Swift; with its variables: swift.sh prepare | kill NAME.
+#
+# One copy of the package and one scratch directory for all, so that each build compiles what a fault has changed, and no
+# more. A time limit for what hangs: five minutes, for tests that take seconds. `timeout` ends its process group.
+set -u
+tree=$work/package
+swift=${SWIFT:-swift}
+testing() { # testing OPTIONS...
+    timeout -s KILL 300 "$swift" test --package-path "$tree" --scratch-path "$work/scratch" --disable-xctest --skip-build \
+        "$@" >"$work/swift-output" 2>&1
+}
+build() {
+    "$swift" build --package-path "$tree" --scratch-path "$work/scratch" --build-tests >"$work/swift-build" 2>&1
+}
+failures() { # the first test that failed
+    grep -m 1 -o 'Test .* recorded an issue' "$work/swift-output" | sed 's/ recorded.*//'
+}
+
+prepare() {
+    command -v "$swift" >/dev/null || { echo "$swift is missing: install a Swift 6.1 toolchain"; return 1; }
+    mkdir -p "$tree/Tests"
+    cp "$root/Package.swift" "$tree" && cp -R "$root/Sources" "$tree" && cp -R "$root/Tests/SignalBridgeTests" "$tree/Tests" &&
+        build || { tail -5 "$work/swift-build"; return 1; }
+    for name in $(cat "$work/in-swift"); do
+        read -r _ _ _ tests <"$work/faults/$name"
+        printf '%s\n' $tests
+    done | sort -u | tr '\n' '|' | sed 's/|$//' >"$work/filter"
+    testing --filter "$(cat "$work/filter")" && return
+    failures
+    return 1
+}
+
+judge() { # judge TESTS...
+    filter=$(echo "$*" | tr ' ' '|')
+    for attempt in 1 2 3; do
+        testing --filter "$filter" || { echo "killed by $(failures | grep . || echo "$filter, which did not end")"; return; }
+    done
+    testing --experimental-maximum-parallelization-width 16 ||
+        { echo "killed, not by its own tests, by $(failures | grep . || echo "one that did not end")"; return; }
+    echo survived
+}
+
+kill_one() { # kill_one NAME
+    fault=$work/faults/$1
+    read -r _ name file tests <"$fault"
+    source=$(find "$tree/Sources" -path "*/$file")
+    cp "$source" "$work/original"
+    awk -f "$here/apply.awk" "$fault" "$work/original" >"$source"
+    if build; then
+        # shellcheck disable=SC2086
+        judge $tests >"$work/result/$name"
+    else
+        grep -m 3 error: "$work/swift-build"
+    fi
+    cp "$work/original" "$source"
+    echo "$name ($file): $(cat "$work/result/$name" 2>/dev/null || echo 'NOT COMPILED')"
+}
+
+case $1 in
+prepare) prepare ;;
+kill) kill_one "$2" ;;
+esac
