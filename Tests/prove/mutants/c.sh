@@ -53,17 +53,18 @@ all_tests() { # all_tests PROGRAM
     sed -n 's/^TEST(\([a-z_0-9]*\))$/\1/p' "$base/tree/Tests/c/$1.c"
 }
 
-library() { # library SHIM: Tests/library with that for a library
-    cp -R "$base/tree" "$1/../tree" && cp -R "$1/." "$1/../tree/$shim" || return 2
-    "$1/../tree/Tests/library/run.sh" >"$1/../output" 2>&1 && return
-    grep -q '^FAIL make_lib_without_swift' "$1/../output" && return 2
-    sed -n 's/^FAIL /library:/p' "$1/../output" | head -1
+library() { # library DIRECTORY: Tests/library with the library that is there
+    package=$1/package
+    rm -rf "$package" && cp -R "$base/tree" "$package" && cp -R "$1/shim/." "$package/$shim" || return 2
+    "$package/Tests/library/run.sh" >"$1/output" 2>&1 && return
+    grep -q '^FAIL make_lib_without_swift' "$1/output" && return 2
+    sed -n 's/^FAIL /library:/p' "$1/output" | head -1
     return 1
 }
 
 try() { # try DIRECTORY TESTS: 1, and a line, if one fails
     case $2 in
-    library) library "$1/shim" ;;
+    library) library "$1" ;;
     # shellcheck disable=SC2046
     *:*) run_tests "$1" "${2%%:*}" $(echo "${2#*:}" | tr ',' ' ') ;;
     *) for one in $(all_tests "$2"); do run_tests "$1" "$2" "$one" || return; done ;;
@@ -77,7 +78,7 @@ judge() { # judge DIRECTORY TESTS...: up to three times, then everything
         for tests in "$@"; do
             by=$(try "$directory" "$tests") && continue
             case $by in
-            *'no end within'*) try "$base/control" "$tests" >/dev/null || continue ;;
+            *'no end within'*) (try "$base/control" "$tests") >/dev/null || continue ;;
             '') return ;;
             esac
             echo "killed by $by"
@@ -87,26 +88,26 @@ judge() { # judge DIRECTORY TESTS...: up to three times, then everything
     for source in "$base"/tree/Tests/c/*.c; do
         by=$(try "$directory" "$(basename "$source" .c)") || { [ $? = 1 ] && echo "killed, not by its own tests, by $by"; return; }
     done
-    by=$(try "$directory" library) || { [ $? = 1 ] && echo "killed, not by its own tests, by $by"; return; }
+    by=$(library "$directory") || { [ $? = 1 ] && echo "killed, not by its own tests, by $by"; return; }
     echo "survived"
 }
 
 kill_one() { # kill_one NAME
-    fault=$work/faults/$1 directory=$work/$1
+    fault=$work/faults/$1 copy=$work/$1
     read -r _ name file tests <"$fault"
-    mkdir "$directory"
-    cp -R "$base/tree/$shim" "$directory/shim" && cp "$base"/control/*.o "$directory"
-    awk -f "$here/apply.awk" "$fault" "$base/tree/$shim/$file" >"$directory/shim/$file"
-    case $file in *.h) changed="$directory/shim/*.c" ;; *) changed=$directory/shim/$file ;; esac
+    mkdir "$copy"
+    cp -R "$base/tree/$shim" "$copy/shim" && cp "$base"/control/*.o "$copy"
+    awk -f "$here/apply.awk" "$fault" "$base/tree/$shim/$file" >"$copy/shim/$file"
+    case $file in *.h) changed="$copy/shim/*.c" ;; *) changed=$copy/shim/$file ;; esac
     # shellcheck disable=SC2086
-    if compile "$directory/shim" "$directory" $changed 2>"$directory/errors"; then
-        judge "$directory" $tests >"$work/result/$name"
+    if compile "$copy/shim" "$copy" $changed 2>"$copy/errors"; then
+        judge "$copy" $tests >"$work/result/$name"
     else
-        head -3 "$directory/errors"
+        head -3 "$copy/errors"
     fi
     echo "$name ($file): $(cat "$work/result/$name" 2>/dev/null || echo 'NOT COMPILED')"
-    "$here/sweep.sh" "$directory"
-    rm -rf "$directory"
+    "$here/sweep.sh" "$copy"
+    rm -rf "$copy"
 }
 
 sound() { # the tests that the chosen faults name, without any, two at a time
