@@ -22,15 +22,19 @@ static struct totals *totals;
 static long step_same = 1, step_other = 1;
 static const char *only;
 
+static volatile sig_atomic_t is_late;
+
 static void late(int signo)
 {
     (void)signo;
+    is_late = 1;
 }
 
 /* Again and again, in case that the first one comes before waitpid(2) waits. */
 static void set_deadline(void)
 {
     const struct itimerval timer = {.it_value.tv_sec = DEADLINE_SECONDS, .it_interval.tv_sec = 1};
+    is_late = 0;
     setitimer(ITIMER_REAL, &timer, NULL);
 }
 
@@ -135,9 +139,10 @@ static bool try_same(struct run *run, long point, bool by_steps)
 
 static const char *did_not_return(const struct run *run, const struct traced *traced)
 {
+    int status = 0;
     if (page->message[0] != 0)
         return page->message;
-    if (waitpid(traced->root, NULL, __WALL | WNOHANG | WNOWAIT) < 0) /* it was reaped */
+    if (waitpid(traced->other, &status, __WALL | WNOHANG) != 0 && !WIFSTOPPED(status)) /* or has been reaped */
         return "the process ended in the call";
     totals->late += !run->scenario->dies;
     return "the call does not return: a deadlock";
@@ -165,11 +170,14 @@ static bool try_other(struct run *run, long point, bool by_steps, enum place pla
         const char *what = NULL;
         const bool there = other_goes_to(&traced, run->scenario, place);
         run->inside += there;
-        if (!caller_returns(&traced, &waited)) {
-            what = "the call does not return: a deadlock";
-            totals->late += !run->scenario->dies;
-        } else if (there && !waited && run->scenario->waits && place > LOOKED && place < LEFT)
+        if (is_late) {
+            what = "the handler waits for the call: a deadlock";
+            totals->late++;
+        } else if (!caller_returns(&traced, &waited)) {
+            what = did_not_return(run, &traced);
+        } else if (there && !waited && run->scenario->waits && place > LOOKED && place < LEFT) {
             what = "the call did not wait for the handler";
+        }
         const char *end = verdict(run, what == NULL || run->scenario->dies ? finish(&traced) : 0);
         what = what != NULL && !run->scenario->dies ? what : end;
         if (what != NULL)
