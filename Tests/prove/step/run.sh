@@ -24,7 +24,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
 same=1 other=1
-[ "${1:-}" != quick ] || same=61 other=89
+[ "${1:-}" != quick ] || same=71 other=97
 # The addresses of one run are those of the next: no PIE; and no function is looked up while it is stepped through.
 "$compiler" -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Wno-missing-field-initializers -fno-pie -no-pie \
     -pthread -I"$library" -I"$library/include" "$here"/*.c "$library"/*.c -Wl,-z,now -ldl -o "$work/step" || exit 1

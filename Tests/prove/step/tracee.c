@@ -27,14 +27,33 @@ bool spawning;
 struct guarded guarded;
 struct page *page;
 
+static void say(const char *format, va_list arguments)
+{
+    if (page->message[0] == 0)
+        vsnprintf(page->message, sizeof page->message, format, arguments);
+}
+
 void fail(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    if (page->message[0] == 0)
-        vsnprintf(page->message, sizeof page->message, format, arguments);
-    va_end(arguments);
+    say(format, arguments);
     _exit(1);
+}
+
+/* Where the process must go on, because the tracer waits for its threads one by one. */
+__attribute__((format(printf, 1, 2))) static void fail_later(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(format, arguments);
+    va_end(arguments);
+}
+
+static void fail_now(void)
+{
+    if (page->message[0] != 0)
+        _exit(1);
 }
 
 /* Whether it is the library's handler that calls, which has left its mark in the siginfo; else the kernel does. */
@@ -96,13 +115,13 @@ void send_here(int signo)
 void count_events(int bridge, ssize_t count, const csigshim_event *events)
 {
     if (count < 0)
-        fail("csigshim_read: errno %d", errno);
+        fail_later("csigshim_read: errno %d", errno);
     for (ssize_t i = 0; i < count; i++) {
         const csigshim_event *event = &events[i];
         if ((event->signo != SENT && event->signo != BESIDE) || event->count == 0 || event->reserved[0] != 0 ||
             (event->code != SI_TKILL && event->code != SI_USER /* so glibc's sigtimedwait(2) has it */ &&
              !(event->flags & CSIGSHIM_DETAILS_DROPPED)))
-            fail("a broken event: signal %d, code %d, count %u", event->signo, event->code, event->count);
+            fail_later("a broken event: signal %d, code %d, count %u", event->signo, event->code, event->count);
         taken[bridge] += event->count;
     }
 }
@@ -137,6 +156,7 @@ static void see_where(const char *allowed, const char *when)
         taken[i] = left[i] = 0;
         tails[i] = atomic_load(&bridges[i]->tail);
     }
+    fail_now();
     host_before = page->host;
     foreign_before = page->foreign;
     snprintf(found, sizeof found, "%ld%ld%ld%ld", counts[0], counts[1], counts[2], counts[3]);
@@ -211,9 +231,8 @@ static void *other_thread(void *unused)
                          : "0"(SYS_rt_sigsuspend), "D"(&none), "S"(8)
                          : "rcx", "r11", "memory");
         syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &mask, 8);
-        if (page->message[0] == 0 && (errno != ERRNO_OF_OTHER || (mask | 0x40100) != all))
-            snprintf(page->message, sizeof page->message, "the other thread: errno %d, mask %llx", errno,
-                     (unsigned long long)mask); /* the other one ends: who is waited for must not */
+        if (errno != ERRNO_OF_OTHER || (mask | 0x40100) != all)
+            fail_later("the other thread: errno %d, mask %llx", errno, (unsigned long long)mask);
         page->returns++;
         __asm__ volatile("int3\n.globl mark_other\nmark_other:" ::: "memory");
     }
@@ -253,8 +272,7 @@ static void measure(const struct scenario *scenario)
     __asm__ volatile("int3\n.globl mark_end\nmark_end:" ::: "memory");
 
     wait_for_other();
-    if (page->message[0] != 0)
-        _exit(1);
+    fail_now();
     const struct snapshot at_end = look();
     for (int i = 0; i < 2; i++)
         if (scenario->where == HERE && bridges[i] != NULL && atomic_load(&bridges[i]->open))
