@@ -43,13 +43,7 @@ static struct sigaction ours_over(int signo, const struct sigaction *under)
     struct sigaction ours;
     memset(&ours, 0, sizeof ours);
     ours.sa_sigaction = csigshim__handler;
-    /* Full, the C library's own signals included: asynchronous cancellation is one of them. Not the synchronous faults:
-     * the host's crash reporter must see ours too. (KILL and STOP the kernel takes out.) With an empty mask, signals
-     * that are pending together would run nested, last first. */
-    memset(&ours.sa_mask, 0xff, sizeof ours.sa_mask);
-    const int unmasked[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS, SIGKILL, SIGSTOP};
-    for (size_t i = 0; i < sizeof unmasked / sizeof *unmasked; i++)
-        sigdelset(&ours.sa_mask, unmasked[i]);
+    csigshim__our_mask(&ours.sa_mask);
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
     const bool function = (under->sa_flags & SA_SIGINFO) || (under->sa_handler != SIG_DFL && !ignores(under));
     /* A read by a background process would be restarted, get TTIN again, and spin. A host whose handler had no

@@ -52,7 +52,8 @@
  * ours from his. While a previous handler runs, its siginfo carries a mark in padding that the kernel zeroes for each
  * delivery; a call of ours that finds the mark records nothing, and goes on to what was under us before. He may be
  * another copy of this library, that marks as well, in a place of its own; a copy that called us, and has nothing below
- * us, is not called again, whatever `add` or `rearm` on another thread have just put where.
+ * us, is not called again, whatever `add` or `rearm` on another thread have just put where. And where his call of ours
+ * has no mark, because `rearm` put him under ours while he ran, the mask tells that it is not the kernel who calls.
  *
  * A signalfd bridge has this handler too, for signals that reach a thread which does not block them. Nothing here
  * knows which kind a bridge is.
@@ -379,6 +380,40 @@ static void fall_back(const struct delivery *delivery, const struct sigaction *n
     } /* else: somebody's handler calls ours for what it was, and the decision is his */
 }
 
+/* Full, the C library's own signals included: asynchronous cancellation is one of them. Not the synchronous faults: the
+ * host's crash reporter must see ours too. (KILL and STOP cannot be.) With an empty mask, signals that are pending
+ * together would run nested, last first. */
+void csigshim__our_mask(sigset_t *mask)
+{
+    const int unmasked[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS, SIGKILL, SIGSTOP};
+    memset(mask, 0xff, sizeof *mask);
+    for (size_t i = 0; i < sizeof unmasked / sizeof *unmasked; i++)
+        sigdelset(mask, unmasked[i]);
+}
+
+/* Whether the thread's mask is what the kernel gives to ours. (The standard signals tell enough.) */
+static bool has_our_mask(void)
+{
+    sigset_t ours, mask;
+    csigshim__our_mask(&ours);
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    for (int signo = 1; signo < 32; signo++)
+        if (sigismember(&ours, signo) && !sigismember(&mask, signo))
+            return false;
+    return true;
+}
+
+/* Whether what is first under ours called it, was put there by `rearm` in the meantime, and so has run already. */
+static bool has_run(const struct delivery *delivery, const struct sigaction *now)
+{
+    const struct csigshim__action *const first = delivery->previous;
+    if (first->below == NULL) /* rearm puts something over something */
+        return false;
+    if (csigshim__is_ours(now))
+        return atomic_load(&csigshim__dispositions[delivery->signo].previous) == first && !has_our_mask();
+    return is_function(now) && now->sa_sigaction == first->saved.sa_sigaction;
+}
+
 /* In a child, before it asks for its bridges. Writes no memory but this stack. */
 static void in_child(const struct delivery *delivery)
 {
@@ -429,8 +464,9 @@ static void in_owner(const struct delivery *delivery)
     if ((verdict & (RECORDED | CSIGSHIM_CHAIN)) == RECORDED)
         return;
     const struct sigaction now = present(signo);
+    const bool again = has_run(delivery, &now);
     if (verdict & RECORDED)
-        (void)run(delivery->previous, delivery, csigshim__is_ours(&now));
+        (void)run(again ? delivery->previous->below : delivery->previous, delivery, csigshim__is_ours(&now) && !again);
     else
         fall_back(delivery, &now);
 }

@@ -126,6 +126,7 @@ void csigshim__ring(struct csigshim_bridge *bridge);
 uint64_t csigshim__now(void); /* CLOCK_MONOTONIC, in nanoseconds */
 void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info);
 void csigshim__keep(struct csigshim_bridge *bridge, const csigshim_event *event); /* in the ring, or counted */
+void csigshim__our_mask(sigset_t *mask);        /* what the kernel adds to the thread's while ours runs */
 int csigshim__put_back(int signo);              /* what is underneath, if ours is installed: 1 if it was */
 void csigshim__unblock_blocked(sigset_t *mask); /* what the bridges blocked */
 struct sigaction csigshim__underneath(struct csigshim__action *previous); /* what the kernel would have for ours */

@@ -223,3 +223,44 @@ TEST(background_read_does_not_spin)
         SKIP("no pseudo-terminals");
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
+
+static struct sigaction saved_by_waiting;
+static atomic_int waiting_calls, rearmed;
+
+static void waiting(int signo, siginfo_t *info, void *context)
+{
+    waiting_calls++;
+    while (!rearmed)
+        ;
+    saved_by_waiting.sa_sigaction(signo, info, context);
+}
+
+static void *takes_usr1(void *unused)
+{
+    change_mask(SIG_UNBLOCK, SIGUSR1);
+    while (waiting_calls == 0 || !rearmed)
+        pause_ms(1);
+    return unused;
+}
+
+/* Ours comes over his while he runs, and has not called what he was over yet: he has had this one. */
+TEST(rearmed_while_a_delivery_is_in_his_handler)
+{
+    HANDLER_ONLY("chaining");
+    install(SIGUSR1, below, 0);
+    csigshim_bridge *bridge = opened_on(SIGUSR1, CSIGSHIM_CHAIN);
+    put_on_top(SIGUSR1, waiting, &saved_by_waiting);
+    change_mask(SIG_BLOCK, SIGUSR1);
+    const pthread_t thread = started(takes_usr1, NULL);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    while (waiting_calls == 0)
+        pause_ms(1);
+    CHECK(csigshim_rearm(SIGUSR1) == 0);
+    rearmed = 1;
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(drained(bridge, SIGUSR1) == 1 && below_calls == 1 && waiting_calls == 1);
+
+    change_mask(SIG_UNBLOCK, SIGUSR1);
+    CHECK(kill(getpid(), SIGUSR1) == 0); /* and each of the next */
+    CHECK(drained(bridge, SIGUSR1) == 1 && below_calls == 2 && waiting_calls == 2);
+}
