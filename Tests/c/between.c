@@ -7,7 +7,7 @@
 #if defined(__linux__) && defined(__x86_64__)
 #include <ucontext.h>
 
-enum { TRAP_FLAG = 0x100, PATIENCE_MS = 3, SECONDS = 15 };
+enum { TRAP_FLAG = 0x100, PATIENCE_MS = 3, SECONDS = DEADLINE_SECONDS * 3 / 4 };
 
 static volatile sig_atomic_t stepping;
 static volatile long steps_left; /* below zero: it came there */
@@ -32,11 +32,11 @@ static void trapped(int signo, siginfo_t *info, void *context)
 static void *interferes(void *other)
 {
     char byte;
-    while (read(stands_still[0], &byte, 1) != 1)
-        ;
-    if (steps_left < 0)
-        (*(void (**)(void))other)();
-    CHECK(write(goes_on[1], "", 1) == 1);
+    while (read(stands_still[0], &byte, 1) == 1) {
+        if (steps_left < 0)
+            (*(void (**)(void))other)();
+        CHECK(write(goes_on[1], "", 1) == 1);
+    }
     return NULL;
 }
 
@@ -55,12 +55,12 @@ static void at_each(long stride, void (*prepare)(void), void (*call)(void), void
     CHECK(sigaction(SIGTRAP, &action, NULL) == 0);
     bridge = opened(), another = opened();
     CHECK(pipe(stands_still) == 0 && pipe(goes_on) == 0);
+    (void)started(interferes, &other);
     const int64_t end = milliseconds() + SECONDS * 1000;
     for (long step = 0, came_there = 1; came_there; step += milliseconds() < end ? stride : 50) {
         recorded = 0, by_host = by_other_host = 0;
         prepare();
         steps_left = step;
-        pthread_t thread = started(interferes, &other);
         stepping = 1;
         __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() | TRAP_FLAG);
         call();
@@ -68,7 +68,6 @@ static void at_each(long stride, void (*prepare)(void), void (*call)(void), void
         stepping = 0;
         if (!came_there)
             CHECK(write(stands_still[1], "", 1) == 1);
-        pthread_join(thread, NULL);
         CHECK(read(goes_on[0], &byte, 1) == 1);
         if (came_there)
             check();

@@ -212,6 +212,7 @@ TEST(what_comes_to_the_child_does_not_wake_the_parent)
     if (child == 0) {
         close(to_child[1]);
         CHECK(csigshim_after_fork(bridge) == 0);
+        change_mask(SIG_UNBLOCK, SIGTERM); /* with signalfd: so that the pipe is written to */
         CHECK(kill(getpid(), SIGTERM) == 0);
         CHECK(csigshim_wait(bridge, DEADLINE_SECONDS * 1000) == 1 && write(from_child[1], "", 1) == 1);
         CHECK(read(to_child[0], &byte, 1) == 1); /* alive, and it has not read */
@@ -280,16 +281,34 @@ TEST(ignored_is_seen_beneath_another_bridge)
     CHECK(csigshim_add(second, SIGHUP, CSIGSHIM_KEEP_IGNORED) == 1);
 }
 
+static void all_are_closed_by_exec(void)
+{
+    for (int fd = 3; fd < 256; fd++) {
+        const int flags = fcntl(fd, F_GETFD);
+        CHECK(flags < 0 || (flags & FD_CLOEXEC));
+    }
+}
+
+TEST(childs_own_descriptors_are_not_inherited)
+{
+    close_from(3);
+    csigshim_bridge *bridge = opened_on(SIGTERM, 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        CHECK(csigshim_after_fork(bridge) == 0);
+        all_are_closed_by_exec();
+        _exit(0);
+    }
+    CHECK(exited(child, 0));
+}
+
 TEST(moved_descriptors_are_not_inherited)
 {
     close(0);
     close(2);
     close_from(3);
     opened();
-    for (int fd = 3; fd < 256; fd++) {
-        const int flags = fcntl(fd, F_GETFD);
-        CHECK(flags < 0 || (flags & FD_CLOEXEC));
-    }
+    all_are_closed_by_exec();
     CHECK(fcntl(3, F_GETFD) >= 0 && fcntl(4, F_GETFD) >= 0);
 }
 
