@@ -202,6 +202,21 @@ TEST(vforked_child_does_not_use_up_the_parents_handler)
     CHECK(calls == 2);
 }
 
+TEST(vforked_child_is_refused)
+{
+    static csigshim_bridge *bridge, *own;
+    static int opening, adding;
+    bridge = opened_on(SIGTERM, 0);
+    const pid_t child = vfork();
+    if (child == 0) {
+        opening = csigshim_open(&own, test_mechanism()) == -1 ? errno : 0;
+        adding = csigshim_add(bridge, SIGHUP, 0) == -1 ? errno : 0;
+        _exit(csigshim_remove(bridge, SIGTERM)); /* as if it had, for who closes all that it has */
+    }
+    CHECK(exited(child, 0) && opening == EPERM && adding == EPERM);
+    CHECK(csigshim_state(SIGTERM) == CSIGSHIM_ARMED && csigshim_state(SIGHUP) == CSIGSHIM_ABSENT);
+}
+
 TEST(what_comes_to_the_child_does_not_wake_the_parent)
 {
     char byte;
@@ -279,6 +294,19 @@ TEST(ignored_is_seen_beneath_another_bridge)
     opened_on(SIGHUP, 0);
     csigshim_bridge *second = opened();
     CHECK(csigshim_add(second, SIGHUP, CSIGSHIM_KEEP_IGNORED) == 1);
+}
+
+TEST(who_installs_his_own_within_a_scope_keeps_it)
+{
+    csigshim_spawn scope;
+    struct sigaction now;
+    install(SIGHUP, SIG_IGN, 0);
+    csigshim_bridge *bridge = opened_on(SIGHUP, 0);
+    CHECK(csigshim_spawn_begin(&scope, CSIGSHIM_SPAWN_IGNORED) == 0);
+    install(SIGHUP, host, 0);
+    CHECK(csigshim_spawn_end(&scope) == 0);
+    CHECK(sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == host);
+    CHECK(csigshim_remove(bridge, SIGHUP) == 0);
 }
 
 static void all_are_closed_by_exec(void)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Of run.sh, the part for C; with its variables: c.sh prepare | sound | kill NAME.
 #
-# Objects of the library and of the tests are compiled once; for a fault, the file that has it, or all if it is a header. Each
+# Objects of the library and of the tests that are wanted are compiled once; for a fault, the file that has it, or all if it is a header. Each
 # test runs over both mechanisms, as in Tests/c/run.sh. A fault that makes a test hang costs its deadline, so that is
 # 20 s here; `sound` shows that this suffices without a fault, and when a test did not end it is run without the fault at
 # once: on a machine that is too busy for it, it has killed nothing.
@@ -28,14 +28,17 @@ prepare() {
     cp "$root/Makefile" "$base/tree"
     sed 's/DEADLINE_SECONDS = 60 /DEADLINE_SECONDS = 20 /' "$root/Tests/c/check.h" >"$base/tree/Tests/c/check.h"
     cp -R "$base/tree/$shim" "$base/control/shim"
-    compile "$base/tree/$shim" "$base/control" "$base/tree/$shim"/*.c &&
-        compile "$base/tree/$shim" "$base/tests" "$base/tree"/Tests/c/*.c
+    compile "$base/tree/$shim" "$base/control" "$base/tree/$shim"/*.c
 }
 
 # run_tests DIRECTORY PROGRAM [NAME...]: with the objects there. What fails is printed, and ends it.
 run_tests() {
     directory=$1 program=$2
     shift 2
+    # shellcheck disable=SC2086
+    [ -f "$base/tests/$program.o" ] || # two may want it at once
+        { own=$(mktemp -d "$base/tests/XXXXXX") && compile "$base/tree/$shim" "$own" "$base/tree/Tests/c/$program.c" &&
+            mv "$own/$program.o" "$base/tests"; } || return 2
     # shellcheck disable=SC2086
     [ -x "$directory/$program" ] ||
         { "$compiler" $flags "$base/tests/$program.o" "$directory"/*.o -ldl -o "$directory/$program.$$" &&
