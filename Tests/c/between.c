@@ -64,8 +64,8 @@ static void at_each(long stride, void (*prepare)(void), void (*call)(void), void
         stepping = 1;
         __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() | TRAP_FLAG);
         call();
+        stepping = 0; /* first: else it could still come there, and be told twice */
         came_there = steps_left < 0;
-        stepping = 0;
         if (!came_there)
             CHECK(write(stands_still[1], "", 1) == 1);
         CHECK(read(goes_on[0], &byte, 1) == 1);

@@ -204,6 +204,8 @@ TEST(vforked_child_does_not_use_up_the_parents_handler)
 
 TEST(vforked_child_is_refused)
 {
+    if (UNDER_TSAN)
+        SKIP("the thread sanitizer makes a fork of it");
     static csigshim_bridge *bridge, *own;
     static int opening, adding;
     bridge = opened_on(SIGTERM, 0);
@@ -269,6 +271,8 @@ static long pages(void)
 
 TEST(adding_for_ever_takes_no_memory)
 {
+    if (UNDER_TSAN)
+        SKIP("the thread sanitizer remembers each call");
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     const long before = pages();
     for (int i = 0; i < 5000; i++)
