@@ -3,9 +3,10 @@
 #
 # Objects of the library and of the tests that are wanted are compiled once; for a fault, the file that has it, or all if it is a header. Each
 # test runs over both mechanisms, as in Tests/c/run.sh. A fault that makes a test hang costs its deadline, so that is
-# 20 s here; `sound` shows that this suffices without a fault, and when a test did not end it is run without the fault at
+# 30 s here; `sound` shows that this suffices without a fault, and when a test did not end it is run without the fault at
 # once: on a machine that is too busy for it, it has killed nothing.
 set -u
+[ -d "$work/faults" ] || exit 255 # run.sh has ended: tells xargs to stop
 ulimit -t 120 # what spins in a process group of its own
 base=$work/c
 shim=Sources/CSignalShim
@@ -26,7 +27,7 @@ prepare() {
         mkdir -p "$base/tree/$part" && cp -R "$root/$part/." "$base/tree/$part" || return 1
     done
     cp "$root/Makefile" "$base/tree"
-    sed 's/DEADLINE_SECONDS = 60 /DEADLINE_SECONDS = 20 /' "$root/Tests/c/check.h" >"$base/tree/Tests/c/check.h"
+    sed 's/DEADLINE_SECONDS = 60 /DEADLINE_SECONDS = 30 /' "$root/Tests/c/check.h" >"$base/tree/Tests/c/check.h"
     cp -R "$base/tree/$shim" "$base/control/shim"
     compile "$base/tree/$shim" "$base/control" "$base/tree/$shim"/*.c
 }
@@ -113,6 +114,15 @@ kill_one() { # kill_one NAME
     rm -rf "$copy"
 }
 
+is_sound() { # is_sound DIRECTORY TESTS: only one that did not end has another try
+    for attempt in 1 2 3; do
+        by=$(try "$1" "$2") && return
+        case $by in *'no end within'*) ;; *) break ;; esac
+    done
+    echo "$by"
+    return 1
+}
+
 sound() { # the tests that the chosen faults name, without any, two at a time
     for name in $(cat "$work/in-c"); do
         read -r _ _ _ tests <"$work/faults/$name"
@@ -122,7 +132,7 @@ sound() { # the tests that the chosen faults name, without any, two at a time
         mkdir "$work/sound$parity" && cp "$base"/control/*.o "$work/sound$parity"
         cp -R "$base/tree/$shim" "$work/sound$parity/shim"
         for tests in $(awk -v parity=$parity 'NR % 2 == parity' "$work/named"); do
-            try "$work/sound$parity" "$tests" || echo "$tests fails without a fault"
+            is_sound "$work/sound$parity" "$tests" || echo "$tests fails without a fault"
         done >"$work/sound$parity.failed" 2>&1 &
     done
     wait

@@ -54,23 +54,27 @@ chosen() { # chosen PATTERN: the names of those wanted whose file is of that kin
 chosen '*.[ch]' >"$work/in-c"
 chosen '*.swift' >"$work/in-swift"
 
-sound=yes
-if [ -s "$work/in-c" ]; then
-    "$here/c.sh" prepare && "$here/c.sh" sound || sound=no
-    if [ $sound = yes ]; then # two at a time: a test that waits leaves its core to the other
-        for parity in 0 1; do
-            awk -v parity=$parity 'NR % 2 == parity' "$work/in-c" | xargs -n 1 "$here/c.sh" kill &
-            workers="$workers $!"
-        done
-        wait
-        workers=
-    fi
-fi
-if [ $sound = yes ] && [ -s "$work/in-swift" ]; then
-    "$here/swift.sh" prepare || sound=no
-    [ $sound = no ] || xargs -n 1 "$here/swift.sh" kill <"$work/in-swift"
-fi
-if [ $sound = no ]; then
+# Two in C at a time, since a test that waits leaves its core to another; and those in Swift beside them.
+in_c() {
+    [ -s "$work/in-c" ] || return 0
+    { "$here/c.sh" prepare && "$here/c.sh" sound; } || { : >"$work/unsound"; return; }
+    for parity in 0 1; do
+        awk -v parity=$parity 'NR % 2 == parity' "$work/in-c" | xargs -n 1 "$here/c.sh" kill &
+    done
+    wait
+}
+in_swift() {
+    [ -s "$work/in-swift" ] || return 0
+    "$here/swift.sh" prepare || { : >"$work/unsound"; return; }
+    xargs -n 1 "$here/swift.sh" kill <"$work/in-swift"
+}
+in_c &
+workers=$!
+in_swift &
+workers="$workers $!"
+wait
+workers=
+if [ -f "$work/unsound" ]; then
     echo "RESULT mutants|no fault of $total|the tests fail without any"
     exit 1
 fi

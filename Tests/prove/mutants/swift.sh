@@ -4,6 +4,7 @@
 # One copy of the package and one scratch directory for all, so that each build compiles what a fault has changed, and no
 # more. A time limit for what hangs: five minutes, for tests that take seconds. `timeout` ends its process group.
 set -u
+[ -d "$work/faults" ] || exit 255 # run.sh has ended: tells xargs to stop
 tree=$work/package
 swift=${SWIFT:-swift}
 testing() { # testing OPTIONS...
