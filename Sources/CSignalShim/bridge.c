@@ -106,9 +106,11 @@ static void withdraw(struct csigshim_bridge *bridge, int signo)
     for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++)
         others |= &csigshim__bridges[i] != bridge &&
                   (atomic_load(&csigshim__bridges[i].subscriptions[signo].flags) & CSIGSHIM__ACTIVE);
-    const bool restored = !others && csigshim__dispositions[signo].installed && csigshim__restore(signo);
+    bool restored = !others && csigshim__dispositions[signo].installed && csigshim__restore(signo);
     atomic_store(&subscription->flags, 0);
     wait_until_empty(subscription);
+    if (!others && csigshim__put_back(signo) == 1) /* a handler had it out, and brought it back: come_back */
+        restored = true;
     if (others && (flags & CSIGSHIM_CHAIN))
         (void)csigshim__install(signo); /* SA_RESTART may have been off for this one's sake */
     if (restored)

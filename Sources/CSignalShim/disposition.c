@@ -8,14 +8,6 @@
 #include "internal.h"
 #include <stdlib.h>
 
-bool csigshim__wanted(int signo)
-{
-    for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++)
-        if (atomic_load(&csigshim__bridges[i].subscriptions[signo].flags) & CSIGSHIM__ACTIVE)
-            return true;
-    return false;
-}
-
 static bool chained(int signo)
 {
     const unsigned both = CSIGSHIM__ACTIVE | CSIGSHIM_CHAIN;

@@ -358,6 +358,24 @@ static struct sigaction present(int signo)
     return now;
 }
 
+bool csigshim__wanted(int signo)
+{
+    for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++)
+        if (atomic_load(&csigshim__bridges[i].subscriptions[signo].flags) & CSIGSHIM__ACTIVE)
+            return true;
+    return false;
+}
+
+/* Ours, which a handler took out, comes back for those who want it. `remove` does not wait for that handler: its look
+ * may have found ours out. So it looks again after it has cleared `flags`, and here `flags` are looked at after ours is
+ * in: one of the two takes it out again. */
+static void come_back(int signo, const struct sigaction *ours)
+{
+    do
+        sigaction(signo, ours, NULL);
+    while (!csigshim__wanted(signo) && csigshim__put_back(signo) == 1 && csigshim__wanted(signo));
+}
+
 /* No bridge took the delivery: it meets what is underneath. The kernel's action is as before, if we come back. */
 static void fall_back(const struct delivery *delivery, const struct sigaction *now)
 {
@@ -367,11 +385,11 @@ static void fall_back(const struct delivery *delivery, const struct sigaction *n
     const struct sigaction under = csigshim__underneath(delivery->previous);
     if (under.sa_handler == SIG_IGN || action == CSIGSHIM_IGNORES || action == CSIGSHIM_CONTINUES)
         return;
-    if (csigshim__is_ours(now)) { /* a bridge that lost its pipe */
+    if (csigshim__is_ours(now)) { /* a bridge that lost its pipe, or one that was added since we looked */
         struct sigaction ours;
         if (sigaction(signo, &under, &ours) == 0) {
             csigshim__strike(signo);
-            sigaction(signo, &ours, NULL);
+            come_back(signo, &ours);
         } else if (action == CSIGSHIM_TERMINATES) {
             csigshim__die(signo);
         }

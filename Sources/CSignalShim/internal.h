@@ -131,6 +131,7 @@ int csigshim__put_back(int signo);              /* what is underneath, if ours i
 void csigshim__unblock_blocked(sigset_t *mask); /* what the bridges blocked */
 struct sigaction csigshim__underneath(struct csigshim__action *previous); /* what the kernel would have for ours */
 int csigshim__default_of(int signo);
+bool csigshim__wanted(int signo); /* by some bridge */
 void csigshim__strike(int signo);
 void csigshim__bind_symbols(void);
 void csigshim__die(int signo);
@@ -153,11 +154,9 @@ void csigshim__make_dormant(struct csigshim_bridge *bridge);
 
 /* disposition.c; all locked */
 int csigshim__install(int signo);
-bool csigshim__restore(int signo); /* false: somebody is on top of ours */
-void csigshim__step_down(
-    int signo); /* after ours was taken out: whom it put back may call ours for what was below him */
-bool csigshim__wanted(int signo);
-int csigshim__lend(int signo); /* puts SIG_IGN back, if that is underneath */
+bool csigshim__restore(int signo);   /* false: somebody is on top of ours */
+void csigshim__step_down(int signo); /* after ours was taken out: he whom it put back may call it for what was below */
+int csigshim__lend(int signo);       /* puts SIG_IGN back, if that is underneath */
 int csigshim__take_back(int signo);
 void csigshim__review_installed(void); /* in a forked child: where ours is not in any more */
 
