@@ -12,6 +12,10 @@
  * nothing orders it. The store of `flags` comes before sigaction(2) and the kernel's delivery after it, so only the loop
  * in offer could see one, and there `additions`, which is stored after `flags` and loaded before it, orders the two.
  *
+ * Two things are as the code has them, and less than one could wish. While a handler has ours out, for a delivery that
+ * nobody could take and that the process survived, another delivery meets the default action too ("striking"). And
+ * handlers that the host installs over ours are not here: whose call of ours it is, only the host knows.
+ *
  * fstat tells which pipe a number is, and not which end of it. What it does not tell is what the number will be at the
  * next instruction, so the host's own closing falls out of the time between a look and its use ("busy": beyond any
  * handler, says G9); ours does not, which is what `inside` is for.
@@ -56,11 +60,14 @@ byte busy;                                  /* threads between a look at a descr
 bool running[THREADS];                      /* a delivery is on its way there */
 byte uncovered[THREADS];                    /* bridges that were not there for all of it */
 bool gap[THREADS];                          /* at some moment of it nobody could have taken it */
+bool added[BRIDGES];      /* `add` has returned, and `remove` has not cleared the flags */
 bool subscribed[BRIDGES]; /* `add` has returned, and `remove` was not called */
-byte dying;               /* threads that are about to end the process */
+byte tricks;              /* what the host has done to descriptors */
+byte striking;            /* threads that have taken ours out for a moment, for a delivery that nobody could take */
 bool ended;
 bool G1_each_subscriber_has_it = true, G1_wake_up = true, G1_armed_while_subscribed = true;
 bool G5_live_signal_meets_no_other_action = true, G5_saved_action_is_back = true, G5_never_vanishes = true;
+bool G5_ours_goes_only_for_a_reason = true;
 bool G9_no_strangers_descriptor = true, G9_no_SIGPIPE = true, G9_lost_bridge_has_nothing = true;
 
 #define CLAIM(claim, condition) claim = (condition); assert(claim)
@@ -74,8 +81,8 @@ bool G9_no_strangers_descriptor = true, G9_no_SIGPIPE = true, G9_lost_bridge_has
 #define INTACT(b) (IS(write_fd[b], inode[b]) && IS(read_fd[b], inode[b]))
 #endif
 #define REALLY_INTACT(b) (IS(write_fd[b], inode[b]) && IS(read_fd[b], inode[b]))
-#define COVERED (wanted[0] && REALLY_INTACT(0) || wanted[1] && REALLY_INTACT(1))
-#define NOT_THERE uncovered[me] = !(wanted[0] && REALLY_INTACT(0)) + 2 * !(wanted[1] && REALLY_INTACT(1))
+#define COVERED (added[0] && REALLY_INTACT(0) || added[1] && REALLY_INTACT(1))
+#define NOT_THERE uncovered[me] = !(added[0] && REALLY_INTACT(0)) + 2 * !(added[1] && REALLY_INTACT(1))
 #define SUBSCRIBED (subscribed[0] && REALLY_INTACT(0) || subscribed[1] && REALLY_INTACT(1))
 #define UNREAD_END(k) (file[0] != 2 * (k) && file[1] != 2 * (k) && file[2] != 2 * (k) && file[3] != 2 * (k) && file[4] != 2 * (k))
 
@@ -198,7 +205,12 @@ inline fall_back()
     :: UNDERNEATH != FUNCTION ->
         if
         :: ours -> /* "a bridge that lost its pipe" */
-            d_step { ours = false; ours_again = true; dying = dying + (UNDERNEATH == ENDS) }
+            d_step {
+                CLAIM(G5_ours_goes_only_for_a_reason, additions != before || tricks || striking);
+                ours = false;
+                ours_again = true;
+                striking++
+            }
         :: else
         fi;
         if /* csigshim__strike */
@@ -206,10 +218,25 @@ inline fall_back()
         :: else -> d_step { gap[me] = !COVERED; NOT_THERE } goto struck /* it came back to us: the same once more */
         fi
     fi;
-    if
-    :: ours_again -> d_step { ours = true; ours_again = false }
-    :: else
-    fi
+    do /* come_back */
+    :: ours_again ->
+        ours = true;
+#ifndef BREAK_BACK_UNSEEN
+        if
+        :: wanted[0] || wanted[1] -> ours_again = false
+        :: else ->
+            if
+            :: ours -> ours = false; ours_again = wanted[0] || wanted[1] /* csigshim__put_back */
+            :: else -> ours_again = false
+            fi
+        fi;
+#else
+        ours_again = false;
+#endif
+        striking = striking - !ours_again
+    :: else -> break
+    od;
+    ours_again = false
 }
 
 proctype thread(byte me)
@@ -224,7 +251,7 @@ proctype thread(byte me)
                 running[me] = true;
                 gap[me] = !COVERED;
                 NOT_THERE
-            :: else -> CLAIM(G1_armed_while_subscribed, !SUBSCRIBED || dying)
+            :: else -> CLAIM(G1_armed_while_subscribed, !SUBSCRIBED || striking)
             fi
         }
         if
@@ -252,16 +279,16 @@ struck:
     od
 }
 
+#define FREE(k) (file[k] == 0)
 inline open_bell(b)
 {
     if
-    :: pipes < PIPES && (file[0] == 0) + (file[1] == 0) + (file[2] == 0) + (file[3] == 0) + (file[4] == 0) >= 2 ->
-        atomic {
+    :: atomic { pipes < PIPES && FREE(0) + FREE(1) + FREE(2) + FREE(3) + FREE(4) >= 2 ->
             pipes++;
-            k = 0; do :: file[k] != 0 -> k++ :: else -> break od; /* the lowest that is free, as POSIX says */
+            k = 0; do :: !FREE(k) -> k++ :: else -> break od; /* the lowest, as POSIX says */
             file[k] = 2 * pipes;
             read_fd[b] = k;
-            do :: file[k] != 0 -> k++ :: else -> break od;
+            do :: !FREE(k) -> k++ :: else -> break od;
             file[k] = 2 * pipes + 1;
             write_fd[b] = k;
             k = 0;
@@ -290,7 +317,7 @@ inline add(b)
             :: else
             fi
         fi;
-        subscribed[b] = true
+        d_step { added[b] = true; subscribed[b] = true }
     :: else /* EBADF */
     fi
 }
@@ -308,7 +335,7 @@ inline restore(b) /* csigshim__restore */
     fi
 }
 
-inline clear_flags(b) { d_step { wanted[b] = false; missed(b) } }
+inline clear_flags(b) { d_step { wanted[b] = false; added[b] = false; missed(b) } }
 inline wait_until_empty(b) { inside[b] == 0 }
 
 inline remove(b) /* remove_locked; withdraw */
@@ -326,8 +353,18 @@ inline remove(b) /* remove_locked; withdraw */
     restore(b);
     clear_flags(b);
 #ifndef BREAK_NO_WAIT
-    wait_until_empty(b)
+    wait_until_empty(b);
 #endif
+#endif
+#ifndef BREAK_NO_SECOND_RESTORE
+    if /* csigshim__put_back */
+    :: !wanted[1 - b] ->
+        if
+        :: ours -> ours = false
+        :: else
+        fi
+    :: else
+    fi
 #endif
 }
 
@@ -393,12 +430,12 @@ proctype caller()
 /* Somewhere else in the host. */
 proctype host()
 {
-    byte n, k, t;
+    byte t;
     do
-    :: d_step { n < TRICKS && !busy && file[0] > 1 -> n++; file[0] = 0; missed(0); missed(1) }
-    :: d_step { n < TRICKS && !busy && file[1] > 1 -> n++; file[1] = 0; missed(0); missed(1) }
-    :: d_step { n < TRICKS && file[0] == 0 -> n++; file[0] = STRANGER } /* the lowest number comes first */
-    :: d_step { n < TRICKS && file[0] != 0 && file[1] == 0 -> n++; file[1] = STRANGER }
+    :: d_step { tricks < TRICKS && !busy && file[0] > 1 -> tricks++; file[0] = 0; missed(0); missed(1) }
+    :: d_step { tricks < TRICKS && !busy && file[1] > 1 -> tricks++; file[1] = 0; missed(0); missed(1) }
+    :: d_step { tricks < TRICKS && file[0] == 0 -> tricks++; file[0] = STRANGER } /* the lowest number comes first */
+    :: d_step { tricks < TRICKS && file[0] != 0 && file[1] == 0 -> tricks++; file[1] = STRANGER }
     :: break
     od
 }
@@ -426,6 +463,7 @@ init { /* the first bridge is open, and has the signal */
         inode[0] = 1;
         open[0] = true;
         wanted[0] = true;
+        added[0] = true;
         subscribed[0] = true;
         for (i : 0 .. THREADS - 1) { run thread(i) }
         run caller();
