@@ -30,6 +30,7 @@
  *
  * A signal that goes from one bridge to another. The bridges are looked at one by one, so `add` to one and `remove`
  * from another may both fall between two looks: if nobody took the delivery and `additions` has moved, we look again.
+ * (The first look at `flags` acquires, so that who sees the remove sees the addition before it.)
  *
  * Children. fork(2) puts the previous actions back itself (process.c); what is said here is for a child of vfork,
  * clone(2) or _Fork(3), and for one that asks for its bridges. A forked child finds `owner` wiped to zero by the
@@ -179,7 +180,7 @@ void csigshim__keep(struct csigshim_bridge *bridge, const csigshim_event *event)
 static unsigned record(struct csigshim_bridge *bridge, int signo, const csigshim_event *event)
 {
     struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
-    if (!(atomic_load_explicit(&subscription->flags, memory_order_relaxed) & CSIGSHIM__ACTIVE))
+    if (!(atomic_load_explicit(&subscription->flags, memory_order_acquire) & CSIGSHIM__ACTIVE))
         return 0;
     atomic_fetch_add(&subscription->inside, 1);
     unsigned verdict = atomic_load(&subscription->flags);
