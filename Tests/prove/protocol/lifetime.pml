@@ -7,10 +7,10 @@
  * what is ready and has no byte in the pipe would never be read.
  *
  * Each statement is one access to shared memory or one system call. The accesses that decide (`flags`, `inside`,
- * `additions`, `used`) are seq_cst in C, but for the first look at `flags`, which is relaxed: an old "active" makes the
- * handler take the second look, which is seq_cst; an old "inactive" is what another processor might see, for as long as
- * nothing orders it. The store of `flags` comes before sigaction(2) and the kernel's delivery after it, so only the loop
- * in offer could see one, and there `additions`, which is stored after `flags` and loaded before it, orders the two.
+ * `additions`, `used`) are seq_cst in C, but for the first look at `flags`, which acquires. An old "active" there leads
+ * to the second look. An old "inactive" is as if the look had come earlier, and it cannot come before `additions` is
+ * loaded the first time, nor after it is loaded again: the one is seq_cst, the other is what acquiring is for. (Relaxed,
+ * it could be late: BREAK_LATE_LOOK.)
  *
  * Two things are as the code has them, and less than one could wish. While a handler has ours out, for a delivery that
  * nobody could take and that the process survived, another delivery meets the default action too ("striking"). And
@@ -170,15 +170,22 @@ inline offer()
     :: before = additions;
         limit = used;
         do
+        #ifdef BREAK_LATE_LOOK
+        :: i < limit -> after = additions; record(); i++
+#else
         :: i < limit -> record(); i++
+#endif
         :: else -> break
         od;
         i = 0;
+#ifndef BREAK_LATE_LOOK
+        after = additions;
+#endif
 #ifdef BREAK_NO_ADDITIONS
         break
 #else
         if
-        :: recorded > 0 || additions == before -> break
+        :: recorded > 0 || after == before -> break
         :: else
         fi
 #endif
@@ -241,7 +248,7 @@ inline fall_back()
 
 proctype thread(byte me)
 {
-    byte n, i, before, limit, e, recorded; /* by which bridges */
+    byte n, i, before, after, limit, e, recorded; /* by which bridges */
     bool sees, met, ours_again;
     do
     :: d_step { n < EACH && !ended ->
@@ -271,6 +278,7 @@ struck:
                 gap[me] = false;
                 met = false;
                 before = 0;
+                after = 0;
                 limit = 0
             }
         :: else

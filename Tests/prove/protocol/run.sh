@@ -48,6 +48,7 @@ long |lifetime|G9_|-DBREAK_NO_FSTAT -DLOST_ONES_TOO -DTHREADS=1 -DPLACES=1|no fs
 long |lifetime|G9_no_SIGPIPE|-DBREAK_ONE_END -DLOST_ONES_TOO -DTHREADS=1 -DPLACES=1|fstat of the write end alone
 long |lifetime|G9_lost_bridge_has_nothing|-DBREAK_RECORDED_BEFORE_LOOK -DTHREADS=1 -DPLACES=1|a bridge without a pipe has it
 long |lifetime|G5_live_signal_meets_no_other_action|-DBREAK_NO_ADDITIONS -DTHREADS=1 -DTRICKS=0|no second offer
+long |lifetime|G5_live_signal_meets_no_other_action|-DBREAK_LATE_LOOK -DTHREADS=1 -DTRICKS=0|a look at flags after additions, as a relaxed one may be
 long |lifetime|G5_ours_goes_only_for_a_reason|-DBREAK_FLAGS_FIRST -DTHREADS=1 -DPLACES=1 -DTRICKS=0 -DUNDERNEATH=STOPS|flags are cleared before the action is restored
 long |lifetime|G5_ours_goes_only_for_a_reason|-DBREAK_RESTORE_LAST -DTHREADS=1 -DPLACES=1 -DTRICKS=0 -DUNDERNEATH=STOPS|it is restored after the wait
 long |lifetime|G5_saved_action_is_back|-DBREAK_BACK_UNSEEN -DTHREADS=1 -DPLACES=1 -DUNDERNEATH=STOPS|a handler brings ours back for nobody
