@@ -123,10 +123,10 @@ int csigshim_rearm(int signo);
  *
  * vfork(2), posix_spawn(3), system(3) and popen(3) run no pthread_atfork(3) handlers. After vfork(2), clone(2) or
  * _Fork(3), csigshim_reset_for_exec puts back dispositions and mask (without all that a bridge ever blocked, also what
- * the host has blocked itself since); it writes no memory. Around the others, on one thread, and with no csigshim_add or
- * csigshim_remove in between: csigshim_spawn_begin gives the calling thread its mask without what bridges blocked, and
- * csigshim_spawn_end the one that it had. What comes to it meanwhile is recorded as ever. Pairs nest; a thread that may
- * be cancelled in between (system(3) is a cancellation point) has the end in a cleanup handler.
+ * the host has blocked itself since); it writes no memory. Around the others, on one thread, and with no csigshim_add
+ * or csigshim_remove in between: csigshim_spawn_begin gives the calling thread its mask without what bridges blocked,
+ * and csigshim_spawn_end the one that it had. What comes to it meanwhile is recorded as ever. Pairs nest; a thread that
+ * may be cancelled in between (system(3) is a cancellation point) has the end in a cleanup handler.
  *   CSIGSHIM_SPAWN_ORIGINAL: the mask with which the process started (or the thread that loaded this library), instead:
  *     for threads that block what is none of theirs, such as libdispatch's. A signal that the host blocks for a purpose
  *     of its own then meets its disposition: not for a thread of such a host.
