@@ -2,13 +2,16 @@
 # Of run.sh, the part for Swift; with its variables: swift.sh prepare | kill NAME.
 #
 # One copy of the package and one scratch directory for all, so that each build compiles what a fault has changed, and no
-# more. A time limit for what hangs: five minutes, for tests that take seconds. `timeout` ends its process group.
+# more. A time limit for what hangs: five minutes for tests that take seconds, and fifteen for all. `timeout` ends its process
+# group.
 set -u
 [ -d "$work/faults" ] || exit 255 # run.sh has ended: tells xargs to stop
 tree=$work/package
 swift=${SWIFT:-swift}
-testing() { # testing OPTIONS...
-    timeout -s KILL 300 "$swift" test --package-path "$tree" --scratch-path "$work/scratch" --disable-xctest --skip-build \
+testing() { # testing SECONDS OPTIONS...
+    limit=$1
+    shift
+    timeout -s KILL "$limit" "$swift" test --package-path "$tree" --scratch-path "$work/scratch" --disable-xctest --skip-build \
         "$@" >"$work/swift-output" 2>&1
 }
 build() {
@@ -27,7 +30,7 @@ prepare() {
         read -r _ _ _ tests <"$work/faults/$name"
         printf '%s\n' $tests
     done | sort -u | tr '\n' '|' | sed 's/|$//' >"$work/filter"
-    testing --filter "$(cat "$work/filter")" && return
+    testing 300 --filter "$(cat "$work/filter")" && return
     failures
     return 1
 }
@@ -35,10 +38,10 @@ prepare() {
 judge() { # judge TESTS...
     filter=$(echo "$*" | tr ' ' '|')
     for attempt in 1 2 3; do
-        testing --filter "$filter" || { echo "killed by $(failures | grep . || echo "$filter, which did not end")"; return; }
+        testing 300 --filter "$filter" || { echo "killed by $(failures | grep . || echo "$filter, which crashed or did not end")"; return; }
     done
-    testing --experimental-maximum-parallelization-width 16 ||
-        { echo "killed, not by its own tests, by $(failures | grep . || echo "one that did not end")"; return; }
+    testing 900 --experimental-maximum-parallelization-width 16 ||
+        { echo "killed, not by its own tests, by $(failures | grep . || echo "one that crashed or did not end")"; return; }
     echo survived
 }
 
