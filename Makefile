@@ -9,7 +9,8 @@
 #
 # For those who work on it:
 #
-#   make check     lint, header, symbols, docs, test, and the tests again under the sanitizers
+#   make check     lint, header, symbols, docs, test, the tests again under the sanitizers, the quick part of prove
+#   make prove     a signal at every instruction, a model, mutants, faults, soak, …: half an hour, and one table
 #   make format    formats Swift and C                       make lint    says what `make format` would change
 #   make docs      the DocC documentation, in .build/docs    make clean   removes what was built
 #
@@ -23,7 +24,7 @@ C_FILES = $(shell find Sources Tests Examples -name .build -prune -o -name '*.[c
 SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/outside Examples/Package.swift Examples/Sources \
     Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets
 
-.PHONY: toolchain demo examples test test-swift test-c test-documentation test-outside check header symbols lint format docs sanitize clean
+.PHONY: toolchain demo examples test test-swift test-c test-documentation test-outside check header symbols lint format docs sanitize prove prove-quick clean
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
@@ -56,7 +57,7 @@ test-documentation: toolchain
 test-outside: toolchain
 	Tests/outside/run.sh all
 
-check: lint header symbols docs test sanitize
+check: lint header symbols docs test sanitize prove-quick
 
 header:
 	Tests/c/header.sh
@@ -72,6 +73,12 @@ sanitize:
 	    --skip Lifecycle --skip OriginalMasks
 	ASAN_OPTIONS=detect_leaks=0 SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH) --sanitize=address --scratch-path $(SCRATCH)/address \
 	    --filter 'Lifecycle|OriginalMasks' # a simulated forced end leaves tasks behind, as it should; Process leaks
+
+prove: toolchain
+	SWIFT=$(SWIFT) Tests/prove/run.sh
+
+prove-quick:
+	Tests/prove/run.sh quick
 
 lint: toolchain
 	@Tests/tools/need.sh clang-format
