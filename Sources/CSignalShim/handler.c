@@ -422,11 +422,15 @@ static bool has_our_mask(void)
     return true;
 }
 
-/* Whether what is first under ours called it, was put there by `rearm` in the meantime, and so has run already. */
+/* Whether what is first under ours called it, was put there by `rearm` in the meantime, and so has run already. Another
+ * copy of this library would say so itself, by its mark, and go on with what it has not run. */
 static bool has_run(const struct delivery *delivery, const struct sigaction *now)
 {
     const struct csigshim__action *const first = delivery->previous;
-    if (first->below == NULL) /* rearm puts something over something */
+    bool may_have = first->below != NULL; /* rearm puts something over something */
+    for (int place = 0; place < CSIGSHIM__MARKS && may_have; place++)
+        may_have = mark_at(delivery->info, place).handler != first->saved.sa_sigaction;
+    if (!may_have)
         return false;
     if (csigshim__is_ours(now))
         return atomic_load(&csigshim__dispositions[delivery->signo].previous) == first && !has_our_mask();
