@@ -116,6 +116,29 @@ TEST(flags_and_mask_of_ours)
     CHECK(sigaction(SIGUSR1, NULL, &now) == 0 && (now.sa_flags & SA_RESTART));
 }
 
+/* Until the process sleeps in a system call, and its handlers have run. */
+static void wait_until_asleep(pid_t pid)
+{
+    char path[40], line[200];
+    bool asleep = false;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    while (!asleep) {
+        pause_ms(5);
+        FILE *status = fopen(path, "r");
+        asleep = status != NULL;
+        while (status != NULL && fgets(line, sizeof line, status) != NULL) {
+            unsigned long long pending = 0;
+            char state = 'S';
+            if (sscanf(line, "State: %c", &state) == 1 && state != 'S')
+                asleep = false;
+            if (test_is_handler() && sscanf(line, "ShdPnd: %llx", &pending) == 1 && pending != 0)
+                asleep = false;
+        }
+        if (status != NULL)
+            fclose(status);
+    }
+}
+
 /* SA_RESTART as it is felt: a read(2) goes on after the signal, but not where the chained handler asked for EINTR. */
 static void interrupted_read(int flags_of_host, unsigned flags, ssize_t expected)
 {
@@ -126,9 +149,9 @@ static void interrupted_read(int flags_of_host, unsigned flags, ssize_t expected
     csigshim_bridge *bridge = opened_on(SIGUSR1, flags);
     const pid_t parent = getpid(), sender = fork();
     if (sender == 0) {
-        pause_ms(150);
+        wait_until_asleep(parent);
         kill(parent, SIGUSR1);
-        pause_ms(150);
+        wait_until_asleep(parent);
         _exit(write(ends[1], "x", 1) != 1);
     }
     errno = 0;
