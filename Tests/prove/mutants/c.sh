@@ -47,6 +47,7 @@ run_tests() {
     for mechanism in handler signalfd; do
         output=$directory/$$.output # two may share the control
         CSIGSHIM_MECHANISM=$mechanism "$directory/$program" "$@" >"$output" 2>&1 && continue
+        [ -n "${whole-}" ] && grep -q '^0 passed, 0 failed' "$output" && continue # another system's
         grep '^FAIL' "$output" | head -1 | sed "s/^FAIL /$program:/"
         grep -q '^FAIL' "$output" || echo "$program ended"
         return 1
@@ -71,7 +72,10 @@ try() { # try DIRECTORY TESTS: 1, and a line, if one fails
     library) library "$1" ;;
     # shellcheck disable=SC2046
     *:*) run_tests "$1" "${2%%:*}" $(echo "${2#*:}" | tr ',' ' ') ;;
-    *) for one in $(all_tests "$2"); do run_tests "$1" "$2" "$one" || return; done ;;
+    *)
+        whole=yes
+        for one in $(all_tests "$2"); do run_tests "$1" "$2" "$one" || return; done
+        ;;
     esac
 }
 
