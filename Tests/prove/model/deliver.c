@@ -2,7 +2,8 @@
  * The rules, in the words of the contract: a delivery is recorded once by each bridge that has the signal and still has
  * its pipe; the previous handler runs as well if one of these chains; if none took it, it meets what is underneath.
  * What is put over ours and calls ours is the same delivery. After `rearm`, ours is over him, and a call of ours that
- * comes from within goes on to what was below; who is put over ours again and again is one link. */
+ * comes from within goes on to what was below; who is put over ours again and again is one link, and who is over ours
+ * and, since `rearm`, under it as well, has had the delivery when he calls ours. */
 #include "deliver.h"
 #include <string.h>
 
@@ -233,9 +234,11 @@ static void call_ours(int s, struct record record, bool kernel_called)
             m.deadly |= 1u << s;
         model_keep(b, record);
     }
+    const struct action now = m.kernel[s];
+    const bool had_it = !kernel_called && m.depth[s] > 1 && is_function(now) && now.who == m.under[s][0].who;
     if (recorded) {
         if (chain)
-            (void)run_below(s, 0, kernel_called);
+            (void)run_below(s, had_it ? 1 : 0, kernel_called);
     } else if (!run_below(s, 0, kernel_called) && kernel_called && underneath(s).who != IGNORED && s != WINCH) {
         m.deadly |= 1u << s;
     }
