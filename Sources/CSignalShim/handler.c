@@ -415,7 +415,8 @@ static bool has_our_mask(void)
 {
     sigset_t ours, mask;
     csigshim__our_mask(&ours);
-    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    if (pthread_sigmask(SIG_BLOCK, NULL, &mask) != 0)
+        return true;
     for (int signo = 1; signo < 32; signo++)
         if (sigismember(&ours, signo) && !sigismember(&mask, signo))
             return false;

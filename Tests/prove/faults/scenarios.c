@@ -145,11 +145,23 @@ static void standard_closed(void)
     MUST(close(0) == 0 && close(1) == 0 && close(2) == 0);
 }
 
+static void over_ours(void)
+{
+    struct sigaction action = {.sa_sigaction = host_above, .sa_flags = SA_SIGINFO};
+    MUST(sigaction(signo, &action, NULL) == 0);
+}
+
 static void displaced(void)
 {
     added();
-    struct sigaction action = {.sa_sigaction = host_above, .sa_flags = SA_SIGINFO};
-    MUST(sigaction(signo, &action, NULL) == 0);
+    over_ours();
+}
+
+static void rearmed(void)
+{
+    chained();
+    over_ours();
+    MUST(csigshim_rearm(signo) == 0);
 }
 
 static void ignored(void)
@@ -544,6 +556,8 @@ const struct scenario scenarios[] = {
     {"fork, in the child", BOTH, added, act_fork, NULL, EVENT, 0, true, false},
     {"delivery", HANDLER_TOO, added, act_deliver, one_event, EVENT, 0, false, false},
     {"delivery, chained", HANDLER_TOO, chained, act_deliver, one_event_and_host, EVENT_AND_HOST, 0, false, false},
+    {"delivery, chained, re-armed", HANDLER_TOO, rearmed, act_deliver, one_event_and_host, EVENT_AND_HOST, 0, false,
+     false},
     {"delivery, thread unblocked", SIGNALFD_TOO, unblocked, act_deliver, one_event, EVENT, 0, false, false},
     {"delivery, escalated", HANDLER_TOO, escalating, act_deliver, NULL, NOTHING, SIGUSR1, false, false},
     {"delivery, descriptors closed", HANDLER_TOO, lost_pipe, act_deliver, host_once, HOST, 0, false, false},
