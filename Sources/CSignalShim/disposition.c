@@ -189,7 +189,8 @@ void csigshim__review_installed(void)
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
         struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
         struct sigaction now;
-        if (disposition->installed && (sigaction(signo, NULL, &now) != 0 || !csigshim__is_ours(&now))) {
+        if (disposition->installed && !csigshim__wanted(signo) &&
+            (sigaction(signo, NULL, &now) != 0 || !csigshim__is_ours(&now))) {
             disposition->installed = false;
             disposition->linked = true;
         }

@@ -249,6 +249,7 @@ int csigshim_after_fork(csigshim_bridge *bridge)
     if (result < 0)
         goto out;
     csigshim__discard(bridge); /* what came before the fork is the parent's */
+    csigshim__review_installed();
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
         if ((atomic_load(&bridge->subscriptions[signo].flags) & CSIGSHIM__DORMANT) &&
             revive(bridge, signo, csigshim__mask(&guard)) != 0)

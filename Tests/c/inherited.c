@@ -73,3 +73,24 @@ TEST(cloned_child_of_a_rearmed_bridge_runs_every_handler)
     }
     CHECK(exited(child, 0));
 }
+
+/* The child puts ours back in by itself, and his over it again: csigshim_after_fork is as good as an add. */
+TEST(after_fork_is_on_top_of_what_the_child_has_installed)
+{
+    HANDLER_ONLY("chaining");
+    install(SIGUSR1, bottom, 0);
+    csigshim_bridge *bridge = opened_on(SIGUSR1, CSIGSHIM_CHAIN);
+    put_on_top(SIGUSR1, middle, &saved_by_middle);
+    const pid_t child = fork();
+    if (child == 0) {
+        CHECK(sigaction(SIGUSR1, &saved_by_middle, NULL) == 0);
+        FAILS(csigshim_add(bridge, SIGUSR2, 0), EPERM);
+        put_on_top(SIGUSR1, middle, &saved_by_middle);
+        CHECK(csigshim_after_fork(bridge) == 0 && csigshim_state(SIGUSR1) == CSIGSHIM_ARMED);
+        CHECK(kill(getpid(), SIGUSR1) == 0);
+        collect(bridge, SIGUSR1, 1);
+        CHECK(middle_calls == 1 && bottom_calls == 1);
+        _exit(0);
+    }
+    CHECK(exited(child, 0));
+}
