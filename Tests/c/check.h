@@ -24,6 +24,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#if !defined(__linux__)
+#include "elsewhere.h"
+#endif
 
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN 1

@@ -229,7 +229,7 @@ TEST(cloned_child_dies_by_default)
         if (!test_is_handler())
             csigshim_reset_for_exec();
         for (;;)
-            syscall(SYS_pause);
+            pause();
     }
     CHECK(kill(child, SIGTERM) == 0);
     CHECK(died_of(child, SIGTERM));
