@@ -33,11 +33,21 @@ for method in $second $first; do
 done
 echo
 sed 's/^RESULT //' "$work/results" | awk -F '|' '
-    { for (i = 1; i <= 3; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) } }
-    END {
-        split("method|how much it tried|what it found", head, "|")
-        format = "%-" width[1] "s  %-" width[2] "s  %s\n"
-        printf format, head[1], head[2], head[3]
-        for (row = 1; row <= NR; row++) printf format, cell[row, 1], cell[row, 2], cell[row, 3]
-    }'
+    # The next piece of cell i, no wider than its column if a blank permits.
+    function piece(i,    at, text) {
+        text = cell[i]
+        at = length(text) + 1
+        while (at > width[i] + 1 && match(substr(text, 1, at - 1), / [^ ]*$/)) at = RSTART
+        cell[i] = substr(text, at + 1)
+        return substr(text, 1, at - 1)
+    }
+    function row() {
+        do printf "%-*s  %-*s  %s\n", width[1], piece(1), width[2], piece(2), piece(3)
+        while (cell[1] cell[2] cell[3] != "")
+    }
+    BEGIN {
+        width[1] = 30; width[2] = 62; width[3] = 24
+        split("method|how much it tried|what it found", cell, "|"); row()
+    }
+    { print ""; for (i = 1; i <= 3; i++) cell[i] = $i; row() }'
 [ -z "$failed" ] || { echo "failed:$failed"; exit 1; }
