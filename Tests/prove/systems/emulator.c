@@ -131,6 +131,32 @@ static int init(void)
     return 1;
 }
 
+static volatile sig_atomic_t dirty;
+
+static void look_at_padding(int signo, siginfo_t *info, void *context)
+{
+    (void)signo, (void)context;
+    const unsigned char *end = (unsigned char *)info + sizeof *info;
+    for (int i = 1; i <= 48; i++)
+        dirty |= end[-i] != 0;
+}
+
+__attribute__((noinline)) static void fill_stack(void)
+{
+    volatile unsigned char bytes[16384];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = 0xff;
+}
+
+/* The end of siginfo_t, which no signal uses, is what the stack had there; a kernel writes zeros. */
+static int padding(void)
+{
+    install(SIGUSR1, look_at_padding, 0);
+    fill_stack();
+    kill(getpid(), SIGUSR1);
+    return dirty;
+}
+
 static void *busy(void *unused)
 {
     for (;;)
@@ -194,6 +220,7 @@ int main(int argc, char **argv)
     look("wipe", wipe);
     look("exec", exec);
     look("init", init);
+    look("padding", padding);
     look("races", races);
     return 0;
 }
