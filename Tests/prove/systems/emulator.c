@@ -194,6 +194,19 @@ static int races(void)
     return 0;
 }
 
+/* A child of vfork(2) does not share the memory of its parent. */
+static int shares_nothing(void)
+{
+    static volatile int shared;
+    const pid_t child = vfork();
+    if (child == 0) {
+        shared = 1;
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    return shared != 1;
+}
+
 static void look(const char *name, int (*missing)(void))
 {
     const pid_t child = fork(); /* each in a process of its own */
@@ -221,6 +234,7 @@ int main(int argc, char **argv)
     look("exec", exec);
     look("init", init);
     look("padding", padding);
+    look("vfork", shares_nothing);
     look("races", races);
     return 0;
 }

@@ -41,7 +41,8 @@ x86_64-openbsd|"
 not_there() {
     case $1/$2 in
     *-linux-*) ;;
-    */delivery | */load | */net | */quiet | */signalfd | */strangers) echo "epoll" ;;
+    */delivery | */load | */net | */quiet | */refused | */signalfd | */strangers) echo "epoll" ;;
+    */unseen) echo "sys/syscall.h, /proc" ;;
     */details) echo "what si_code and fcntl(2) are on Linux" ;;
     */escalate) echo "PID namespaces" ;;
     */exec | */inherited | */spawn) echo "clone(2)" ;;
@@ -58,19 +59,20 @@ needs() {
     reset_for_exec_gives_back_what_was_ignored) echo realtime ;;
     host_flags_of_sigchld | no_zombies_where_sigchld_was_ignored) echo children ;;
     descriptor_of_sigio) echo sigio ;;
-    who_could_take_a_signal | threads_from_before_open | threads_that_unblock) echo threads ;;
+    two_idle_seconds | who_could_take_a_signal | threads_from_before_open | threads_that_unblock) echo threads ;;
     no_call_of_the_host_is_interrupted) echo threads ;;
     atfork_handlers_of_the_host_may_call_the_library) echo wipe ;;
     mask_of_the_start) echo exec ;;
     init_exits | init_exits_by_default_action) echo init ;;
+    vforked_child_is_refused | vforked_child_does_not_use_up_the_parents_handler) echo vfork ;;
     # Actions that change while signals are on their way.
     *_under_traffic_* | four_threads_* | *_while_another_thread_* | signal_handed_from_* | many_rounds_*) echo races ;;
-    children_of_a_busy_process | nothing_is_recorded_after_*) echo races ;;
+    children_of_a_busy_process | nothing_is_recorded_after_* | nothing_vanishes_*) echo races ;;
     # Ours tells by a mark there whether it was called from a handler that it called: chained, or left by siglongjmp; and
     # where what lies on the stack looks like one. (The first is starved besides: the flood is faster than the emulator.)
     siglongjmp_* | chains_with_siginfo_and_mask | rearmed_* | child_asks_for_its_bridge) echo padding ;;
     child_that_does_not_ask_harms_nobody | pending_when_the_scope_begins | what_comes_between_*) echo padding ;;
-    one_sender_of_200000 | wake_is_an_edge_*) echo padding ;;
+    one_sender_of_200000 | edge_triggered_poller | wake_is_an_edge_*) echo padding ;;
     esac
 }
 
