@@ -208,15 +208,25 @@ struct mark {
     struct csigshim__action *next;             /* what he has not run yet */
 };
 
+/* As it is kept: with the siginfo's address in it. An emulator (qemu-user) does not zero the padding, and our handler's
+ * address lies about on any stack. */
+static struct mark sealed(struct mark mark, const siginfo_t *info)
+{
+    if (mark.handler != NULL)
+        mark.handler = (void (*)(int, siginfo_t *, void *))((uintptr_t)mark.handler ^ (uintptr_t)info);
+    return mark;
+}
+
 static struct mark mark_at(siginfo_t *info, int place)
 {
     struct mark mark;
     memcpy(&mark, (char *)info + sizeof *info - (size_t)(place + 1) * sizeof mark, sizeof mark);
-    return mark;
+    return sealed(mark, info);
 }
 
 static void set_mark(siginfo_t *info, int place, struct mark mark)
 {
+    mark = sealed(mark, info);
     memcpy((char *)info + sizeof *info - (size_t)(place + 1) * sizeof mark, &mark, sizeof mark);
 }
 

@@ -266,3 +266,25 @@ TEST(rearmed_while_a_delivery_is_in_his_handler)
     CHECK(kill(getpid(), SIGUSR1) == 0); /* and each of the next */
     CHECK(drained(bridge, SIGUSR1) == 1 && below_calls == 2 && waiting_calls == 2);
 }
+
+/* What an emulator may leave in the padding: the address of our handler is on many a stack, with anything behind it. */
+TEST(rubbish_in_the_padding_is_no_mark)
+{
+    HANDLER_ONLY("chaining");
+    install(SIGUSR1, below, 0);
+    csigshim_bridge *bridge = opened_on(SIGUSR1, CSIGSHIM_CHAIN);
+    struct sigaction ours;
+    CHECK(sigaction(SIGUSR1, NULL, &ours) == 0);
+    siginfo_t info;
+    ucontext_t context;
+    memset(&context, 0, sizeof context);
+    uintptr_t rubbish[sizeof info / sizeof(uintptr_t)];
+    for (size_t i = 0; i < sizeof rubbish / sizeof *rubbish; i++)
+        rubbish[i] = (uintptr_t)ours.sa_sigaction;
+    memcpy(&info, rubbish, sizeof info);
+    info.si_signo = SIGUSR1;
+    info.si_code = SI_USER;
+    ours.sa_sigaction(SIGUSR1, &info, &context);
+    collect(bridge, SIGUSR1, 1);
+    CHECK(below_calls == 1);
+}
