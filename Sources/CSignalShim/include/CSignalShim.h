@@ -21,7 +21,9 @@
  *   EPERM    a forked child before csigshim_after_fork. There, csigshim_read gives nothing, and csigshim_wake,
  *            csigshim_remove and csigshim_close succeed and do nothing to the parent. Do not poll the parent's
  *            descriptor in a child: it tells of the parent's signals.
- * A call that fails changes nothing.
+ *   else     what a system call behind it said: EMFILE, ENFILE, ENOMEM, or whatever a sandbox refuses with
+ * A call that fails changes nothing, but that csigshim_reset_for_exec does all that it can, and a csigshim_after_fork
+ * that was refused may have new descriptors for the next one: then that returns 1.
  *
  * Threads: every function may be called from any thread at any time. Only csigshim_wake and csigshim_reset_for_exec may
  * be called from a signal handler. No function is a cancellation point but csigshim_wait, which holds nothing while it
