@@ -188,9 +188,7 @@ void csigshim__review_installed(void)
 {
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
         struct csigshim__disposition *disposition = &csigshim__dispositions[signo];
-        struct sigaction now;
-        if (disposition->installed && !csigshim__wanted(signo) &&
-            (sigaction(signo, NULL, &now) != 0 || !csigshim__is_ours(&now))) {
+        if (disposition->installed && !csigshim__wanted(signo)) {
             disposition->installed = false;
             disposition->linked = true;
         }

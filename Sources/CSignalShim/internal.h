@@ -158,7 +158,7 @@ bool csigshim__restore(int signo);   /* false: somebody is on top of ours */
 void csigshim__step_down(int signo); /* after ours was taken out: he whom it put back may call it for what was below */
 int csigshim__lend(int signo);       /* puts SIG_IGN back, if that is underneath */
 int csigshim__take_back(int signo);
-void csigshim__review_installed(void); /* in a forked child: where ours is not in any more, for nobody */
+void csigshim__review_installed(void); /* in a forked child: nobody there has asked for ours yet */
 
 /* doorbell.c */
 int csigshim__open_bell(struct csigshim_bridge *bridge);

@@ -75,6 +75,27 @@ TEST(cloned_child_of_a_rearmed_bridge_runs_every_handler)
 }
 
 /* The child puts ours back in by itself, and his over it again: csigshim_after_fork is as good as an add. */
+/* Ours is there because the host has put it back, not because somebody in the child wants it. */
+TEST(child_adds_over_a_handler_that_came_back_on_top)
+{
+    install(SIGUSR1, bottom, 0);
+    opened_on(SIGUSR1, 0);
+    put_on_top(SIGUSR1, top, &saved_by_top);
+    const pid_t child = fork();
+    if (child == 0) {
+        csigshim_bridge *mine;
+        CHECK(sigaction(SIGUSR1, &saved_by_top, NULL) == 0);
+        CHECK(csigshim_open(&mine, test_mechanism()) == 0);
+        put_on_top(SIGUSR1, top, &saved_by_top);
+        CHECK(csigshim_add(mine, SIGUSR1, 0) == 0 && csigshim_state(SIGUSR1) == CSIGSHIM_ARMED);
+        CHECK(kill(getpid(), SIGUSR1) == 0);
+        collect(mine, SIGUSR1, 1);
+        CHECK(top_calls == 0 && bottom_calls == 0);
+        _exit(0);
+    }
+    CHECK(exited(child, 0));
+}
+
 TEST(after_fork_is_on_top_of_what_the_child_has_installed)
 {
     HANDLER_ONLY("chaining");

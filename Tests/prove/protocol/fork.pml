@@ -162,7 +162,7 @@ inline adopt()
     mem[m].inside = 0;
 #endif
     mem[m].inherited = true;
-    mem[m].installed = proc[CHILD].ours; /* csigshim__review_installed */
+    mem[m].installed = false; /* csigshim__review_installed */
     mem[m].owner = proc[CHILD].id
 }
 
