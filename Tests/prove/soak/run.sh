@@ -96,7 +96,6 @@ if [ "$quick" != quick ]; then
         # No storm: its look at the order of queued signals failed once under valgrind alone, and why is not known.
         modes='recycle eight'
         run memcheck timeout -k 5 120 valgrind -q --tool=memcheck --error-exitcode=65 --fair-sched=yes "$work/grind"
-        mechanisms=signalfd # helgrind cannot grow the main thread's stack for handlers that nest, as chained ones may
         run helgrind timeout -k 5 120 valgrind -q --tool=helgrind --error-exitcode=65 --fair-sched=yes --history-level=none \
             --suppressions="$here/helgrind.supp" "$work/grind"
     else
