@@ -9,8 +9,9 @@
 #
 # For those who work on it:
 #
-#   make check     lint, header, symbols, docs, test, the tests again under the sanitizers, the quick part of prove
+#   make check     lint, header, symbols, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
 #   make prove     a signal at every instruction, a model, mutants, faults, soak, …: half an hour, and one table
+#   make bench     this library and its peers in one run, as tables; make bench-peers installs the peers
 #   make format    formats Swift and C                       make lint    says what `make format` would change
 #   make docs      the DocC documentation, in .build/docs    make clean   removes what was built
 #
@@ -20,11 +21,12 @@ SWIFT ?= swift
 SCRATCH := .build
 # Two cores and some hundred child processes: all at once, everybody starves. Older toolchains do not know the option.
 WIDTH = $(shell $(SWIFT) test --help-hidden 2>/dev/null | grep -o -- '--experimental-maximum-parallelization-width' | head -1 | sed 's/$$/ 16/')
-C_FILES = $(shell find Sources Tests Examples -name .build -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print)
+C_FILES = $(shell find Sources Tests Examples Benchmarks -name .build -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print)
 SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/outside Examples/Package.swift Examples/Sources \
-    Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets
+    Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
+    Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: toolchain demo examples test test-swift test-c test-documentation test-outside check header symbols lint format docs sanitize prove prove-quick clean
+.PHONY: toolchain demo examples test test-swift test-c test-documentation test-outside check header symbols lint format docs sanitize prove prove-quick bench bench-peers bench-smoke clean
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
@@ -57,7 +59,7 @@ test-documentation: toolchain
 test-outside: toolchain
 	Tests/outside/run.sh all
 
-check: lint header symbols docs test sanitize prove-quick
+check: lint header symbols docs test sanitize prove-quick bench-smoke
 
 header:
 	Tests/c/header.sh
@@ -79,6 +81,15 @@ prove: toolchain
 
 prove-quick:
 	Tests/prove/run.sh quick
+
+bench: toolchain
+	SWIFT=$(SWIFT) Benchmarks/run.sh
+
+bench-peers:
+	Benchmarks/peers.sh
+
+bench-smoke: toolchain
+	SWIFT=$(SWIFT) Benchmarks/run.sh smoke
 
 lint: toolchain
 	@Tests/tools/need.sh clang-format

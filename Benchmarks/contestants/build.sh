@@ -40,6 +40,7 @@ c sigwaitinfo
 c signalfd
 c selfpipe
 c signalbridge -I"$shim/include" "$shim"/*.c -pthread
+c growth -I"$shim/include" "$shim"/*.c -pthread
 with libuv libuv1-dev libuv
 with libevent_core libevent-dev libevent
 with libsystemd libsystemd-dev sdevent

@@ -1,0 +1,126 @@
+// bench [--smoke] [--programs FOLDER] [--sources FOLDER] [--python PROGRAM] [--only NAME,NAME] [--parts PART,PART]
+//       [--json FILE] [--charts FOLDER]
+// Parts: latency, saturated, storm, footprint, instructions, growth, size. Status 1: --smoke, and something does not work.
+import Foundation
+
+@main
+enum Bench {
+    static func main() throws {
+        var arguments = Array(CommandLine.arguments.dropFirst())
+        if arguments.first == "sender" { Storm.send(Array(arguments.dropFirst())) }
+        var options: [String: String] = [:]
+        while let option = arguments.first, option.hasPrefix("--") {
+            arguments.removeFirst()
+            options[option] = option == "--smoke" || arguments.isEmpty ? "" : arguments.removeFirst()
+        }
+        let binaries = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
+        let programs = Programs(
+            built: options["--programs"] ?? binaries, swift: binaries,
+            sources: options["--sources"] ?? "Benchmarks/contestants", python: options["--python"] ?? "python3")
+        let results = run(options, programs)
+        progress("")
+        print(results.text, terminator: "")
+        if let file = options["--json"] {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            try encoder.encode(results).write(to: URL(fileURLWithPath: file))
+        }
+        if let folder = options["--charts"] { try draw(results, in: URL(fileURLWithPath: folder)) }
+        if options["--smoke"] != nil { try check(results) }
+    }
+
+    private static func run(_ options: [String: String], _ programs: Programs) -> Results {
+        let smoke = options["--smoke"] != nil
+        let parts = options["--parts"]?.split(separator: ",").map(String.init)
+        let only = options["--only"]?.split(separator: ",").map(String.init)
+        let contestants = Contestant.all.filter { only?.contains($0.name) ?? true }
+        func wanted(_ part: String) -> Bool { parts?.contains(part) ?? true }
+
+        var results = Results()
+        if wanted("latency") {
+            results.pingPong = PingPong(contestants, programs, rounds: smoke ? 1 : 15, pings: smoke ? 50 : 2000)
+        }
+        if wanted("saturated") {
+            let pool = contestants.filter {
+                ["subscription", "events", "loop-handler", "dispatch-signal", "unix-signals"].contains($0.name)
+            }
+            results.saturated = PingPong(
+                pool, programs, rounds: smoke ? 1 : 5, pings: smoke ? 10 : 200, mode: "saturated")
+        }
+        if wanted("storm") {
+            results.storm = Storm(contestants, programs, values: smoke ? 2000 : 1_000_000)
+        }
+        if wanted("footprint") {
+            let all = [Contestant("nothing", .c), Contestant("nothing-swift", .swift)].filter { _ in only == nil }
+            results.footprint = Footprint(all + contestants, programs, idleSeconds: smoke ? 0.5 : 10)
+        }
+        if wanted("instructions"), !smoke {
+            let compared = contestants.filter { $0.group == .limit || $0.group == .ours || $0.name == "signal-hook" }
+            results.instructions = Instructions(
+                compared, programs, handlers: ["selfpipe": "on_ping", "c-handler": "csigshim__handler"], pings: 100)
+        }
+        if wanted("growth") {
+            results.growth = Growth(
+                programs, rounds: smoke ? 1 : 3, pings: smoke ? 10 : 1000, most: smoke ? 100 : 10_000)
+        }
+        if wanted("size") { results.librarySize = librarySize(programs.swift) }
+        return results
+    }
+
+    /// Of the objects as they were built, without what the linker leaves out.
+    private static func librarySize(_ folder: String) -> [String: Int] {
+        var sizes: [String: Int] = [:]
+        for library in ["CSignalShim", "SignalBridge"] {
+            let objects = "\(folder)/\(library).build"
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: objects)) ?? []
+            let lines = Results.Machine.output(
+                ["/usr/bin/size"] + names.filter { $0.hasSuffix(".o") }.map { "\(objects)/\($0)" }
+            ).split(separator: "\n").dropFirst()
+            let total = lines.compactMap { $0.split(whereSeparator: \.isWhitespace).dropFirst(0).prefix(2) }
+                .reduce(0) { $0 + $1.compactMap { Int($0) }.reduce(0, +) }
+            if total > 0 { sizes[library] = total }
+        }
+        return sizes
+    }
+
+    private static func draw(_ results: Results, in folder: URL) throws {
+        func write(_ name: String, _ chart: String) throws {
+            try chart.write(to: folder.appendingPathComponent(name), atomically: true, encoding: .utf8)
+        }
+        if let pingPong = results.pingPong {
+            let bars = pingPong.rows.map { ($0.name, $0.group, $0.p50.sorted()[$0.p50.count / 2]) }
+            try write(
+                "latency.svg",
+                barChart("kill to one byte back, median", unit: "us", bars.sorted { $0.2 < $1.2 }))
+        }
+        if let storm = results.storm {
+            let bars = storm.rows.map { ($0.name, $0.group, 100 * Double($0.lost) / Double($0.sent)) }
+            try write(
+                "storm.svg",
+                barChart(
+                    "lost of \(storm.rows.first?.sent ?? 0) queued values", unit: "%", bars.sorted { $0.2 < $1.2 }))
+        }
+    }
+
+    /// A smoke run says nothing of speed: only that the harness and our own contestants work.
+    private static func check(_ results: Results) throws {
+        var failures: [String] = []
+        for contestant in Contestant.all where contestant.group == .ours || contestant.group == .limit {
+            if results.pingPong?[contestant.name] == nil { failures.append("ping-pong, \(contestant.name)") }
+            guard contestant.name != "selfpipe" else { continue }
+            if let row = results.storm?[contestant.name] {
+                if row.lost != 0 || row.duplicates != 0 || row.disorder != 0 {
+                    failures.append("storm, \(contestant.name): \(row)")
+                }
+            } else {
+                failures.append("storm, \(contestant.name)")
+            }
+            if let calls = results.footprint?[contestant.name]?.idleCalls, calls != 0 {
+                failures.append("idle, \(contestant.name): \(calls) system calls")
+            }
+        }
+        if results.growth?.lines.count != 3 { failures.append("growth") }
+        for failure in failures { print("FAIL \(failure)") }
+        if !failures.isEmpty { exit(1) }
+    }
+}

@@ -1,0 +1,118 @@
+// The library's contestants: `ours NAME MODE [COUNT]`, see contestants/README.md for what the harness expects of one.
+import CBench
+import Dispatch
+import SignalBridge
+import Synchronization
+
+/// What a contestant listens to, and what it does with an event.
+enum Mode: String {
+    case pingpong, storm, saturated
+
+    var signals: [SignalNumber] { self == .storm ? [SignalNumber(rawValue: 40), .sigusr2] : [.sigusr1] }
+
+    func got(_ event: SignalEvent) {
+        if self != .storm { return bench_got() }
+        if event.signal == .sigusr2 { bench_report() }
+        if let value = event.value, event.count == 1 {
+            bench_account(UInt64(value))
+        } else {
+            bench_account_merged(UInt64(event.count))
+        }
+    }
+}
+
+@main
+enum Ours {
+    static func main() throws {
+        let arguments = CommandLine.arguments
+        guard arguments.count >= 3, let mode = Mode(rawValue: arguments[2]) else { exitWithUsage() }
+        let count = arguments.count > 3 ? Int(arguments[3])! : 1
+        if mode == .saturated { saturate() }
+        switch arguments[1] {
+        case "nothing": nothing()
+        case "waiter": try waiter(mode)
+        case "subscription": try subscription(mode)
+        case "events": try events(mode, subscribers: count)
+        case "loop-handler": try loop(mode, .handler)
+        case "loop-signalfd": try loop(mode, .signalfd)
+        default: exitWithUsage()
+        }
+    }
+
+    static func exitWithUsage() -> Never {
+        print(
+            "ours: nothing, waiter, subscription, events, loop-handler or loop-signalfd; pingpong, storm or saturated")
+        exit(2)
+    }
+
+    /// The baseline: Swift's runtime, Dispatch, and no signal.
+    static func nothing() -> Never {
+        bench_ready()
+        dispatchMain()
+    }
+
+    static func waiter(_ mode: Mode) throws {
+        let waiter = try SignalWaiter(mode.signals)
+        bench_ready()
+        while let event = waiter.next() { mode.got(event) }
+    }
+
+    static func subscription(_ mode: Mode) throws -> Never {
+        let queue = DispatchQueue(label: "contestant")
+        let subscription = try SignalSubscription(mode.signals, queue: queue) { mode.got($0) }
+        bench_ready()
+        withExtendedLifetime(subscription) { dispatchMain() }
+    }
+
+    /// With many subscribers, the last one to have it answers.
+    static func events(_ mode: Mode, subscribers: Int) throws -> Never {
+        let left = Countdown(from: subscribers)
+        for _ in 0..<subscribers {
+            let events = try SignalEvents(mode.signals)
+            Task.detached {
+                for await event in events where left.isLast() { mode.got(event) }
+            }
+        }
+        bench_ready()
+        dispatchMain()
+    }
+
+    static func loop(_ mode: Mode, _ mechanism: SignalLoop.Mechanism) throws {
+        let loop = try SignalLoop(mechanism: mechanism)
+        let events = try SignalEvents(mode.signals, loop: loop)
+        try loop.run {
+            bench_ready()
+            for await event in events { mode.got(event) }
+        }
+    }
+
+    /// Keeps every thread of the cooperative pool at work: twice as many tasks as cores, each a millisecond at a time.
+    static func saturate() {
+        for _ in 0..<2 * ProcessorCount.active {
+            Task.detached {
+                while true {
+                    let end = DispatchTime.now() + .milliseconds(1)
+                    while DispatchTime.now() < end {}
+                    await Task.yield()
+                }
+            }
+        }
+    }
+}
+
+/// Which of the subscribers of one signal is the last one to have it.
+final class Countdown: Sendable {
+    private let total: Int
+    private let left: Atomic<Int>
+
+    init(from total: Int) {
+        self.total = total
+        left = Atomic(total)
+    }
+
+    func isLast() -> Bool {
+        if left.subtract(1, ordering: .acquiringAndReleasing).newValue > 0 { return false }
+        left.store(total, ordering: .releasing)
+        return true
+    }
+}

@@ -1,0 +1,78 @@
+// The Swift peers: `peers NAME MODE`, see contestants/README.md.
+import CBench
+@preconcurrency import Dispatch
+import UnixSignals
+
+#if canImport(Darwin)
+    import Darwin
+#else
+    import Glibc
+#endif
+
+@main
+enum Peers {
+    static func main() {
+        let arguments = CommandLine.arguments
+        guard arguments.count >= 3 else { exit(2) }
+        if arguments[2] == "saturated" { saturate() }
+        switch (arguments[1], arguments[2]) {
+        case ("dispatch-signal", let mode): dispatchSignal(storm: mode == "storm")
+        case ("unix-signals", "storm"):  // it knows no realtime signals
+            exit(3)
+        case ("unix-signals", _): unixSignals()
+        default: exit(2)
+        }
+    }
+
+    static func dispatchSignal(storm: Bool) -> Never {
+        let queue = DispatchQueue(label: "contestant")
+        let source = DispatchSource.makeSignalSource(signal: storm ? 40 : SIGUSR1, queue: queue)
+        source.setEventHandler { @Sendable in
+            if storm { countMerged(source.data) } else { bench_got() }
+        }
+        let registered = DispatchSemaphore(value: 0)
+        source.setRegistrationHandler { registered.signal() }
+        source.activate()
+        let end = DispatchSource.makeSignalSource(signal: SIGUSR2, queue: queue)
+        if storm {
+            end.setEventHandler { @Sendable in reportCounts() }
+            end.activate()
+        }
+        registered.wait()
+        bench_ready()
+        withExtendedLifetime((source, end)) { dispatchMain() }
+    }
+
+    static func unixSignals() -> Never {
+        Task.detached {
+            let signals = await UnixSignalsSequence(trapping: .sigusr1)
+            bench_ready()
+            for await _ in signals { bench_got() }
+        }
+        dispatchMain()
+    }
+
+    /// As in `ours`.
+    static func saturate() {
+        for _ in 0..<2 * sysconf(Int32(_SC_NPROCESSORS_ONLN)) {
+            Task.detached {
+                while true {
+                    let end = DispatchTime.now() + .milliseconds(1)
+                    while DispatchTime.now() < end {}
+                    await Task.yield()
+                }
+            }
+        }
+    }
+}
+
+nonisolated(unsafe) private var received: UInt64 = 0  // the queue's
+
+private func countMerged(_ count: UInt) {
+    received += UInt64(count)
+}
+
+private func reportCounts() {
+    bench_account_merged(received)
+    bench_report()
+}
