@@ -96,8 +96,11 @@ check() {
     done
     if [ -n "$2" ] && [ "$2" != natively ]; then
         compile "$1" "$directory/emulator" "$here/emulator.c" || echo "FAIL $1 emulator.c"
-        # More than once: whether it loses a race, is itself one.
-        lacks=$(for try in 1 2 3 4; do timeout 200 $2 "$directory/emulator"; done | sort -u | tr '\n' ' ')
+        # More than once: whether it loses a race, is itself one. It is seen in about every other try.
+        for try in 1 2 3 4 5 6 7 8 9 10 11 12; do
+            lacks=$({ echo "$lacks" | tr ' ' '\n'; timeout 200 $2 "$directory/emulator"; } | sort -u | tr '\n' ' ')
+            case $lacks in *races*) break ;; esac
+        done
         echo "$1: the emulator lacks ${lacks:-nothing}"
     fi
     for source in "$root"/Tests/c/*.c; do
