@@ -55,6 +55,7 @@ int csigshim_open(csigshim_bridge **out, int mechanism)
         goto out;
     }
     bridge->mechanism = mechanism;
+    atomic_store(&bridge->polled, mechanism == CSIGSHIM_SIGNALFD || !CSIGSHIM__SLEEPS_ON_WORDS);
     atomic_store(&bridge->open, true);
     if (atomic_load(&csigshim__bridges_used) <= i)
         atomic_store(&csigshim__bridges_used, i + 1);

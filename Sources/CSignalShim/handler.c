@@ -110,9 +110,14 @@ bool csigshim__end_intact(const struct csigshim__end *end)
            csigshim__birth(&now) == end->birth;
 }
 
-bool csigshim__bell_intact(const struct csigshim_bridge *bridge)
+static bool both_intact(const struct csigshim_bridge *bridge)
 {
     return csigshim__end_intact(&bridge->write_end) && csigshim__end_intact(&bridge->read_end);
+}
+
+bool csigshim__bell_intact(const struct csigshim_bridge *bridge)
+{
+    return !atomic_load(&bridge->polled) || both_intact(bridge);
 }
 
 bool csigshim__pull(const struct csigshim_bridge *bridge)
@@ -123,10 +128,13 @@ bool csigshim__pull(const struct csigshim_bridge *bridge)
     return false;
 }
 
-void csigshim__ring(struct csigshim_bridge *bridge)
+void csigshim__ring(struct csigshim_bridge *bridge, bool proven)
 {
-    if (!atomic_exchange(&bridge->rung, true) && !csigshim__pull(bridge))
-        atomic_store(&bridge->rung, false);
+    const bool first = atomic_exchange(&bridge->rung, 1) == 0;
+    if (first && atomic_load(&bridge->polled) && (proven || both_intact(bridge)) && !csigshim__pull(bridge))
+        atomic_store(&bridge->rung, 0);
+    if (atomic_load(&bridge->sleepers) != 0)
+        csigshim__wake_sleepers(&bridge->rung);
 }
 
 uint64_t csigshim__now(void)
@@ -184,7 +192,8 @@ static unsigned record(struct csigshim_bridge *bridge, int signo, const csigshim
         return 0;
     atomic_fetch_add(&subscription->inside, 1);
     unsigned verdict = atomic_load(&subscription->flags);
-    if ((verdict & CSIGSHIM__ACTIVE) && csigshim__bell_intact(bridge)) {
+    const bool polled = atomic_load(&bridge->polled);
+    if ((verdict & CSIGSHIM__ACTIVE) && (!polled || both_intact(bridge))) {
         verdict |= RECORDED;
         csigshim_event mine = *event;
         mine.reserved[0] = atomic_load(&subscription->epoch);
@@ -193,7 +202,7 @@ static unsigned record(struct csigshim_bridge *bridge, int signo, const csigshim
         if (limit != 0 && unread >= limit)
             verdict |= ESCALATE;
         csigshim__keep(bridge, &mine);
-        csigshim__ring(bridge);
+        csigshim__ring(bridge, polled);
     } else {
         verdict = 0;
     }

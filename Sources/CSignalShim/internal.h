@@ -64,7 +64,9 @@ struct csigshim_bridge {
     _Atomic size_t tail;                    /* next position to claim, any handler */
     size_t head;                            /* next position to read; locked */
     _Atomic bool overflowed;                /* some subscription has an overflow to collect */
-    _Atomic bool rung;                      /* a byte is in the pipe, or about to be */
+    _Atomic uint32_t rung;     /* there is something to read, or a wake-up; if polled, a byte is in the pipe */
+    _Atomic unsigned sleepers; /* in csigshim_wait, on `rung`; or there before they left by siglongjmp */
+    _Atomic bool polled;       /* somebody has the descriptor, so the pipe is to be rung */
     struct csigshim__end read_end, write_end; /* change only while no handler can be inside and the bridge is ours */
     struct csigshim__queue queue;
     _Atomic bool open;
@@ -120,10 +122,10 @@ enum csigshim__whose { CSIGSHIM__OURS, CSIGSHIM__FORKED, CSIGSHIM__BORROWED };
 enum csigshim__whose csigshim__whose(void); /* BORROWED: a vforked child, which shares the parent's memory */
 void csigshim__handler(int signo, siginfo_t *info, void *context);
 bool csigshim__end_intact(const struct csigshim__end *end);
-bool csigshim__bell_intact(const struct csigshim_bridge *bridge);
+bool csigshim__bell_intact(const struct csigshim_bridge *bridge); /* or nobody polls it */
 bool csigshim__pull(const struct csigshim_bridge *bridge); /* the pipe is readable now; else errno says why not */
-void csigshim__ring(struct csigshim_bridge *bridge);
-uint64_t csigshim__now(void); /* CLOCK_MONOTONIC, in nanoseconds */
+void csigshim__ring(struct csigshim_bridge *bridge, bool proven); /* proven: polled, and seen to be intact just now */
+uint64_t csigshim__now(void);                                     /* CLOCK_MONOTONIC, in nanoseconds */
 void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info);
 void csigshim__keep(struct csigshim_bridge *bridge, const csigshim_event *event); /* in the ring, or counted */
 void csigshim__our_mask(sigset_t *mask);        /* what the kernel adds to the thread's while ours runs */

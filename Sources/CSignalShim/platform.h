@@ -68,6 +68,42 @@ static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
 }
 #endif
 
+/* Sleeping until *word is not 0, with no descriptor: futex(2). Elsewhere there is no such public call, and bridges are
+ * polled; also under the thread sanitizer, which runs handlers only in calls that it knows to sleep. Returns 0, or the
+ * reason why it did not sleep, or sleeps no longer. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CSIGSHIM__THREAD_SANITIZER 1
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define CSIGSHIM__THREAD_SANITIZER 1
+#endif
+#if defined(__linux__) && defined(SYS_futex) && !defined(CSIGSHIM__THREAD_SANITIZER)
+#include <errno.h>
+#include <linux/futex.h>
+enum { CSIGSHIM__SLEEPS_ON_WORDS = 1 };
+static inline int csigshim__sleep(_Atomic uint32_t *word, int timeout_ms)
+{
+    const long left[2] = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L}; /* a timespec, as this call has it */
+    return syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, timeout_ms < 0 ? NULL : left, NULL, 0) == 0 ? 0 : errno;
+}
+static inline void csigshim__wake_sleepers(_Atomic uint32_t *word)
+{
+    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fffffff, NULL, NULL, 0);
+}
+#else
+enum { CSIGSHIM__SLEEPS_ON_WORDS = 0 };
+static inline int csigshim__sleep(_Atomic uint32_t *word, int timeout_ms)
+{
+    (void)word, (void)timeout_ms;
+    return 0;
+}
+static inline void csigshim__wake_sleepers(_Atomic uint32_t *word)
+{
+    (void)word;
+}
+#endif
+
 /* A flag that the C library adds to what it gives to the kernel; sigaction(2) hands it back. */
 #if defined(__linux__)
 enum { CSIGSHIM__FOREIGN_FLAGS = 0x04000000 }; /* SA_RESTORER */

@@ -68,10 +68,10 @@ static size_t pop_both(struct csigshim_bridge *bridge, csigshim_event *events, s
 static bool silence(struct csigshim_bridge *bridge)
 {
     char bytes[64];
-    const bool intact = csigshim__end_intact(&bridge->read_end);
-    while (intact && csigshim__read_bytes(bridge->read_end.fd, bytes, sizeof bytes) == (ssize_t)sizeof bytes)
+    const bool polled = atomic_load(&bridge->polled), intact = !polled || csigshim__end_intact(&bridge->read_end);
+    while (polled && intact && csigshim__read_bytes(bridge->read_end.fd, bytes, sizeof bytes) == (ssize_t)sizeof bytes)
         ;
-    atomic_exchange(&bridge->rung, false);
+    atomic_exchange(&bridge->rung, 0);
     return intact;
 }
 
@@ -116,11 +116,11 @@ ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t ca
         if (intact && count < capacity) {
             intact = silence(bridge);
             count += pop_both(bridge, events + count, capacity - count);
-            if (something_left(bridge) && csigshim__end_intact(&bridge->write_end))
-                csigshim__ring(bridge);
+            if (something_left(bridge))
+                csigshim__ring(bridge, false);
         }
         if (intact && count == 0) /* without the other end nothing rings any more */
-            intact = csigshim__end_intact(&bridge->write_end);
+            intact = !atomic_load(&bridge->polled) || csigshim__end_intact(&bridge->write_end);
     }
     for (size_t i = 0; i < count; i++)
         hand_out(bridge, &events[i]);
@@ -142,7 +142,8 @@ void csigshim__discard(struct csigshim_bridge *bridge)
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
         atomic_store(&bridge->subscriptions[signo].overflow, 0);
     atomic_store(&bridge->overflowed, false);
-    atomic_store(&bridge->rung, false);
+    atomic_store(&bridge->rung, 0);
+    atomic_store(&bridge->sleepers, 0);
 }
 
 static int64_t milliseconds(void)
@@ -163,6 +164,40 @@ static int check_bell(csigshim_bridge *bridge)
     return -1;
 }
 
+static int descriptor(const csigshim_bridge *bridge)
+{
+    return csigshim__is_queued(bridge) ? bridge->queue.poll_fd : bridge->read_end.fd;
+}
+
+static int wait_on_descriptor(const struct csigshim_bridge *bridge, int timeout_ms)
+{
+    struct pollfd bell = {.fd = descriptor(bridge), .events = POLLIN};
+    const int ready = poll(&bell, 1, timeout_ms);
+    if (ready <= 0 || (bell.revents & POLLIN))
+        return ready;
+    errno = EBADF;
+    return -1;
+}
+
+/* Nobody polls the bridge, so its pipe may be closed, or not be needed at all. */
+static int wait_on_word(struct csigshim_bridge *bridge, int timeout_ms)
+{
+    int type, failure = ETIMEDOUT;
+    if (atomic_load(&bridge->rung) == 0 && timeout_ms != 0) {
+        pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type); /* the system call is a cancellation point */
+        atomic_fetch_add(&bridge->sleepers, 1);
+        failure = csigshim__sleep(&bridge->rung, timeout_ms);
+        atomic_fetch_sub(&bridge->sleepers, 1);
+        pthread_setcanceltype(type, &type);
+    }
+    if (atomic_load(&bridge->rung) != 0)
+        return 1;
+    if (failure == ETIMEDOUT)
+        return 0;
+    errno = failure == 0 || failure == EAGAIN ? EINTR : failure; /* another reader was quicker */
+    return -1;
+}
+
 int csigshim_wait(csigshim_bridge *bridge, int timeout_ms)
 {
     if (!csigshim__is_open(bridge))
@@ -171,16 +206,9 @@ int csigshim_wait(csigshim_bridge *bridge, int timeout_ms)
     for (int left = timeout_ms;;) {
         if (check_bell(bridge) != 0)
             return -1;
-        struct pollfd bell = {.fd = csigshim_fd(bridge), .events = POLLIN};
-        const int ready = poll(&bell, 1, left);
-        if (ready > 0 && (bell.revents & POLLIN))
-            return 1;
-        if (ready > 0)
-            errno = EBADF;
-        if (ready > 0 || (ready < 0 && errno != EINTR))
-            return -1;
-        if (ready == 0 && timeout_ms >= 0)
-            return 0;
+        const int ready = atomic_load(&bridge->polled) ? wait_on_descriptor(bridge, left) : wait_on_word(bridge, left);
+        if (ready > 0 || (ready < 0 && errno != EINTR) || (ready == 0 && timeout_ms >= 0))
+            return ready;
         if (timeout_ms >= 0) {
             const int64_t remaining = deadline - milliseconds();
             left = remaining > 0 ? (int)remaining : 0;
@@ -195,18 +223,37 @@ int csigshim_wake(csigshim_bridge *bridge)
         return -1;
     if (check_bell(bridge) != 0)
         return errno == EPERM ? (errno = saved_errno, 0) : -1;
-    /* Not `rung`: who leaves from here by siglongjmp must not leave it set. And an edge for those who poll by edges. */
-    if (!csigshim__pull(bridge))
+    /* Polled: not `rung`, for who leaves from here by siglongjmp must not leave it set. And an edge for those who poll
+     * by edges. Not polled: who leaves in between leaves it set, and the next one to ring wakes who sleeps. */
+    if (!atomic_load(&bridge->polled))
+        csigshim__ring(bridge, false);
+    else if (!csigshim__pull(bridge))
         return -1;
     errno = saved_errno;
     return 0;
+}
+
+/* From here on the pipe is rung. What is there already rings it now; who records meanwhile sees `polled`, or is seen.
+ */
+static void become_polled(struct csigshim_bridge *bridge)
+{
+    const int saved_errno = errno;
+    const enum csigshim__whose whose = csigshim__whose();
+    if (whose == CSIGSHIM__BORROWED || atomic_exchange(&bridge->polled, true))
+        return;
+    if (whose == CSIGSHIM__OURS && !atomic_load(&bridge->inherited) && atomic_load(&bridge->rung) != 0 &&
+        csigshim__bell_intact(bridge))
+        (void)csigshim__pull(bridge);
+    errno = saved_errno;
 }
 
 int csigshim_fd(const csigshim_bridge *bridge)
 {
     if (!csigshim__is_open(bridge))
         return -1;
-    return csigshim__is_queued(bridge) ? bridge->queue.poll_fd : bridge->read_end.fd;
+    if (!atomic_load(&bridge->polled))
+        become_polled(&csigshim__bridges[bridge - csigshim__bridges]);
+    return descriptor(bridge);
 }
 
 int csigshim_capacity(const csigshim_bridge *bridge)

@@ -207,7 +207,7 @@ void csigshim__queue_empty(struct csigshim_bridge *bridge, int signo)
         csigshim__describe(&event, signo, &info);
         csigshim__keep(bridge, &event);
         if (intact)
-            csigshim__ring(bridge);
+            csigshim__ring(bridge, true);
     }
 }
 

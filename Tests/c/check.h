@@ -254,6 +254,13 @@ static inline csigshim_bridge *opened_on(int signo, unsigned flags)
     return bridge;
 }
 
+/* From here on it has a descriptor that matters: somebody polls it. */
+static inline csigshim_bridge *polled(csigshim_bridge *bridge)
+{
+    CHECK(csigshim_fd(bridge) >= 3);
+    return bridge;
+}
+
 /* How many deliveries of signo are there to be read now; nothing else may be there. */
 static inline unsigned long drained(csigshim_bridge *bridge, int signo)
 {

@@ -82,7 +82,7 @@ TEST(daemon_closes_all)
         const int far = fcntl(proof[1], F_DUPFD, 300);
         const pid_t child = fork();
         if (child == 0) {
-            csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+            csigshim_bridge *bridge = polled(opened_on(SIGUSR1, 0));
             CHECK(csigshim_add(bridge, SIGTERM, 0) == 0);
             install(SIGUSR2, SIG_IGN, 0);
             CHECK(csigshim_add(bridge, SIGUSR2, 0) == 0);
@@ -192,7 +192,7 @@ TEST(read_tells_of_either_end)
         struct stat status;
         csigshim_event event;
         close_all();
-        csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+        csigshim_bridge *bridge = polled(opened_on(SIGUSR1, 0));
         CHECK(kill(getpid(), SIGUSR1) == 0 && csigshim_remove(bridge, SIGUSR1) == 0);
         for (int fd = 3; fd < 64; fd++)
             if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) && (fcntl(fd, F_GETFL) & O_ACCMODE) == access)

@@ -262,7 +262,7 @@ TEST(runs_on_the_alternate_stack)
 
 TEST(errno_is_preserved)
 {
-    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    csigshim_bridge *bridge = polled(opened_on(SIGUSR1, 0));
     change_mask(SIG_UNBLOCK, SIGUSR1); /* with signalfd: so that the handler runs */
     for (int i = 0; i < (test_is_handler() ? 4 : 2); i++) {
         if (i == 1) /* a stalled bridge: no room */

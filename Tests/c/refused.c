@@ -186,7 +186,7 @@ TEST(doorbell_without_memory)
 {
     CAN_REFUSE();
     HANDLER_ONLY("no handler writes");
-    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    csigshim_bridge *bridge = polled(opened_on(SIGUSR1, 0));
     refuse("write", 0, ENOMEM);
     CHECK(kill(getpid(), SIGUSR1) == 0 && refused == NULL);
     CHECK(csigshim_wait(bridge, 0) == 1);
@@ -196,7 +196,7 @@ TEST(doorbell_without_memory)
 TEST(wake_without_memory)
 {
     CAN_REFUSE();
-    csigshim_bridge *bridge = opened();
+    csigshim_bridge *bridge = polled(opened());
     refuse("write", 0, ENOMEM);
     CHECK(csigshim_wake(bridge) == 0 && refused == NULL);
     CHECK(csigshim_wait(bridge, 0) == 1);

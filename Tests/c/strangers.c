@@ -80,7 +80,7 @@ static void replaced(int nth, enum kind kind)
     CHECK(pipe2(watched, O_NONBLOCK) == 0 && write(watched[1], "x", 1) == 1);
     for (int fd = 0; fd < 256; fd++)
         before[fd] = fcntl(fd, F_GETFD) >= 0;
-    csigshim_bridge *bridge = opened_on(signo, 0);
+    csigshim_bridge *bridge = polled(opened_on(signo, 0));
     int fd = 0;
     for (int seen = 0; fd < 256; fd++)
         if (own_descriptor(fd, before) && seen++ == nth)

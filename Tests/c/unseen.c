@@ -98,7 +98,7 @@ TEST(escalation_ends_with_its_subscription)
 
 TEST(nothing_is_added_to_a_lost_pipe)
 {
-    csigshim_bridge *bridge = opened();
+    csigshim_bridge *bridge = polled(opened());
     close_from(3);
     FAILS(csigshim_add(bridge, SIGTERM, 0), EBADF);
     FAILS(csigshim_read(bridge, &(csigshim_event){0}, 1), EBADF);
@@ -109,7 +109,7 @@ TEST(host_finds_its_errno_where_the_pipe_is_lost)
 {
     HANDLER_ONLY("a signal that is blocked waits");
     install(SIGUSR1, host, 0);
-    opened_on(SIGUSR1, 0);
+    polled(opened_on(SIGUSR1, 0));
     close_from(3);
     errno = 4711;
     CHECK(raise(SIGUSR1) == 0 && calls == 1);
@@ -143,7 +143,7 @@ static void stopped_and_continued(bool loses_its_pipe)
     int status;
     const pid_t child = fork();
     if (child == 0) {
-        opened_on(SIGTSTP, 0);
+        polled(opened_on(SIGTSTP, 0));
         if (loses_its_pipe)
             close_from(3);
         CHECK(loses_its_pipe ? raise(SIGTSTP) == 0 : csigshim_default_action(SIGTSTP) == 0);
