@@ -101,6 +101,12 @@ enum csigshim__whose csigshim__whose(void)
     return owner == getpid() ? CSIGSHIM__OURS : CSIGSHIM__BORROWED;
 }
 
+pid_t csigshim_owner(void)
+{
+    _Atomic pid_t *const page = atomic_load(&csigshim__owner);
+    return page == NULL ? getpid() : atomic_load(page);
+}
+
 bool csigshim__end_intact(const struct csigshim__end *end)
 {
     struct stat now;

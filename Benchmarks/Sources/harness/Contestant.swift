@@ -1,4 +1,5 @@
 import CBench
+import Dispatch
 import Foundation
 
 /// Somebody who waits for signals, as a program that the harness starts: see contestants/README.md.
@@ -108,11 +109,15 @@ final class Running {
 
     deinit { end() }
 
-    /// Nanoseconds of each ping, sorted.
+    /// Nanoseconds of each ping, sorted. Who loses one, and so does not answer for a minute, is ended.
     func ping(_ count: Int, warmUp: Int) throws(Skipped) -> [UInt64] {
+        let watchdog = DispatchWorkItem { [process] in kill(process, SIGKILL) }
+        DispatchQueue.global().asyncAfter(deadline: .now() + 60, execute: watchdog)
+        defer { watchdog.cancel() }
         var times = [UInt64](repeating: 0, count: max(count, warmUp))
-        for part in [warmUp, count] where bench_ping(process, output, SIGUSR1, &times, part) != part {
-            throw .because("ended before its time")
+        for part in [warmUp, count] {
+            let answered = bench_ping(process, output, SIGUSR1, &times, part)
+            if answered != part { throw .because("did not answer ping \(answered + 1), or ended") }
         }
         return times[..<count].sorted()
     }

@@ -157,6 +157,8 @@ enum { CSIGSHIM_CATCHABLE, CSIGSHIM_OUT_OF_RANGE, CSIGSHIM_RESERVED, CSIGSHIM_UN
 enum { CSIGSHIM_TERMINATES, CSIGSHIM_IGNORES, CSIGSHIM_STOPS, CSIGSHIM_CONTINUES };
 int csigshim_classify(int signo);
 int csigshim_default_of(int signo);
+pid_t csigshim_owner(void); /* whose bridges these are: this process, with no system call; 0 in a forked child that has
+                               not called csigshim_after_fork, or made a bridge. A vforked child is told its parent. */
 ssize_t csigshim_unblocked_threads(int signo, pid_t *tids, size_t capacity);
 ssize_t csigshim_blocked_threads(int signo, pid_t *tids, size_t capacity);
 

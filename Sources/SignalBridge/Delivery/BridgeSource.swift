@@ -8,7 +8,6 @@
 // Lock order: this lock, then a mailbox's. What user code could be behind (continuations, executors, queues) happens
 // after this lock is released.
 import CSignalShim
-import Dispatch
 
 #if canImport(Darwin)
     import Darwin
@@ -19,23 +18,22 @@ import Dispatch
 #endif
 
 final class BridgeSource: SignalSource {
-    /// The bridge that feeds everyone whom Dispatch delivers to. Made with the first subscription; from then on it stays,
-    /// with its descriptor, and costs nothing while no signal comes.
-    static let shared = BridgeSource(readByDispatch: true)
+    /// The bridge that feeds everyone who has no thread of their own to read it. Made with the first subscription; from
+    /// then on it stays, with a thread that sleeps while no signal comes.
+    static let shared = BridgeSource(hasReader: true)
 
     private struct State {
         var bridge: OpaquePointer?
-        var reader: (any DispatchSourceRead)?
         var table = SubscriberTable()
         /// Signals that were ignored when the first subscription got them.
         var ignored: Set<SignalNumber> = []
     }
     private let state = Lock(State())
-    private let readByDispatch: Bool
+    private let hasReader: Bool
     private let mechanism: SignalLoop.Mechanism
 
-    init(readByDispatch: Bool, mechanism: SignalLoop.Mechanism = .handler) {
-        self.readByDispatch = readByDispatch
+    init(hasReader: Bool = false, mechanism: SignalLoop.Mechanism = .handler) {
+        self.hasReader = hasReader
         self.mechanism = mechanism
     }
 
@@ -141,7 +139,7 @@ final class BridgeSource: SignalSource {
             guard let bridge = state.bridge else { return false }
             let result = csigshim_after_fork(bridge)
             if result < 0 { throw .systemCall("csigshim_after_fork", nil, errno) }
-            for signal in state.table.subscribers.keys { updateEscalation(of: signal, state, bridge) }
+            for signal in state.table.subscribers.signals { updateEscalation(of: signal, state, bridge) }
             return result == 1
         }
     }
@@ -166,14 +164,15 @@ final class BridgeSource: SignalSource {
             if errno == ENOTSUP { throw .noSignalfd }
             throw errno == EPERM ? .unusable(errno) : .noBridge(errno)
         }
-        state.bridge = bridge
-        if readByDispatch {
-            let queue = DispatchQueue(label: "SignalBridge")
-            let reader = DispatchSource.makeReadSource(fileDescriptor: csigshim_fd(bridge), queue: queue)
-            reader.setEventHandler { @Sendable [unowned self] in drain() }
-            reader.activate()
-            state.reader = reader
+        if hasReader {
+            do throws(SignalBridgeError) {
+                try startReader(of: bridge)
+            } catch {
+                csigshim_close(bridge)
+                throw error
+            }
         }
+        state.bridge = bridge
         return bridge
     }
 
@@ -228,7 +227,7 @@ final class BridgeSource: SignalSource {
         _ state: inout State, _ consequences: inout SubscriberTable.Consequences, limit: Int
     ) -> Bool {
         guard let bridge = state.bridge else { return false }
-        var escalating: Set<SignalNumber> = []
+        var escalating: [SignalNumber] = []
         var more = true
         withUnsafeTemporaryAllocation(of: csigshim_event.self, capacity: 128) { buffer in
             var total = 0
@@ -237,7 +236,9 @@ final class BridgeSource: SignalSource {
                 for index in 0..<max(0, count) {
                     let event = SignalEvent(buffer[index])
                     state.table.deliver(event, &consequences)
-                    if event.signal.terminatesByDefault { escalating.insert(event.signal) }
+                    if event.signal.terminatesByDefault, !escalating.contains(event.signal) {
+                        escalating.append(event.signal)
+                    }
                 }
                 more = count == buffer.count
                 total += count
@@ -249,10 +250,19 @@ final class BridgeSource: SignalSource {
         return more
     }
 
+    /// It blocks all signals: the host's are not for a thread that the host does not know. Where the bridge is polled, it
+    /// ends when somebody has closed the descriptor.
+    private func startReader(of bridge: OpaquePointer) throws(SignalBridgeError) {
+        nonisolated(unsafe) let bridge = bridge
+        try startThread(mask: .all()) { [self] in
+            while csigshim_wait(bridge, -1) == 1 { drain() }
+        }
+    }
+
     // MARK: after the lock
 
     private func act(on consequences: SubscriberTable.Consequences) {
         for signal in consequences.escalate { csigshim_default_action(signal.rawValue) }
-        for mailbox in consequences.wake.values { mailbox.wake() }
+        for mailbox in consequences.wake { mailbox.wake() }
     }
 }

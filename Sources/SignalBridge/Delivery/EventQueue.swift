@@ -11,7 +11,7 @@ struct EventQueue {
     private var head = 0
     /// How many events were ever taken out: the place of an event is its index in `events` plus this.
     private var taken = 0
-    private var places: [SignalNumber: Int] = [:]
+    private var places = SignalMap<Int>()
     private var overflow: [SignalEvent] = []
 
     init(everyDelivery: Bool) {

@@ -9,15 +9,17 @@ final class Mailbox: Sendable {
     private struct State {
         var queue: EventQueue
         var finished = false
-        var unconsumed: [SignalNumber: Int] = [:]
+        var unconsumed = SignalMap<Int>()
         var consumedTermination = false
         /// When the first of the unconsumed requests to end came.
-        var firstTermination: [SignalNumber: UInt64] = [:]
+        var firstTermination = SignalMap<UInt64>()
         /// Signals whose disposition was restored when this subscription, the last one, ended.
         var restored: Set<SignalNumber>?
         /// Deliveries that were captured during that.
-        var late: [SignalNumber: Int] = [:]
+        var late = SignalMap<Int>()
         var wake: (@Sendable () -> Void)?
+        /// Somebody has delivered, and will call `wake`.
+        var isToBeWoken = false
     }
     private let state: Lock<State>
 
@@ -58,12 +60,15 @@ final class Mailbox: Sendable {
     }
 
     func wake() {
-        let wake = state.withLock { $0.wake }
+        let wake = state.withLock { state in
+            state.isToBeWoken = false
+            return state.wake
+        }
         wake?()
     }
 
-    /// Takes an event in. `true`: it was one unconsumed delivery too many.
-    func deliver(_ event: SignalEvent) -> Bool {
+    /// Takes an event in. `tooMany`: it was one unconsumed delivery too many. `wakes`: the caller is to call `wake`.
+    func deliver(_ event: SignalEvent) -> (tooMany: Bool, wakes: Bool) {
         state.withLock { state in
             state.queue.append(event)
             if state.restored?.contains(event.signal) == true { state.late[event.signal, default: 0] += event.count }
@@ -71,8 +76,11 @@ final class Mailbox: Sendable {
             if event.signal.asksToEnd, state.firstTermination[event.signal] == nil {
                 state.firstTermination[event.signal] = event.monotonicNanoseconds
             }
-            guard let limit = options.escalations[event.signal] else { return false }
-            return state.unconsumed[event.signal]! >= limit
+            let wakes = !state.isToBeWoken
+            state.isToBeWoken = true
+            if options.escalations.isEmpty { return (false, wakes) }
+            guard let limit = options.escalations[event.signal] else { return (false, wakes) }
+            return (state.unconsumed[event.signal]! >= limit, wakes)
         }
     }
 
@@ -86,7 +94,7 @@ final class Mailbox: Sendable {
     func take() -> Taken {
         state.withLock { state in
             guard let event = state.queue.popFirst() else { return state.finished ? .finished : .nothing }
-            state.unconsumed[event.signal]! -= event.count
+            state.unconsumed[event.signal, default: 0] -= event.count
             if event.signal.asksToEnd {
                 state.consumedTermination = true
                 if state.unconsumed[event.signal] == 0 { state.firstTermination[event.signal] = nil }
@@ -101,6 +109,7 @@ final class Mailbox: Sendable {
 
     /// How many more deliveries make one too many; at least 1. `nil`: any number is fine.
     func remaining(of signal: SignalNumber) -> Int? {
+        if options.escalations.isEmpty { return nil }
         guard let limit = options.escalations[signal] else { return nil }
         return state.withLock { max(1, limit - $0.unconsumed[signal, default: 0]) }
     }
@@ -123,9 +132,9 @@ final class Mailbox: Sendable {
         state.withLock { state in
             defer {
                 state.queue = EventQueue(everyDelivery: false)
-                state.unconsumed = [:]
-                state.late = [:]
-                state.firstTermination = [:]
+                state.unconsumed = SignalMap()
+                state.late = SignalMap()
+                state.firstTermination = SignalMap()
             }
             return (state.restored ?? []).compactMap { signal in
                 let unread = state.unconsumed[signal, default: 0]

@@ -83,8 +83,12 @@ public struct SignalEvents: AsyncSequence, Sendable {
         let handle: SubscriptionHandle
 
         private struct Waiting {
-            var tasks: [Int: CheckedContinuation<Void, Never>] = [:]
+            var tasks: [(id: Int, continuation: UnsafeContinuation<Void, Never>)] = []  // each resumed when it is taken out
             var lastID = 0
+
+            mutating func remove(_ id: Int) -> UnsafeContinuation<Void, Never>? {
+                tasks.firstIndex { $0.id == id }.map { tasks.remove(at: $0).continuation }
+            }
         }
         private let waiting = Lock(Waiting())
 
@@ -111,26 +115,26 @@ public struct SignalEvents: AsyncSequence, Sendable {
                 return state.lastID
             }
             await withTaskCancellationHandler {
-                await withCheckedContinuation(isolation: actor) { continuation in
+                await withUnsafeContinuation(isolation: actor) { continuation in
                     // Looked at under the lock: who delivers or cancels after this look finds the continuation.
                     let goOn = waiting.withLock { state in
                         if handle.mailbox.isReady || Task.isCancelled { return true }
-                        state.tasks[id] = continuation
+                        state.tasks.append((id, continuation))
                         return false
                     }
                     if goOn { continuation.resume() }
                 }
             } onCancel: {
-                waiting.withLock { $0.tasks.removeValue(forKey: id) }?.resume()
+                waiting.withLock { $0.remove(id) }?.resume()
             }
         }
 
         private func resumeAll() {
             let tasks = waiting.withLock { state in
-                defer { state.tasks = [:] }
+                defer { state.tasks = [] }
                 return state.tasks
             }
-            for continuation in tasks.values { continuation.resume() }
+            for task in tasks { task.continuation.resume() }
         }
     }
 }

@@ -35,7 +35,9 @@ final class SubscriptionHandle: Sendable {
         guard isInItsProcess else { return .nothing }
         let taken = mailbox.take()
         if case .event(let event) = taken {
-            if mailbox.options.escalations[event.signal] != nil { source.consumed(event.signal) }
+            if !mailbox.options.escalations.isEmpty, mailbox.options.escalations[event.signal] != nil {
+                source.consumed(event.signal)
+            }
             if event.signal.asksToEnd { source.notice(event.monotonicNanoseconds) }
         }
         return taken
@@ -57,7 +59,11 @@ final class SubscriptionHandle: Sendable {
         }
     }
 
-    var isInItsProcess: Bool { owner.load(ordering: .relaxed) == currentProcessID() }
+    /// With no system call, as a rule: 0 is a forked child that has asked for nothing yet.
+    var isInItsProcess: Bool {
+        let here = csigshim_owner()
+        return owner.load(ordering: .relaxed) == (here != 0 ? here : currentProcessID())
+    }
 
     /// In a forked child: its own from here on.
     func adopt() {
@@ -71,11 +77,11 @@ final class SubscriptionHandle: Sendable {
 
 /// Who wants which signal. A plain value.
 struct SubscriberTable {
-    private(set) var subscribers: [SignalNumber: [Mailbox]] = [:]
+    private(set) var subscribers = SignalMap<[Mailbox]>()
 
     /// What is to be done once the lock is released: mailboxes to wake, signals that take their default action.
     struct Consequences {
-        var wake: [ObjectIdentifier: Mailbox] = [:]
+        var wake: [Mailbox] = []
         var escalate: [SignalNumber] = []
     }
 
@@ -86,15 +92,16 @@ struct SubscriberTable {
     /// `true` if it was there.
     mutating func remove(_ mailbox: Mailbox, from signal: SignalNumber) -> Bool {
         guard let index = subscribers[signal]?.firstIndex(where: { $0 === mailbox }) else { return false }
-        subscribers[signal]!.remove(at: index)
-        if subscribers[signal]!.isEmpty { subscribers[signal] = nil }
+        subscribers[signal, default: []].remove(at: index)
+        if subscribers[signal, default: []].isEmpty { subscribers[signal] = nil }
         return true
     }
 
     func deliver(_ event: SignalEvent, _ consequences: inout Consequences) {
         for mailbox in subscribers[event.signal] ?? [] {
-            if mailbox.deliver(event) { consequences.escalate.append(event.signal) }
-            consequences.wake[ObjectIdentifier(mailbox)] = mailbox
+            let (tooMany, wakes) = mailbox.deliver(event)
+            if tooMany { consequences.escalate.append(event.signal) }
+            if wakes { consequences.wake.append(mailbox) }
         }
     }
 

@@ -61,7 +61,7 @@ public final class SignalWaiter: Sendable {
             parking = .simulated(simulator, semaphore)
             mailbox.onChange { semaphore.signal() }
         } else {
-            let source = BridgeSource(readByDispatch: false)
+            let source = BridgeSource()
             handle = try SubscriptionHandle(mailbox, on: source)
             parking = .bridge(source)
         }

@@ -79,7 +79,7 @@ final class DaemonEngine: Sendable {
         self.policy = policy
         self.program = program
         simulator = SignalSimulator.current
-        source = simulator == nil ? BridgeSource(readByDispatch: false) : nil
+        source = simulator == nil ? BridgeSource() : nil
         let supervisor = supervisor.resolved
         let announcer = try Announcer(onTransition, supervisor, isInline: simulator != nil)
         do throws(SignalBridgeError) {

@@ -149,10 +149,9 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     ///   mechanism; errno `ENOSPC`: more than 64 bridges; `EMFILE`: no descriptors left.
     public init(mechanism: Mechanism = .handler) throws(SignalBridgeError) {
         self.mechanism = mechanism
-        source = BridgeSource(readByDispatch: false, mechanism: mechanism)
+        source = BridgeSource(mechanism: mechanism)
         try source.prepare()
         bridge = source.bridge!
-        fileDescriptor = csigshim_fd(bridge)
     }
 
     deinit {
@@ -224,7 +223,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
 
     /// Readable when ``drain()`` has something to do. Poll it, and never read or close it; it stays the same as long as the
     /// loop lives.
-    public let fileDescriptor: Int32
+    public var fileDescriptor: Int32 { csigshim_fd(bridge) }
 
     /// Makes ``run()`` return, once the jobs that are ready now have had their turn; the one that runs now, or else the next
     /// one. What is left stays queued. From any thread, also from a job; more than once is harmless.

@@ -69,7 +69,7 @@ public final class SignalSimulator: Sendable {
             state.table.deliver(event, &consequences)
             for signal in consequences.escalate { end(signal, &state) }
         }
-        for mailbox in consequences.wake.values { mailbox.wake() }
+        for mailbox in consequences.wake { mailbox.wake() }
     }
 
     /// Moves the simulated clock, by which the deadlines of this task tree are measured.
