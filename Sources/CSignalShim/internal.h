@@ -65,6 +65,7 @@ struct csigshim_bridge {
     size_t head;                            /* next position to read; locked */
     _Atomic bool overflowed;                /* some subscription has an overflow to collect */
     _Atomic uint32_t rung;     /* there is something to read, or a wake-up; if polled, a byte is in the pipe */
+    _Atomic bool woken;        /* csigshim_wake has put a byte into the pipe, or is about to */
     _Atomic unsigned sleepers; /* in csigshim_wait, on `rung`; or there before they left by siglongjmp */
     _Atomic bool polled;       /* somebody has the descriptor, so the pipe is to be rung */
     struct csigshim__end read_end, write_end; /* change only while no handler can be inside and the bridge is ours */
@@ -177,7 +178,7 @@ int csigshim__queue_add(struct csigshim_bridge *bridge, int signo);
 void csigshim__queue_remove(struct csigshim_bridge *bridge, int signo); /* keeps what is pending */
 void csigshim__queue_empty(struct csigshim_bridge *bridge, int signo);  /* keeps what is pending */
 int csigshim__queue_capacity(void);
-size_t csigshim__queue_read(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity);
+size_t csigshim__queue_read(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity, bool *intact);
 
 /* masks.c; all locked */
 void csigshim__block(int signo, sigset_t *mask);

@@ -68,6 +68,7 @@ static size_t pop_both(struct csigshim_bridge *bridge, csigshim_event *events, s
 static bool silence(struct csigshim_bridge *bridge)
 {
     char bytes[64];
+    atomic_store(&bridge->woken, false); /* first: a wake-up that comes now stays */
     const bool polled = atomic_load(&bridge->polled), intact = !polled || csigshim__end_intact(&bridge->read_end);
     while (polled && intact && csigshim__read_bytes(bridge->read_end.fd, bytes, sizeof bytes) == (ssize_t)sizeof bytes)
         ;
@@ -111,16 +112,18 @@ ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t ca
     bool intact = true;
     if (!atomic_load(&bridge->inherited)) {
         count = pop_both(bridge, events, capacity);
-        if (count < capacity && (intact = csigshim__queue_intact(bridge)))
-            count += csigshim__queue_read(bridge, events + count, capacity - count);
-        if (intact && count < capacity) {
+        if (count < capacity)
+            count += csigshim__queue_read(bridge, events + count, capacity - count, &intact);
+        /* Where nothing was found, also a byte that came late, of a wake-up that a read before this one knew of. */
+        if (intact && count < capacity && (count == 0 || atomic_load(&bridge->rung) || atomic_load(&bridge->woken))) {
             intact = silence(bridge);
             count += pop_both(bridge, events + count, capacity - count);
             if (something_left(bridge))
                 csigshim__ring(bridge, false);
         }
         if (intact && count == 0) /* without the other end nothing rings any more */
-            intact = !atomic_load(&bridge->polled) || csigshim__end_intact(&bridge->write_end);
+            intact = !atomic_load(&bridge->polled) ||
+                     (csigshim__end_intact(&bridge->write_end) && csigshim__queue_intact(bridge));
     }
     for (size_t i = 0; i < count; i++)
         hand_out(bridge, &events[i]);
@@ -143,6 +146,7 @@ void csigshim__discard(struct csigshim_bridge *bridge)
         atomic_store(&bridge->subscriptions[signo].overflow, 0);
     atomic_store(&bridge->overflowed, false);
     atomic_store(&bridge->rung, 0);
+    atomic_store(&bridge->woken, false);
     atomic_store(&bridge->sleepers, 0);
 }
 
@@ -225,10 +229,13 @@ int csigshim_wake(csigshim_bridge *bridge)
         return errno == EPERM ? (errno = saved_errno, 0) : -1;
     /* Polled: not `rung`, for who leaves from here by siglongjmp must not leave it set. And an edge for those who poll
      * by edges. Not polled: who leaves in between leaves it set, and the next one to ring wakes who sleeps. */
-    if (!atomic_load(&bridge->polled))
+    if (!atomic_load(&bridge->polled)) {
         csigshim__ring(bridge, false);
-    else if (!csigshim__pull(bridge))
-        return -1;
+    } else {
+        atomic_store(&bridge->woken, true);
+        if (!csigshim__pull(bridge))
+            return -1;
+    }
     errno = saved_errno;
     return 0;
 }

@@ -144,9 +144,9 @@ static void describe_queued(csigshim_event *event, const struct signalfd_siginfo
 }
 
 /* What the queue has, as much of it as one read gives. */
+enum { AT_ONCE = 32 };
 static size_t take_some(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity)
 {
-    enum { AT_ONCE = 32 };
     struct signalfd_siginfo infos[AT_ONCE];
     const size_t room = capacity < AT_ONCE ? capacity : AT_ONCE;
     ssize_t size;
@@ -168,42 +168,54 @@ int csigshim__queue_capacity(void)
     return (int)limit.rlim_cur;
 }
 
-size_t csigshim__queue_read(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity)
+/* One of them that is pending; 0: none is. glibc's sigtimedwait would say SI_USER for SI_TKILL. */
+static int take_pending(const sigset_t *signals, siginfo_t *info)
 {
+    const long long at_once[2] = {0, 0}; /* a timespec, of whichever kind */
+    long taken;
+    do
+        taken = syscall(SYS_rt_sigtimedwait, signals, info, at_once, (size_t)(CSIGSHIM__NSIG + 6) / 8);
+    while (taken < 0 && errno == EINTR);
+    return taken > 0 ? (int)taken : 0;
+}
+
+/* The first few by sigtimedwait(2), which needs no descriptor, and so no proof of whose it is; every signal is blocked
+ * here. More of them by as many in one read of the signalfd. */
+size_t csigshim__queue_read(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity, bool *intact)
+{
+    enum { FEW = 2 };
     size_t count = 0, more;
+    siginfo_t info;
     if (!csigshim__is_queued(bridge))
         return 0;
+    for (; count < capacity && count < FEW; count++) {
+        const int signo = take_pending(&bridge->queue.signals, &info);
+        if (signo == 0)
+            return count;
+        csigshim__describe(&events[count], signo, &info);
+    }
+    if (count == capacity || !(*intact = csigshim__queue_intact(bridge)))
+        return count;
     do {
         more = take_some(bridge, events + count, capacity - count);
         count += more;
-    } while (more > 0 && count < capacity);
+    } while (more == AT_ONCE && count < capacity);
     return count;
-}
-
-/* One that is pending; false: none is. glibc's sigtimedwait would say SI_USER for SI_TKILL. */
-static bool take_pending(int signo, siginfo_t *info)
-{
-    sigset_t only;
-    const long long at_once[2] = {0, 0}; /* a timespec, of whichever kind */
-    sigemptyset(&only);
-    sigaddset(&only, signo);
-    long taken;
-    do
-        taken = syscall(SYS_rt_sigtimedwait, &only, info, at_once, (size_t)(CSIGSHIM__NSIG + 6) / 8);
-    while (taken < 0 && errno == EINTR);
-    return taken == signo;
 }
 
 /* By sigtimedwait(2), so also where the host has closed the descriptors. Every signal is blocked here. */
 void csigshim__queue_empty(struct csigshim_bridge *bridge, int signo)
 {
+    sigset_t only;
     siginfo_t info;
     csigshim_event event;
     if (!csigshim__is_queued(bridge))
         return;
+    sigemptyset(&only);
+    sigaddset(&only, signo);
     const bool intact = csigshim__bell_intact(bridge);
     size_t left = (size_t)csigshim__queue_capacity() + CSIGSHIM__NSIG; /* what it holds; not a whole flood */
-    for (; left > 0 && take_pending(signo, &info); left--) {
+    for (; left > 0 && take_pending(&only, &info) != 0; left--) {
         csigshim__describe(&event, signo, &info);
         csigshim__keep(bridge, &event);
         if (intact)
@@ -268,9 +280,9 @@ int csigshim__queue_capacity(void)
     return 0;
 }
 
-size_t csigshim__queue_read(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity)
+size_t csigshim__queue_read(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity, bool *intact)
 {
-    (void)bridge, (void)events, (void)capacity;
+    (void)bridge, (void)events, (void)capacity, (void)intact;
     return 0;
 }
 #endif
