@@ -236,7 +236,7 @@ final class BridgeSource: SignalSource {
                 for index in 0..<max(0, count) {
                     let event = SignalEvent(buffer[index])
                     state.table.deliver(event, &consequences)
-                    if event.signal.terminatesByDefault, !escalating.contains(event.signal) {
+                    if state.table.escalates(event.signal), !escalating.contains(event.signal) {
                         escalating.append(event.signal)
                     }
                 }
@@ -244,9 +244,7 @@ final class BridgeSource: SignalSource {
                 total += count
             }
         }
-        for signal in escalating where state.table.remaining(of: signal) > 0 {
-            updateEscalation(of: signal, state, bridge)
-        }
+        for signal in escalating { updateEscalation(of: signal, state, bridge) }
         return more
     }
 

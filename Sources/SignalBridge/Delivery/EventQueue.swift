@@ -42,7 +42,11 @@ struct EventQueue {
         if places[event.signal] == taken + head - 1 { places[event.signal] = nil }
         if head == events.count || head >= 1024 {
             taken += head
-            events.removeFirst(head)
+            if head == events.count {
+                events.removeAll(keepingCapacity: head <= 1024)  // as a rule there is one event, again and again
+            } else {
+                events.removeFirst(head)
+            }
             head = 0
         }
         if !overflow.isEmpty, events.count - head + overflow.count <= Self.capacity {

@@ -105,6 +105,10 @@ struct SubscriberTable {
         }
     }
 
+    func escalates(_ signal: SignalNumber) -> Bool {
+        subscribers[signal]?.contains { !$0.options.escalations.isEmpty } ?? false
+    }
+
     /// How many more deliveries of the signal are one too many for somebody; 0: any number is fine.
     func remaining(of signal: SignalNumber) -> Int {
         (subscribers[signal] ?? []).compactMap { $0.remaining(of: signal) }.min() ?? 0

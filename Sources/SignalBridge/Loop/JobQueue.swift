@@ -45,14 +45,15 @@ struct JobQueue<Job> {
         return jobs.count
     }
 
-    /// The next jobs, in order.
-    mutating func take(atMost limit: Int) -> [Job] {
+    /// The next jobs, in order, in place of those that `batch` held; its memory is used again.
+    mutating func take(atMost limit: Int, into batch: inout [Job]) {
+        batch.removeAll(keepingCapacity: batch.count <= 1024)
         if jobs.count <= limit {
-            defer { jobs = [] }
-            return jobs
+            swap(&jobs, &batch)
+        } else {
+            batch += jobs.prefix(limit)
+            jobs.removeFirst(limit)
         }
-        defer { jobs.removeFirst(limit) }
-        return Array(jobs.prefix(limit))
     }
 
     /// After some work: whether there is more to do, or the thread may sleep, until somebody wakes it.

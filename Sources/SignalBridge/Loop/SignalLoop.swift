@@ -202,7 +202,8 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     @available(*, noasync, message: "a job of the loop cannot drain it; other tasks run on threads of Swift's own")
     public func drain() {
         arrive()
-        leave(more: pass())
+        var batch: [UnownedJob] = []
+        leave(more: pass(&batch))
     }
 
     /// Runs `body` here and now as a job would run: for callbacks of a host's event loop, which are on the loop's thread but
@@ -279,35 +280,36 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     }
 
     /// `true`: signals are left.
-    private func pass() -> Bool {
+    private func pass(_ batch: inout [UnownedJob]) -> Bool {
         var jobs = queue.withLock { 2 * $0.begin() } + Self.bound
         var signals = BridgeSource.whole
         while source.drain(limit: Self.portion) {
-            work(&jobs)
+            work(&jobs, &batch)
             jobs = max(jobs, Self.bound)
             signals -= Self.portion
             if signals <= 0 { return true }
         }
-        work(&jobs)
+        work(&jobs, &batch)
         return false
     }
 
-    private func work(_ left: inout Int) {
+    private func work(_ left: inout Int, _ batch: inout [UnownedJob]) {
         while left > 0 {
-            let jobs = queue.withLock { $0.take(atMost: left) }
-            if jobs.isEmpty { return }
-            for job in jobs {
+            queue.withLock { $0.take(atMost: left, into: &batch) }
+            if batch.isEmpty { return }
+            for job in batch {
                 job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
             }
-            left -= jobs.count
+            left -= batch.count
         }
     }
 
     private func serve(until end: JobQueue<UnownedJob>.End) {
         arrive()
         defer { leave(more: false) }
+        var batch: [UnownedJob] = []
         while true {
-            let more = pass()
+            let more = pass(&batch)
             switch queue.withLock({ $0.next(until: end) }) {
             case .end: return
             case .sleep where !more:
