@@ -20,10 +20,12 @@ bool model_intact(int b)
 }
 
 /* The signalfd and the epoll can be shown to be ours. */
-bool model_can_read_queue(int b)
+/* By its signalfd; the first few of each read need no descriptor. */
+static bool has_signalfd(int b)
 {
-    return m.bridges[b].queued && !(m.bridges[b].lost & (1u << READ_END | 1u << QUEUE | 1u << POLLED));
+    return !(m.bridges[b].lost & (1u << READ_END | 1u << QUEUE | 1u << POLLED));
 }
+enum { FEW = 2 };
 
 bool model_active(int b, int s)
 {
@@ -190,10 +192,10 @@ struct answer model_escalate(int b, int s, unsigned limit)
 static unsigned in_kernel(int b)
 {
     unsigned count = 0;
-    for (int s = 0; s < SIGNALS && model_can_read_queue(b); s++)
+    for (int s = 0; s < SIGNALS && m.bridges[b].queued; s++)
         if (model_active(b, s))
             count += (unsigned)(m.pending[0][s].count + m.pending[1][s].count);
-    return count;
+    return count > FEW && !has_signalfd(b) ? FEW : count;
 }
 
 static unsigned available(int b)
@@ -279,7 +281,7 @@ const char *model_read_event(int b, int s, bool dropped, uint32_t count, struct 
         *expected = *record;
         return NULL;
     }
-    for (int q = 0; q < 2 && model_can_read_queue(b) && model_active(b, s); q++) {
+    for (int q = 0; q < 2 && m.bridges[b].queued && model_active(b, s); q++) {
         struct queue *const queue = &m.pending[q][s];
         if (queue->count == 0)
             continue;

@@ -83,7 +83,6 @@ extern struct model m;
 void model_begin_step(void);
 bool model_intact(int b);
 bool model_wanted(int s);
-bool model_can_read_queue(int b);
 void model_send(int s, enum how how, uint32_t value);
 bool model_room_for(int s);
 void model_set_mask(unsigned mask);

@@ -13,9 +13,18 @@ static void nothing(void)
 {
 }
 
+static bool unpolled; /* nobody has asked for the descriptor */
+
+static void open_one(int i)
+{
+    check(csigshim_open(&bridges[i], mechanism) == 0, "open");
+    if (!unpolled)
+        check(csigshim_fd(bridges[i]) > 2, "fd");
+}
+
 static void opened(void)
 {
-    check(csigshim_open(&bridges[0], mechanism) == 0, "open");
+    open_one(0);
 }
 
 static void added(void)
@@ -27,7 +36,7 @@ static void added(void)
 static void added_and_two_open(void)
 {
     added();
-    check(csigshim_open(&bridges[1], mechanism) == 0, "open");
+    open_one(1);
 }
 
 static void added_chained(void)
@@ -45,7 +54,7 @@ static void added_twice(void)
 static void chained_and_plain(void)
 {
     added_chained();
-    check(csigshim_open(&bridges[1], mechanism) == 0, "open");
+    open_one(1);
     check(csigshim_add(bridges[1], SENT, 0) == 0, "add");
 }
 
@@ -91,7 +100,7 @@ static void record_many(int count)
     for (int i = 0; i < count; i++)
         csigshim__keep(bridges[0], &event);
     atomic_fetch_add(&subscription->unread, (unsigned)count);
-    csigshim__ring(bridges[0]);
+    csigshim__ring(bridges[0], false);
     left[0] += (unsigned)count;
 }
 
@@ -151,6 +160,30 @@ static void spawning_now(void)
     check(csigshim_spawn_begin(&guarded.spawn, CSIGSHIM_SPAWN_IGNORED) == 0, "spawn_begin");
 }
 
+static void unpolled_added(void)
+{
+    unpolled = true;
+    added();
+}
+
+static void unpolled_one_unread(void)
+{
+    unpolled = true;
+    one_unread();
+}
+
+static void unpolled_three_unread(void)
+{
+    unpolled = true;
+    three_unread();
+}
+
+static void unpolled_overflowing(void)
+{
+    unpolled = true;
+    overflowing();
+}
+
 static int call_open(void)
 {
     return csigshim_open(&bridges[bridges[0] != NULL], mechanism);
@@ -208,6 +241,16 @@ static int call_read_two(void)
 static int call_wait(void)
 {
     return csigshim_wait(bridges[0], 0);
+}
+
+static int call_wait_a_moment(void)
+{
+    return csigshim_wait(bridges[0], 1);
+}
+
+static int call_fd(void)
+{
+    return csigshim_fd(bridges[0]) > 2;
 }
 
 static int call_wake(void)
@@ -320,6 +363,16 @@ const struct scenario scenarios[] = {
     {"wake", BOTH, added, call_wake, 0, "1000", "1000"},
     {"wake, full pipe", BOTH, full_pipe, call_wake, 0, "1000", "1000"},
     {"wake, chained over the host's", HANDLER, added_chained, call_wake, 0, "1010", "1010"},
+    {"remove, unpolled", HANDLER, unpolled_three_unread, call_remove, 0, "1000 0010", "0010", .waits = true},
+    {"close, unpolled", HANDLER, unpolled_three_unread, call_close, 0, "1000 0010", "0010", .waits = true},
+    {"read, unpolled, empty", HANDLER, unpolled_added, call_read, ANY, "1000", "1000"},
+    {"read, unpolled, two of three", HANDLER, unpolled_three_unread, call_read_two, 2, "1000", "1000"},
+    {"read, unpolled, the overflow", HANDLER, unpolled_overflowing, call_read, ANY, "1000", "1000"},
+    {"wait, unpolled, empty", HANDLER, unpolled_added, call_wait, ANY, "1000", "1000"},
+    {"wait, unpolled, a moment", HANDLER, unpolled_added, call_wait_a_moment, ANY, "1000", "1000"},
+    {"wait, unpolled, three", HANDLER, unpolled_three_unread, call_wait, 1, "1000", "1000"},
+    {"wake, unpolled", HANDLER, unpolled_added, call_wake, 0, "1000", "1000"},
+    {"fd, the first", HANDLER, unpolled_one_unread, call_fd, 1, "1000", "1000"},
     {"escalate_after", HANDLER, one_unread, call_escalate, 0, "1000", "1000"},
     {"escalate_after, at the next", HANDLER, one_unread, call_escalate_at_two, 0, "1000", "1000", .dies = true},
     {"escalate_after, refused", SIGNALFD, one_unread, call_escalate, -1, "1000", "1000"},
