@@ -39,6 +39,7 @@ c nothing
 c sigwaitinfo
 c signalfd
 c selfpipe
+c threads -pthread
 c signalbridge -I"$shim/include" "$shim"/*.c -pthread
 c growth -I"$shim/include" "$shim"/*.c -pthread
 with libuv libuv1-dev libuv

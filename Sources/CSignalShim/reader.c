@@ -97,6 +97,7 @@ static void hand_out(struct csigshim_bridge *bridge, csigshim_event *event)
 
 ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t capacity)
 {
+    const int saved_errno = errno;
     csigshim__guard guard;
     if (!csigshim__is_open(bridge))
         return -1;
@@ -128,10 +129,8 @@ ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t ca
     for (size_t i = 0; i < count; i++)
         hand_out(bridge, &events[i]);
     csigshim__leave(&guard);
-    if (intact || count > 0)
-        return (ssize_t)count;
-    errno = EBADF;
-    return -1;
+    errno = intact || count > 0 ? saved_errno : EBADF;
+    return intact || count > 0 ? (ssize_t)count : -1;
 }
 
 /* Makes the ring as good as new, also where a claimed slot will never be filled: its handler ran in a thread that this
@@ -204,6 +203,7 @@ static int wait_on_word(struct csigshim_bridge *bridge, int timeout_ms)
 
 int csigshim_wait(csigshim_bridge *bridge, int timeout_ms)
 {
+    const int saved_errno = errno;
     if (!csigshim__is_open(bridge))
         return -1;
     const int64_t deadline = timeout_ms < 0 ? 0 : milliseconds() + timeout_ms;
@@ -211,8 +211,12 @@ int csigshim_wait(csigshim_bridge *bridge, int timeout_ms)
         if (check_bell(bridge) != 0)
             return -1;
         const int ready = atomic_load(&bridge->polled) ? wait_on_descriptor(bridge, left) : wait_on_word(bridge, left);
-        if (ready > 0 || (ready < 0 && errno != EINTR) || (ready == 0 && timeout_ms >= 0))
+        if (ready > 0 || (ready == 0 && timeout_ms >= 0)) {
+            errno = saved_errno;
             return ready;
+        }
+        if (ready < 0 && errno != EINTR)
+            return -1;
         if (timeout_ms >= 0) {
             const int64_t remaining = deadline - milliseconds();
             left = remaining > 0 ? (int)remaining : 0;

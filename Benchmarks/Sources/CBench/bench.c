@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,26 @@ static uint64_t now(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void bench_one_core(int on)
+{
+#if defined(__linux__)
+    static cpu_set_t all;
+    static int known;
+    cpu_set_t one;
+    if (!known)
+        known = sched_getaffinity(0, sizeof all, &all) == 0;
+    int last = CPU_SETSIZE - 1;
+    while (last > 0 && !CPU_ISSET(last, &all))
+        last--;
+    CPU_ZERO(&one);
+    CPU_SET(last, &one);
+    if (known)
+        sched_setaffinity(0, sizeof one, on ? &one : &all);
+#else
+    (void)on;
+#endif
 }
 
 pid_t bench_start(char *const argv[], int *output)

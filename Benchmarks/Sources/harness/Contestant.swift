@@ -20,7 +20,7 @@ struct Contestant: Hashable {
     }
 
     static let all: [Contestant] = [
-        .init("sigwaitinfo", .limit), .init("signalfd", .limit), .init("selfpipe", .limit),
+        .init("sigwaitinfo", .limit), .init("signalfd", .limit), .init("selfpipe", .limit), .init("threads", .limit),
         .init("libuv", .c), .init("libevent", .c), .init("sdevent", .c), .init("libev", .c), .init("glib", .c),
         .init("signal-hook", .rust), .init("tokio-current", .rust), .init("tokio-multi", .rust),
         .init("go", .go), .init("node", .node),

@@ -97,11 +97,15 @@ struct Instructions {
             skipped["instructions"] = "valgrind is not installed"
             return
         }
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("bench-stripped-\(getpid())")
+        try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
         for contestant in contestants {
             do throws(Skipped) {
-                guard let command = programs.command(contestant, "pingpong") else {
+                guard let original = programs.command(contestant, "pingpong") else {
                     throw .because("is not installed")
                 }
+                let command = Self.stripped(original, in: folder)
                 let tool = [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null"]
                 let more = try Self.count(tool + command, pings: 11 * pings)
                 let few = try Self.count(tool + command, pings: pings)
@@ -114,6 +118,15 @@ struct Instructions {
             }
             progress("instructions: \(contestant.name)")
         }
+    }
+
+    /// A copy without debugging information, which some versions of valgrind cannot read; it has its symbols.
+    private static func stripped(_ command: [String], in folder: URL) -> [String] {
+        let copy = folder.appendingPathComponent((command[0] as NSString).lastPathComponent).path
+        if !FileManager.default.fileExists(atPath: copy) {
+            _ = Results.Machine.output(["/usr/bin/strip", "-g", "-o", copy, command[0]])
+        }
+        return FileManager.default.fileExists(atPath: copy) ? [copy] + command.dropFirst() : command
     }
 
     /// Its standard error goes into a file, from which callgrind's own count is read.

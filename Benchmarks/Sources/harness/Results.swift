@@ -3,7 +3,9 @@ import Foundation
 /// All that one run found, as it is printed and as it is written for machines.
 struct Results: Encodable {
     var machine = Machine()
+    /// On one core, and on all.
     var pingPong: PingPong?
+    var allCores: PingPong?
     var saturated: PingPong?
     var storm: Storm?
     var footprint: Footprint?
@@ -38,13 +40,15 @@ struct Results: Encodable {
     }
 
     private enum Keys: String, CodingKey {
-        case machine, pingPong, saturated, storm, footprint, instructions, growth, librarySize, targets, skipped
+        case machine, pingPong, allCores, saturated, storm, footprint, instructions, growth, librarySize, targets,
+            skipped
     }
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Keys.self)
         try container.encode(machine, forKey: .machine)
         try container.encodeIfPresent(pingPong?.rows, forKey: .pingPong)
+        try container.encodeIfPresent(allCores?.rows, forKey: .allCores)
         try container.encodeIfPresent(saturated?.rows, forKey: .saturated)
         try container.encodeIfPresent(storm?.rows, forKey: .storm)
         try container.encodeIfPresent(footprint?.rows, forKey: .footprint)
@@ -59,7 +63,8 @@ struct Results: Encodable {
     var skipped: [String: String] {
         var all: [String: String] = [:]
         let parts = [
-            ("ping-pong", pingPong?.skipped), ("saturated", saturated?.skipped), ("storm", storm?.skipped),
+            ("ping-pong", pingPong?.skipped), ("all cores", allCores?.skipped), ("saturated", saturated?.skipped),
+            ("storm", storm?.skipped),
             ("footprint", footprint?.skipped), ("instructions", instructions?.skipped), ("growth", growth?.skipped),
         ]
         for (part, skipped) in parts {
@@ -70,7 +75,8 @@ struct Results: Encodable {
 
     var text: String {
         var parts = ["\(machine.processor), \(machine.cores) cores, \(machine.kernel), \(machine.date)"]
-        if let pingPong { parts.append(latencyTable(pingPong)) }
+        if let pingPong { parts.append(latencyTable(pingPong, "one core")) }
+        if let allCores { parts.append(latencyTable(allCores, "all cores")) }
         if let saturated {
             parts.append("Every thread of Swift's cooperative pool at work (microseconds)\n" + shortTable(saturated))
         }

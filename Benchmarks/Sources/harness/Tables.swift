@@ -19,7 +19,7 @@ extension Spread {
 
 private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
-func latencyTable(_ results: PingPong) -> String {
+func latencyTable(_ results: PingPong, _ cores: String) -> String {
     let rows = results.rows.sorted { median($0.p50) < median($1.p50) }.map { row in
         let peer = Contestant.named(row.name).peer
         return [
@@ -29,7 +29,8 @@ func latencyTable(_ results: PingPong) -> String {
             fixed(median(row.ready), 1),
         ]
     }
-    return "kill -> one byte back: medians of \(results.rows.first?.p50.count ?? 0) rounds (p50, p99: microseconds; "
+    return
+        "kill -> one byte back, \(cores): medians of \(results.rows.first?.p50.count ?? 0) rounds (p50, p99: microseconds; "
         + "ratios with their quartiles; ready: ms from the start)\n"
         + table(["", "", "p50", "p99", "x sigwaitinfo", "x peer", "ready"], rows, leftColumns: 2)
 }
@@ -84,6 +85,6 @@ func growthTable(_ growth: Growth) -> String {
 func targetsTable(_ targets: [Target]) -> String {
     "Targets\n"
         + table(
-            ["", "asked", "seen", ""], targets.map { [$0.path, $0.asked, $0.seen, $0.met ? "met" : "MISSED"] },
-            leftColumns: 4)
+            ["", "asked", "seen", "", "all cores"],
+            targets.map { [$0.path, $0.asked, $0.seen, $0.met ? "met" : "MISSED", $0.allCores ?? ""] }, leftColumns: 5)
 }

@@ -4,6 +4,8 @@ struct Target: Codable {
     let asked: String
     let seen: String
     let met: Bool
+    /// The same ratio where the processes have all cores.
+    var allCores: String?
 
     static func all(_ results: Results) -> [Target] {
         var targets: [Target] = []
@@ -12,7 +14,7 @@ struct Target: Codable {
             targets.append(
                 Target(
                     path: name, asked: "at most \(fixed(limit, 2)) x \(other)", seen: ratio.text,
-                    met: ratio.median <= limit))
+                    met: ratio.median <= limit, allCores: results.allCores?.ratio(of: name, to: other)?.text))
         }
         if let storm = results.storm {
             for name in ["c-handler", "c-signalfd"] {

@@ -10,6 +10,9 @@
  * -1: errno says why not. */
 pid_t bench_start(char *const argv[], int *output);
 
+/* Keeps this process, and those that it starts, on one core; or lets them have again what they had. */
+void bench_one_core(int on);
+
 /* One byte within timeout_ms; -1: none, -2: the end of the file. */
 int bench_byte(int fd, int timeout_ms);
 
