@@ -56,7 +56,8 @@ enum Bench {
         }
         if wanted("footprint") {
             let all = [Contestant("nothing", .c), Contestant("nothing-swift", .swift)].filter { _ in only == nil }
-            results.footprint = Footprint(all + contestants, programs, idleSeconds: smoke ? 0.5 : 10)
+            results.footprint = Footprint(
+                all + contestants, programs, settleSeconds: smoke ? 0.5 : 7, idleSeconds: smoke ? 0.5 : 10)
         }
         if wanted("instructions"), !smoke {
             let compared = contestants.filter { $0.group == .limit || $0.group == .ours || $0.name == "signal-hook" }

@@ -12,13 +12,12 @@ struct Footprint {
         let idleCalls: Int?
     }
 
-    static let settle = 1.0
     let idleSeconds: Double
     private(set) var rows: [Row] = []
     private(set) var skipped: [String: String] = [:]
 
     /// All of them sit idle at the same time.
-    init(_ contestants: [Contestant], _ programs: Programs, idleSeconds: Double) {
+    init(_ contestants: [Contestant], _ programs: Programs, settleSeconds: Double, idleSeconds: Double) {
         self.idleSeconds = idleSeconds
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("bench-\(getpid())")
         try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -48,7 +47,7 @@ struct Footprint {
                 skipped[contestant.name] = error.description
             }
         }
-        usleep(UInt32(Self.settle * 1e6))
+        usleep(UInt32(settleSeconds * 1e6))  // Dispatch's threads that have nothing to do end after five
         for index in sitting.indices { sitting[index].before = Self.calls(sitting[index].log).total }
         usleep(UInt32(idleSeconds * 1e6))
         for one in sitting {
@@ -106,18 +105,28 @@ struct Instructions {
                     throw .because("is not installed")
                 }
                 let command = Self.stripped(original, in: folder)
-                let tool = [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-                let more = try Self.count(tool + command, pings: 11 * pings)
+                let profile = folder.appendingPathComponent("profile").path
+                let tool = [valgrind, "--tool=callgrind", "--callgrind-out-file=\(profile)"]
                 let few = try Self.count(tool + command, pings: pings)
-                let handler = try handlers[contestant.name].map { name throws(Skipped) in
-                    try Self.count(tool + ["--toggle-collect=\(name)"] + command, pings: pings) / pings
-                }
-                rows.append(Row(name: contestant.name, whole: (more - few) / (10 * pings), handler: handler))
+                let more = try Self.count(tool + command, pings: 11 * pings)
+                let handler = handlers[contestant.name].flatMap { Self.inclusive(of: $0, in: profile) }
+                let all = 11 * pings + 11 * pings / 5
+                rows.append(
+                    Row(name: contestant.name, whole: (more - few) / (12 * pings), handler: handler.map { $0 / all }))
             } catch {
                 skipped[contestant.name] = error.description
             }
             progress("instructions: \(contestant.name)")
         }
+    }
+
+    /// What callgrind_annotate says of a function and of what it calls.
+    private static func inclusive(of function: String, in profile: String) -> Int? {
+        let text = Results.Machine.output([
+            "/usr/bin/callgrind_annotate", "--inclusive=yes", "--threshold=100", profile,
+        ])
+        let line = text.split(separator: "\n").first { $0.contains(":\(function) ") || $0.hasSuffix(":\(function)") }
+        return line?.split(separator: " ").first.flatMap { Int($0.replacingOccurrences(of: ",", with: "")) }
     }
 
     /// A copy without debugging information, which some versions of valgrind cannot read; it has its symbols.
