@@ -32,7 +32,7 @@ public struct SignalEvents: AsyncSequence, Sendable {
     ///   - rest: more of them, if any.
     ///   - options: how they are treated.
     ///   - loop: whose thread reads them, by its mechanism; a task on the loop then has them with no change of thread.
-    ///     `nil`: a Dispatch queue reads them.
+    ///     `nil`: a thread of the library's reads them, and blocks all signals itself.
     /// - Throws: ``SignalBridgeError`` naming the signal and the reason; then nothing was subscribed to.
     public init(
         _ first: SignalNumber, _ rest: SignalNumber..., options: Options = [], loop: SignalLoop? = nil

@@ -74,7 +74,8 @@ public final class SignalWaiter: Sendable {
     ///
     /// - Parameter timeout: how long to wait; `nil`: for ever. Zero or less only looks.
     /// - Returns: `nil` after the timeout, after ``wake()`` and after ``cancel()``; and, after a pause of at most a second,
-    ///   if somebody closed the waiter's descriptor, or this is a forked child that has not called ``resumeAfterFork()``.
+    ///   if this is a forked child that has not called ``resumeAfterFork()``, or, but on Linux, where a waiter needs none,
+    ///   somebody closed its descriptor.
     @available(*, noasync, message: "it blocks the thread; use SignalEvents or nextSignal in asynchronous code")
     public func next(timeout: Duration? = nil) -> SignalEvent? {
         guard handle.isInItsProcess else {

@@ -30,7 +30,7 @@ public struct SignalDiagnostics: Sendable {
     /// The threads that can take it.
     public let unblockedThreads: [Int32]
 
-    private let sharedBridgeIsDeaf: Bool
+    private let sharedBridgeIsDeaf: Bool  // not on Linux, where nobody polls it
     private let isOverSignalfd: Bool
 
     /// Looks. Reads `/proc/self/task` on Linux; not for hot paths.
