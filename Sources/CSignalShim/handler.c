@@ -1,7 +1,7 @@
 /* Everything that runs in signal context. `make check` reads this file's undefined symbols from the object file, and
  * compares them with Tests/expected/handler-symbols. It makes these system calls: getpid, fstat, clock_gettime (where
- * there is no vDSO), write (of one byte, no cancellation point), futex, and, off the usual path, rt_sigaction, rt_sigprocmask,
- * gettid, tgkill, kill, exit_group.
+ * there is no vDSO), write (of one byte, no cancellation point), futex, and, off the usual path, rt_sigaction,
+ * rt_sigprocmask, gettid, tgkill, kill, exit_group.
  *
  * A delivery, in order: whose memory is this; a record in the ring of each bridge that wants the signal; the doorbell;
  * and when all that is behind us, the previous handler. The argument:

@@ -55,9 +55,11 @@ enum Bench {
             results.storm = Storm(contestants, programs, values: smoke ? 2000 : 1_000_000)
         }
         if wanted("footprint") {
-            let all = [Contestant("nothing", .c), Contestant("nothing-swift", .swift)].filter { _ in only == nil }
+            let all = [
+                Contestant("nothing", .c), Contestant("nothing-swift", .swift), Contestant("nothing-async", .swift),
+            ].filter { _ in only == nil }
             results.footprint = Footprint(
-                all + contestants, programs, settleSeconds: smoke ? 0.5 : 30, idleSeconds: smoke ? 0.5 : 10)
+                all + contestants, programs, settleSeconds: smoke ? 0.5 : 7, idleSeconds: smoke ? 0.5 : 10)
         }
         if wanted("instructions"), !smoke {
             let compared = contestants.filter { $0.group == .limit || $0.group == .ours || $0.name == "signal-hook" }

@@ -53,14 +53,14 @@ struct Programs {
             case .rust: ["\(built)/rust"]
             case .node: [find("node"), "\(sources)/node/contestant.js"]
             case .python: [find(python), "\(sources)/python/contestant.py"]
-            case .swift where name == "nothing-swift": ["\(swift)/ours"]
+            case .swift where name.hasPrefix("nothing"): ["\(swift)/ours"]
             case .swift: ["\(swift)/peers"]
             case .ours where !name.hasPrefix("c-"): ["\(swift)/ours"]
             case .ours: ["\(built)/signalbridge"]
             case .limit, .c, .go: ["\(built)/\(name)"]
             }
         guard program.allSatisfy({ FileManager.default.fileExists(atPath: $0) }) else { return nil }
-        return program + [name == "nothing-swift" ? "nothing" : name, mode]
+        return program + [name, mode]
     }
 
     private func find(_ program: String) -> String {

@@ -47,7 +47,7 @@ struct Footprint {
                 skipped[contestant.name] = error.description
             }
         }
-        usleep(UInt32(settleSeconds * 1e6))  // Dispatch looks after its new threads for twenty
+        usleep(UInt32(settleSeconds * 1e6))  // Dispatch's threads that have nothing to do end after five
         for index in sitting.indices { sitting[index].before = Self.calls(sitting[index].log).total }
         usleep(UInt32(idleSeconds * 1e6))
         for one in sitting {

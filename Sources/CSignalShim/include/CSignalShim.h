@@ -66,10 +66,10 @@ typedef struct csigshim_event {
 
 /* Bridges. A bridge keeps 16,384 unread deliveries with their details in 1.2 MiB of private memory, and counts what
  * comes on top. Its pollable descriptor is a doorbell: poll it for reading, and never read(2) or close it yourself.
- * It is close-on-exec and numbered 3 or higher. Edge-triggered pollers call csigshim_read until it returns 0. Ask for it
- * with csigshim_fd in each process that polls it: on Linux, a handler does not ring the pipe before that, and who only
- * calls csigshim_wait is woken with no descriptor, and faster.
- * (EPOLLEXCLUSIVE is refused by the kernel for that of a signalfd bridge, which is an epoll itself.)
+ * It is close-on-exec and numbered 3 or higher. Edge-triggered pollers call csigshim_read until it returns 0. Ask for
+ * it with csigshim_fd in each process that polls it: on Linux, a handler does not ring the pipe before that, and who
+ * only calls csigshim_wait is woken with no descriptor, and faster. (EPOLLEXCLUSIVE is refused by the kernel for that
+ * of a signalfd bridge, which is an epoll itself.)
  *
  * CSIGSHIM_HANDLER: a handler records the signal, on whichever thread the kernel chooses. Works in every program.
  * CSIGSHIM_SIGNALFD, for a program that has its threads' masks in hand: csigshim_add blocks the signal in the calling
