@@ -34,7 +34,9 @@ enum Bench {
         let smoke = options["--smoke"] != nil
         let parts = options["--parts"]?.split(separator: ",").map(String.init)
         let only = options["--only"]?.split(separator: ",").map(String.init)
-        let contestants = Contestant.all.filter { only?.contains($0.name) ?? true }
+        let contestants = Contestant.all.filter {
+            only?.contains($0.name) ?? (!smoke || $0.group == .limit || $0.group == .ours)
+        }
         func wanted(_ part: String) -> Bool { parts?.contains(part) ?? true }
 
         var results = Results()
@@ -124,7 +126,8 @@ enum Bench {
             } else {
                 failures.append("storm, \(contestant.name)")
             }
-            if let calls = results.footprint?[contestant.name]?.idleCalls, calls != 0 {
+            // SignalEvents: a task has run, and Dispatch looks after the pool.
+            if let calls = results.footprint?[contestant.name]?.idleCalls, calls != 0, contestant.name != "events" {
                 failures.append("idle, \(contestant.name): \(calls) system calls")
             }
         }
