@@ -5,6 +5,7 @@
 #include "check.h"
 
 #if defined(__linux__) && defined(__x86_64__)
+#include <setjmp.h>
 #include <ucontext.h>
 
 enum { TRAP_FLAG = 0x100, PATIENCE_MS = 3, SECONDS = DEADLINE_SECONDS * 3 / 4 };
@@ -13,6 +14,7 @@ static volatile sig_atomic_t stepping;
 static volatile long steps_left; /* below zero: it came there */
 static int stands_still[2], goes_on[2];
 static csigshim_bridge *bridge, *another;
+static bool is_polled;
 static volatile sig_atomic_t by_host, by_other_host;
 static unsigned long recorded;
 
@@ -55,6 +57,8 @@ static void at_each(long stride, void (*prepare)(void), void (*call)(void), void
     action.sa_flags = SA_SIGINFO;
     CHECK(sigaction(SIGTRAP, &action, NULL) == 0);
     bridge = opened(), another = opened();
+    if (is_polled)
+        polled(bridge);
     CHECK(pipe(stands_still) == 0 && pipe(goes_on) == 0);
     (void)started(interferes, &other);
     const int64_t end = milliseconds() + SECONDS * 1000;
@@ -143,6 +147,11 @@ static void read_it(void)
     }
 }
 
+static void one_comes(void)
+{
+    CHECK(raise(SIGUSR1) == 0 && csigshim_wait(bridge, 0) == 1 && drained(bridge, SIGUSR1) == 1);
+}
+
 /* What is unread is told, and so is what comes next. */
 static void nobody_sleeps_over(unsigned long sent)
 {
@@ -151,7 +160,7 @@ static void nobody_sleeps_over(unsigned long sent)
         recorded += drained(bridge, SIGUSR1);
     }
     CHECK(recorded == sent && by_host == 0);
-    CHECK(raise(SIGUSR1) == 0 && csigshim_wait(bridge, 0) == 1 && drained(bridge, SIGUSR1) == 1);
+    one_comes();
 }
 
 static void one_came(void)
@@ -161,6 +170,12 @@ static void one_came(void)
 
 TEST(read_within_a_delivery)
 {
+    at_each(1, add_over_host, delivery, read_it, one_came);
+}
+
+TEST(read_within_a_delivery_to_a_polled_bridge)
+{
+    is_polled = true;
     at_each(1, add_over_host, delivery, read_it, one_came);
 }
 
@@ -187,6 +202,151 @@ TEST(deliveries_within_a_read)
     at_each(1, add_over_host, read_one, send_two, two_came);
 }
 
+TEST(deliveries_within_a_read_of_a_polled_bridge)
+{
+    is_polled = true;
+    at_each(1, add_over_host, read_one, send_two, two_came);
+}
+
+/* Polled from the moment on that csigshim_fd is asked, and not before. */
+static void add_to_a_new_one(void)
+{
+    CHECK(csigshim_close(bridge) == 0);
+    bridge = opened();
+    add_over_host();
+}
+
+static void ask(void)
+{
+    polled(bridge);
+}
+
+static void ask_and_look(void)
+{
+    ask();
+    CHECK(csigshim_wait(bridge, 0) >= 0);
+}
+
+static void descriptor_tells_of_one(void)
+{
+    struct pollfd bell = {.fd = csigshim_fd(bridge), .events = POLLIN};
+    CHECK(poll(&bell, 1, 0) == 1);
+    one_came();
+    CHECK(poll(&bell, 1, 0) == 0);
+}
+
+TEST(descriptor_asked_for_within_a_delivery)
+{
+    at_each(1, add_to_a_new_one, delivery, ask, descriptor_tells_of_one);
+}
+
+static void send_one(void)
+{
+    CHECK(raise(SIGUSR1) == 0);
+}
+
+TEST(delivery_while_the_descriptor_is_asked_for)
+{
+    at_each(1, add_to_a_new_one, ask_and_look, send_one, descriptor_tells_of_one);
+}
+
+/* Nobody polls. A signal that came well before the wait's end ends it. */
+enum { WAIT_MS = 20 };
+static int64_t sent_at, waited_until;
+static int waited;
+
+static void wait_for_it(void)
+{
+    waited = csigshim_wait(bridge, WAIT_MS);
+    waited_until = milliseconds();
+}
+
+static void send_one_now(void)
+{
+    sent_at = milliseconds();
+    send_one();
+}
+
+static void wait_ended_with_it(void)
+{
+    CHECK(waited == 1 || (waited == 0 && waited_until - sent_at < WAIT_MS / 2));
+    one_came();
+}
+
+TEST(delivery_within_a_wait)
+{
+    at_each(1, add_over_host, wait_for_it, send_one_now, wait_ended_with_it);
+}
+
+/* Of a wake-up, a read takes away what is there; what comes later of it, the next one. */
+static void add_to_a_polled_one(void)
+{
+    polled(bridge);
+    add_over_host();
+}
+
+static void wake_it(void)
+{
+    CHECK(csigshim_wake(bridge) == 0);
+}
+
+static void nothing_stays(void)
+{
+    CHECK(recorded == 0 && drained(bridge, SIGUSR1) == 0);
+    CHECK(csigshim_wait(bridge, 0) == 0);
+    one_comes();
+}
+
+TEST(read_within_a_wake)
+{
+    at_each(1, add_to_a_polled_one, wake_it, read_it, nothing_stays);
+}
+
+static sigjmp_buf away;
+
+static void leaves(int signo)
+{
+    (void)signo;
+    if (stepping && steps_left-- == 0) {
+        stepping = 0;
+        siglongjmp(away, 1);
+    }
+}
+
+static void *sleeps(void *result)
+{
+    *(int *)result = csigshim_wait(bridge, DEADLINE_SECONDS * 1000 / 4);
+    return NULL;
+}
+
+/* A host's handler may leave csigshim_wake at any instruction. Who sleeps is woken by what comes next. */
+TEST(wake_that_is_left_by_siglongjmp)
+{
+    HANDLER_ONLY("signalfd is polled");
+#if defined(SANITIZED)
+    SKIP("a sanitizer's own instructions are too many");
+#endif
+    install(SIGTRAP, leaves, 0);
+    for (volatile bool came_there = true; came_there;) {
+        static long step;
+        int result = 0;
+        bridge = opened_on(SIGUSR1, 0);
+        const pthread_t thread = started(sleeps, &result);
+        pause_ms(1); /* it sleeps by now, or soon */
+        steps_left = step++;
+        stepping = 1;
+        if (sigsetjmp(away, 1) == 0) {
+            __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() | TRAP_FLAG);
+            csigshim_wake(bridge);
+            stepping = 0;
+            __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~(unsigned long long)TRAP_FLAG);
+            came_there = false;
+        }
+        CHECK(raise(SIGUSR1) == 0 && pthread_join(thread, NULL) == 0 && result == 1);
+        CHECK(drained(bridge, SIGUSR1) == 1 && csigshim_close(bridge) == 0);
+    }
+}
+
 static void put_other_host(void)
 {
     static bool turn;
@@ -197,11 +357,6 @@ static void put_other_host(void)
 static void add_chained(void)
 {
     CHECK(csigshim_add(bridge, SIGUSR1, CSIGSHIM_CHAIN) == 0);
-}
-
-static void send_one(void)
-{
-    CHECK(raise(SIGUSR1) == 0);
 }
 
 static void host_had_it(void)

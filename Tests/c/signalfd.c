@@ -238,6 +238,23 @@ TEST(time_is_that_of_reading)
     CHECK(next_event(bridge).time_ns >= (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
 }
 
+/* However many reads of the kernel's queue that takes. */
+TEST(read_gives_all_that_it_has_room_for)
+{
+    SIGNALFD();
+    enum { MOST = 200 };
+    csigshim_event events[MOST];
+    csigshim_bridge *bridge = opened_on(SIGRTMIN, 0);
+    for (int sent = 1; sent < MOST; sent++) {
+        for (int i = 0; i < sent; i++)
+            post(getpid(), SIGRTMIN, i);
+        CHECK(csigshim_read(bridge, events, MOST) == sent);
+        for (int i = 0; i < sent; i++)
+            CHECK(events[i].value == (unsigned)i);
+        CHECK(csigshim_wait(bridge, 0) == 0);
+    }
+}
+
 /* How many signals of this user are in queues now. */
 static rlim_t queued(void)
 {

@@ -116,6 +116,23 @@ TEST(descriptor_asked_for_while_a_signal_comes)
     }
 }
 
+/* A read that has room for more takes the wake-up away, whatever else it found. */
+TEST(read_takes_the_wake_up_away)
+{
+    csigshim_event events[4];
+    for (int asked = 0; asked < 2; asked++) {
+        csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+        if (asked)
+            polled(bridge);
+        for (int comes = 0; comes < 2; comes++) {
+            CHECK(csigshim_wake(bridge) == 0 && (!comes || kill(getpid(), SIGUSR1) == 0));
+            CHECK(csigshim_wait(bridge, 0) == 1 && csigshim_read(bridge, events, 4) == comes);
+            CHECK(csigshim_wait(bridge, 0) == 0);
+        }
+        CHECK(csigshim_close(bridge) == 0);
+    }
+}
+
 /* A thread that sleeps can be cancelled, and nobody misses it. */
 TEST(cancelled_while_it_sleeps)
 {
