@@ -51,6 +51,7 @@ TEST(descriptors)
         limit(RLIMIT_NOFILE, 3);
         CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0);
         one_comes(bridge);
+        one_comes(polled(bridge));
         FAILS(csigshim_unblocked_threads(SIGHUP, NULL, 0), EMFILE);
         CHECK(csigshim_wake(bridge) == 0 && csigshim_wait(bridge, 0) == 1);
         CHECK(csigshim_remove(bridge, SIGUSR1) == 0 && csigshim_close(bridge) == 0);
@@ -64,7 +65,7 @@ TEST(descriptors_of_a_child)
 {
     start_clean();
     const int needed = test_is_handler() ? 2 : 4;
-    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    csigshim_bridge *bridge = polled(opened_on(SIGUSR1, 0));
     const int before = first_free();
     for (int left = 0; left <= 5; left++) {
         const pid_t child = fork();
@@ -87,7 +88,7 @@ TEST(descriptors_of_a_child)
 /* Who is told EAGAIN keeps his signal; what was taken comes out. */
 TEST(queue)
 {
-    csigshim_bridge *bridge = opened_on(SIGRTMIN, 0);
+    csigshim_bridge *bridge = polled(opened_on(SIGRTMIN, 0));
     CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0);
     for (int room = 0; room <= 4; room++) {
         limit(RLIMIT_SIGPENDING, (rlim_t)room);
@@ -147,7 +148,7 @@ static void all_come_through(csigshim_bridge *bridge, int signo, unsigned long c
 TEST(pipe_of_one_page)
 {
     start_clean();
-    csigshim_bridge *bridge = opened();
+    csigshim_bridge *bridge = polled(opened());
     const int signo = countable_signal();
     CHECK(csigshim_add(bridge, signo, 0) == 0);
     CHECK(fcntl(doorbell(3), F_SETPIPE_SZ, 4096) == 4096);
@@ -171,7 +172,7 @@ TEST(pages_for_pipes)
     if (fcntl(ends[0], F_GETPIPE_SZ) >= 65536)
         SKIP("this system has no such limit");
     first = first_free();
-    csigshim_bridge *bridge = opened();
+    csigshim_bridge *bridge = polled(opened());
     const int signo = countable_signal();
     CHECK(fcntl(doorbell(first), F_GETPIPE_SZ) < 65536);
     CHECK(csigshim_add(bridge, signo, 0) == 0);

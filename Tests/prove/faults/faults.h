@@ -30,6 +30,7 @@ struct faults {                 /* in memory that all processes of the run share
 extern struct faults *faults;
 extern atomic_bool fault_hold;     /* who writes to the doorbell waits meanwhile */
 extern atomic_bool fault_overtake; /* before ours is installed, somebody is quicker */
+extern atomic_bool fault_comes;    /* who goes to sleep gets a signal soon */
 void fault_begin(void);            /* counts this thread's calls, and those of the child that it forks */
 void fault_end(void);
 int fault_places(struct place ***places);
@@ -40,7 +41,7 @@ const int *fault_errnos(const char *name); /* ends with 0 */
 struct world {
     struct sigaction actions[65];
     sigset_t mask;
-    int cancellation, state, mechanism;
+    int cancellation, cancellation_type, state, mechanism;
     int descriptors;
     struct {
         int number;

@@ -4,10 +4,11 @@
  * is there; EBADF of fstat(2), ENOENT of epoll_ctl(2), which say that a number is not ours: scenarios close it. */
 #define _GNU_SOURCE 1
 #include "faults.h"
+#include <linux/futex.h>
 #include <stdarg.h>
 
 struct faults *faults;
-atomic_bool fault_hold, fault_overtake;
+atomic_bool fault_hold, fault_overtake, fault_comes;
 static atomic_int sleeps;
 static __thread bool counting;
 static pid_t beginner;
@@ -37,6 +38,8 @@ static const struct {
     {"pthread_atfork", {ENOMEM}},
     {"poll", {EINTR, ENOMEM, EPERM}},
     {"sigtimedwait", {EINTR}},
+    {"futex_wait", {EINTR, EAGAIN, ENOSYS, EPERM}},
+    {"futex_wake", {EPERM, ENOSYS}},
     {"write", {EAGAIN, EINTR, ENOMEM, EPERM}},
     {"read", {EINTR}},
     {"tgkill", {EAGAIN, EPERM}},
@@ -232,7 +235,10 @@ long fault_syscall(struct place *place, long number, ...)
 {
     va_list list;
     long a[4] = {0};
-    const int arguments = number == SYS_gettid ? 0 : number == SYS_kill ? 2 : number == SYS_rt_sigtimedwait ? 4 : 3;
+    const int arguments = number == SYS_gettid                                   ? 0
+                          : number == SYS_kill                                   ? 2
+                          : number == SYS_rt_sigtimedwait || number == SYS_futex ? 4
+                                                                                 : 3;
     va_start(list, number);
     for (int i = 0; i < arguments; i++)
         a[i] = va_arg(list, long);
@@ -261,6 +267,19 @@ long fault_syscall(struct place *place, long number, ...)
     case SYS_rt_sigtimedwait:
         FAIL_AS("sigtimedwait", -1);
         return syscall(number, a[0], a[1], a[2], a[3]);
+    case SYS_futex: /* of the kind that the library uses, with the arguments that those have */
+        if ((int)a[1] == FUTEX_WAIT_PRIVATE) {
+            FAIL_AS("futex_wait", -1);
+            if (atomic_exchange(&fault_comes, false) &&
+                syscall(SYS_clone, 0, 0, 0, 0, 0) == 0) { /* no atfork handlers */
+                nanosleep(&(struct timespec){0, 10000000}, NULL);
+                kill(getppid(), signo);
+                _exit(0);
+            }
+        } else {
+            FAIL_AS("futex_wake", -1);
+        }
+        return syscall(number, a[0], (int)a[1], (int)a[2], a[3], NULL, 0);
     case SYS_gettid: /* always succeeds */
         faults->reached[place->index] = true;
         return syscall(number);

@@ -79,11 +79,18 @@ static void nothing(void)
     have(host, SA_RESTART);
 }
 
-static void opened(void)
+static void opened_unpolled(void)
 {
     nothing();
     MUST(csigshim_open(&bridge, mechanism) == 0);
     world_asks_library = true;
+}
+
+/* As most of the others: with a pipe that is rung. */
+static void opened(void)
+{
+    opened_unpolled();
+    MUST(csigshim_fd(bridge) >= 3);
 }
 
 static void subscribed(unsigned flags)
@@ -97,6 +104,18 @@ static void added(void)
     subscribed(0);
 }
 
+static void added_unpolled(void)
+{
+    opened_unpolled();
+    MUST(csigshim_add(bridge, signo, 0) == 0);
+}
+
+static void chained_unpolled(void)
+{
+    opened_unpolled();
+    MUST(csigshim_add(bridge, signo, CSIGSHIM_CHAIN) == 0);
+}
+
 static void chained(void)
 {
     subscribed(CSIGSHIM_CHAIN);
@@ -106,6 +125,36 @@ static void added_with_unread(void)
 {
     added();
     MUST(kill(getpid(), signo) == 0);
+}
+
+static void unpolled_with_unread(void)
+{
+    added_unpolled();
+    MUST(kill(getpid(), signo) == 0);
+}
+
+static void many_unread(int count)
+{
+    signo = SIGRTMIN + 4;
+    added();
+    for (int i = 0; i < count; i++)
+        MUST(sigqueue(getpid(), signo, (union sigval){.sival_int = i}) == 0);
+}
+
+static void three_unread(void)
+{
+    many_unread(3);
+}
+
+static void fifty_unread(void)
+{
+    many_unread(50);
+}
+
+static void comes_while_it_sleeps(void)
+{
+    added_unpolled();
+    atomic_store(&fault_comes, true);
 }
 
 static void two_unread(void)
@@ -119,6 +168,7 @@ static void two_bridges(void)
 {
     have(host, 0);
     MUST(csigshim_open(&bridge, mechanism) == 0 && csigshim_open(&second, mechanism) == 0);
+    MUST(csigshim_fd(bridge) >= 3 && csigshim_fd(second) >= 3);
     world_asks_library = true;
     MUST(csigshim_add(bridge, signo, 0) == 0 && csigshim_add(second, signo, CSIGSHIM_CHAIN) == 0);
 }
@@ -127,6 +177,7 @@ static void beside_another(void)
 {
     have(host, 0);
     MUST(csigshim_open(&bridge, mechanism) == 0 && csigshim_open(&second, mechanism) == 0);
+    MUST(csigshim_fd(bridge) >= 3 && csigshim_fd(second) >= 3);
     world_asks_library = true;
     MUST(csigshim_add(second, signo, 0) == 0);
 }
@@ -275,6 +326,19 @@ static void overtaken(void)
     atomic_store(&fault_overtake, true);
 }
 
+static void closed_unpolled(void)
+{
+    added_unpolled();
+    for (int fd = 3; fd < 12; fd++)
+        close(fd);
+}
+
+static void forked_unpolled(void)
+{
+    added_unpolled();
+    in_fork();
+}
+
 static void lost_pipe_over(int number, void (*handler)(int))
 {
     signo = number;
@@ -358,6 +422,17 @@ static int act_read(void)
     csigshim_event events[4];
     return (int)csigshim_read(bridge, events, 4);
 }
+/* How many came in all, also if it took a second call. */
+static int act_read_all(void)
+{
+    static int total;
+    csigshim_event events[64];
+    ssize_t count;
+    while ((count = csigshim_read(bridge, events, 64)) > 0)
+        for (ssize_t i = 0; i < count; i++, total++)
+            MUST(events[i].signo == signo && events[i].value == (uint64_t)total);
+    return count < 0 ? -1 : total;
+}
 static int act_read_one(void)
 {
     csigshim_event event;
@@ -366,6 +441,10 @@ static int act_read_one(void)
 static int act_wait(void)
 {
     return csigshim_wait(bridge, 30);
+}
+static int act_wait_long(void)
+{
+    return csigshim_wait(bridge, 30000);
 }
 static int act_wake(void)
 {
@@ -472,6 +551,15 @@ static bool one_event(void)
     return false;
 }
 
+static bool readable_and_one_event(void)
+{
+    struct pollfd bell = {.fd = csigshim_fd(bridge), .events = POLLIN};
+    if (poll(&bell, 1, 0) == 1)
+        return one_event();
+    say("the descriptor says nothing of what is unread");
+    return false;
+}
+
 static bool one_event_and_host(void)
 {
     const bool wakes = csigshim_wait(bridge, 0) == 1;
@@ -510,6 +598,7 @@ const struct scenario scenarios[] = {
     {"csigshim_open, again", BOTH, closed_again, act_open, NULL, NOTHING, 0, false, false},
     {"csigshim_open, 0 to 2 closed", BOTH, standard_closed, act_open, NULL, NOTHING, 0, false, false},
     {"csigshim_add", BOTH, opened, act_add, NULL, EVENT, 0, false, false},
+    {"csigshim_add, unpolled", HANDLER_TOO, opened_unpolled, act_add, NULL, EVENT, 0, false, false},
     {"csigshim_add, chained", HANDLER_TOO, opened, act_add_chain, NULL, EVENT_AND_HOST, 0, false, false},
     {"csigshim_add, beside another", HANDLER_TOO, beside_another, act_add_chain, NULL, EVENT_AND_HOST, 0, false, false},
     {"csigshim_add, overtaken", HANDLER_TOO, overtaken, act_add, NULL, EVENT, 0, false, false},
@@ -529,9 +618,21 @@ const struct scenario scenarios[] = {
     {"csigshim_read, one", BOTH, added_with_unread, act_read, NULL, EVENT, 0, false, false},
     {"csigshim_read, one of two", BOTH, two_unread, act_read_one, NULL, EVENT, 0, false, false},
     {"csigshim_read, none", BOTH, added, act_read, NULL, EVENT, 0, false, false},
+    {"csigshim_read, three, by value", BOTH, three_unread, act_read_all, NULL, EVENT, 0, false, false},
+    {"csigshim_read, fifty, by value", BOTH, fifty_unread, act_read_all, NULL, EVENT, 0, false, false},
+    {"csigshim_read, one, unpolled", HANDLER_TOO, unpolled_with_unread, act_read, NULL, EVENT, 0, false, false},
+    {"csigshim_read, none, unpolled", HANDLER_TOO, added_unpolled, act_read, NULL, EVENT, 0, false, false},
     {"csigshim_wait, ready", BOTH, added_with_unread, act_wait, NULL, EVENT, 0, false, false},
     {"csigshim_wait, until its end", BOTH, added, act_wait, NULL, EVENT, 0, false, false},
+    {"csigshim_wait, ready, unpolled", HANDLER_TOO, unpolled_with_unread, act_wait, one_event, EVENT, 0, false, false},
+    {"csigshim_wait, its end, unpolled", HANDLER_TOO, added_unpolled, act_wait, NULL, EVENT, 0, false, false},
+    {"csigshim_wait, comes, unpolled", HANDLER_TOO, comes_while_it_sleeps, act_wait_long, one_event, EVENT, 0, false,
+     false},
     {"csigshim_wake", BOTH, added, act_wake, woken, EVENT, 0, false, false},
+    {"csigshim_wake, unpolled", HANDLER_TOO, added_unpolled, act_wake, woken, EVENT, 0, false, false},
+    {"csigshim_fd, the first", HANDLER_TOO, added_unpolled, act_fd, NULL, EVENT, 0, false, false},
+    {"csigshim_fd, the first, one unread", HANDLER_TOO, unpolled_with_unread, act_fd, readable_and_one_event, EVENT, 0,
+     false, false},
     {"csigshim_fd, _default_of", BOTH, added, act_fd, NULL, EVENT, 0, false, false},
     {"csigshim_capacity", BOTH, added, act_capacity, NULL, EVENT, 0, false, false},
     {"csigshim_state", BOTH, added, act_state, NULL, EVENT, 0, false, false},
@@ -539,6 +640,7 @@ const struct scenario scenarios[] = {
     {"csigshim_rearm", HANDLER_TOO, displaced, act_rearm, NULL, EVENT, 0, false, false},
     {"csigshim_rearm, armed", BOTH, added, act_rearm, NULL, EVENT, 0, false, false},
     {"csigshim_after_fork", BOTH, forked, act_after_fork, NULL, EVENT, 0, false, true},
+    {"csigshim_after_fork, unpolled", HANDLER_TOO, forked_unpolled, act_after_fork, NULL, EVENT, 0, false, true},
     {"csigshim_after_fork, lost", BOTH, forked_and_closed, act_after_fork, NULL, EVENT, 0, false, true},
     {"csigshim_reset_for_exec", BOTH, added, act_reset, NULL, NOTHING, 0, false, false},
     {"csigshim_spawn_end", BOTH, spawning, act_spawn_end, NULL, EVENT, 0, false, false},
@@ -555,6 +657,10 @@ const struct scenario scenarios[] = {
     {"fork, in the parent", BOTH, added, act_fork, NULL, EVENT, 0, false, false},
     {"fork, in the child", BOTH, added, act_fork, NULL, EVENT, 0, true, false},
     {"delivery", HANDLER_TOO, added, act_deliver, one_event, EVENT, 0, false, false},
+    {"delivery, unpolled", HANDLER_TOO, added_unpolled, act_deliver, one_event, EVENT, 0, false, false},
+    {"delivery, chained, unpolled", HANDLER_TOO, chained_unpolled, act_deliver, one_event_and_host, EVENT_AND_HOST, 0,
+     false, false},
+    {"delivery, closed, unpolled", HANDLER_TOO, closed_unpolled, act_deliver, one_event, EVENT, 0, false, false},
     {"delivery, chained", HANDLER_TOO, chained, act_deliver, one_event_and_host, EVENT_AND_HOST, 0, false, false},
     {"delivery, chained, re-armed", HANDLER_TOO, rearmed, act_deliver, one_event_and_host, EVENT_AND_HOST, 0, false,
      false},

@@ -38,6 +38,8 @@ void world_look(struct world *world, int number)
     pthread_sigmask(SIG_SETMASK, NULL, &world->mask);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &world->cancellation);
     pthread_setcancelstate(world->cancellation, &ignored);
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &world->cancellation_type);
+    pthread_setcanceltype(world->cancellation_type, &ignored);
     look_at_descriptors(world);
     if (world_asks_library) {
         world->state = csigshim_state(number);
@@ -70,8 +72,8 @@ const char *world_differs(const struct world *a, const struct world *b, bool num
     for (int i = 1; i < 65; i++)
         if (sigismember(&a->mask, i) != sigismember(&b->mask, i))
             return "the mask";
-    if (a->cancellation != b->cancellation)
-        return "the cancellation state";
+    if (a->cancellation != b->cancellation || a->cancellation_type != b->cancellation_type)
+        return "the cancellation state or type";
     if (!same_descriptors(a, b, numbers))
         return "the open descriptors";
     if (a->state != b->state || a->mechanism != b->mechanism)
