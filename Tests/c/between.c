@@ -179,6 +179,18 @@ TEST(read_within_a_delivery_to_a_polled_bridge)
     at_each(1, add_over_host, delivery, read_it, one_came);
 }
 
+static void read_until_empty(void)
+{
+    read_it();
+    read_it();
+}
+
+TEST(emptied_within_a_delivery_to_a_polled_bridge)
+{
+    is_polled = true;
+    at_each(1, add_over_host, delivery, read_until_empty, one_came);
+}
+
 static void read_one(void)
 {
     csigshim_event event;

@@ -59,7 +59,7 @@ in_c() {
     [ -s "$work/in-c" ] || return 0
     { "$here/c.sh" prepare && "$here/c.sh" sound; } || { : >"$work/unsound"; return; }
     for parity in 0 1; do
-        awk -v parity=$parity 'NR % 2 == parity' "$work/in-c" | xargs -n 1 "$here/c.sh" kill &
+        awk -v parity=$parity 'NR % 2 == parity' "$work/in-c" | xargs -r -n 1 "$here/c.sh" kill &
     done
     wait
 }
