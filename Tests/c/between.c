@@ -325,9 +325,11 @@ static void leaves(int signo)
     }
 }
 
+enum { LONG_MS = DEADLINE_SECONDS * 1000 / 4 };
+
 static void *sleeps(void *result)
 {
-    *(int *)result = csigshim_wait(bridge, DEADLINE_SECONDS * 1000 / 4);
+    *(int *)result = csigshim_wait(bridge, LONG_MS);
     return NULL;
 }
 
@@ -343,6 +345,7 @@ TEST(wake_that_is_left_by_siglongjmp)
         static long step;
         int result = 0;
         bridge = opened_on(SIGUSR1, 0);
+        const int64_t end = milliseconds() + LONG_MS;
         const pthread_t thread = started(sleeps, &result);
         pause_ms(1); /* it sleeps by now, or soon */
         steps_left = step++;
@@ -355,6 +358,7 @@ TEST(wake_that_is_left_by_siglongjmp)
             came_there = false;
         }
         CHECK(raise(SIGUSR1) == 0 && pthread_join(thread, NULL) == 0 && result == 1);
+        CHECK(milliseconds() < end); /* else it slept, and saw the flag at last */
         CHECK(drained(bridge, SIGUSR1) == 1 && csigshim_close(bridge) == 0);
     }
 }
