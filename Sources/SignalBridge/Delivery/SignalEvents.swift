@@ -83,7 +83,8 @@ public struct SignalEvents: AsyncSequence, Sendable {
         let handle: SubscriptionHandle
 
         private struct Waiting {
-            var tasks: [(id: Int, continuation: UnsafeContinuation<Void, Never>)] = []  // each resumed when it is taken out
+            /// Each is resumed when it is taken out.
+            var tasks: [(id: Int, continuation: UnsafeContinuation<Void, Never>)] = []
             var lastID = 0
 
             mutating func remove(_ id: Int) -> UnsafeContinuation<Void, Never>? {
