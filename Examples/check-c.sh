@@ -105,7 +105,9 @@ for mechanism in handler signalfd; do
     children="$children $main" # nobody's child now: what it says tells when it is over
     send HUP
     says "^Hangup from pid $$"
-    says '^open again' "its descriptors were closed, and it goes on"
+    # Nobody polls it: on Linux a handler needs no descriptor then, and it goes on as it is.
+    [ $mechanism = handler ] && [ "$(uname -s)" = Linux ] ||
+        says '^open again' "its descriptors were closed, and it goes on"
     : >"$work/main.output"
     send HUP
     says "^Hangup from pid $$"

@@ -189,7 +189,8 @@ static int wait_on_word(struct csigshim_bridge *bridge, int timeout_ms)
     if (atomic_load(&bridge->rung) == 0 && timeout_ms != 0) {
         pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type); /* the system call is a cancellation point */
         atomic_fetch_add(&bridge->sleepers, 1);
-        failure = csigshim__sleep(&bridge->rung, timeout_ms);
+        /* Polled by now: whoever wakes may have seen that, and not us. */
+        failure = atomic_load(&bridge->polled) ? EINTR : csigshim__sleep(&bridge->rung, timeout_ms);
         atomic_fetch_sub(&bridge->sleepers, 1);
         pthread_setcanceltype(type, &type);
     }
@@ -208,9 +209,10 @@ int csigshim_wait(csigshim_bridge *bridge, int timeout_ms)
         return -1;
     const int64_t deadline = timeout_ms < 0 ? 0 : milliseconds() + timeout_ms;
     for (int left = timeout_ms;;) {
+        const bool polled = atomic_load(&bridge->polled); /* before the look at the pipe */
         if (check_bell(bridge) != 0)
             return -1;
-        const int ready = atomic_load(&bridge->polled) ? wait_on_descriptor(bridge, left) : wait_on_word(bridge, left);
+        const int ready = polled ? wait_on_descriptor(bridge, left) : wait_on_word(bridge, left);
         if (ready > 0 || (ready == 0 && timeout_ms >= 0)) {
             errno = saved_errno;
             return ready;
@@ -229,17 +231,19 @@ int csigshim_wake(csigshim_bridge *bridge)
     const int saved_errno = errno;
     if (!csigshim__is_open(bridge))
         return -1;
+    const bool polled = atomic_load(&bridge->polled); /* before the look at the pipe */
     if (check_bell(bridge) != 0)
         return errno == EPERM ? (errno = saved_errno, 0) : -1;
     /* Polled: not `rung`, for who leaves from here by siglongjmp must not leave it set. And an edge for those who poll
-     * by edges. Not polled: who leaves in between leaves it set, and the next one to ring wakes who sleeps. */
-    if (!atomic_load(&bridge->polled)) {
-        csigshim__ring(bridge, false);
-    } else {
+     * by edges. Not polled: who leaves in between leaves it set, and the next one to ring wakes who sleeps. Both, where
+     * somebody fell asleep before it was polled. */
+    if (polled) {
         atomic_store(&bridge->woken, true);
         if (!csigshim__pull(bridge))
             return -1;
     }
+    if (!polled || atomic_load(&bridge->sleepers) != 0)
+        csigshim__ring(bridge, false);
     errno = saved_errno;
     return 0;
 }
