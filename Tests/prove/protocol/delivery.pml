@@ -1,4 +1,5 @@
-/* Delivery: the ring, its doorbell and the reader. G1, G2, G3 and G13 of one bridge that stays subscribed.
+/* Delivery: the ring, its doorbell and the reader. G1, G2, G3 and G13 of one bridge that stays subscribed, and that is
+ * polled from the beginning: sleep.pml has those who sleep on `rung`.
  *
  * Threads of the host take signals at any time (handler.c: push, csigshim__keep, csigshim__ring), readers sleep in poll
  * and read (reader.c), somebody calls csigshim_wake. Each statement is one access to shared memory, or one system call.
@@ -32,7 +33,7 @@
 
 byte tail, head, turn[SLOTS], half1[SLOTS], half2[SLOTS];
 byte overflow[SIGNALS];
-bool overflowed, rung, lock;
+bool overflowed, rung, woken, lock;
 byte bytes; /* in the pipe */
 bool edge;  /* what an edge-triggered poller is woken by: a byte came into an empty pipe */
 
@@ -51,7 +52,7 @@ inline write_byte() /* csigshim__write_byte: EAGAIN if it is full */
     }
 }
 
-inline ring() /* csigshim__ring */
+inline ring() /* csigshim__ring, where nobody sleeps on the word */
 {
 #ifdef BREAK_FLAG_AFTER_WRITE
     if
@@ -148,7 +149,7 @@ proctype waker() /* csigshim_wake */
 {
     byte n;
     do
-    :: n < WAKES -> n++; write_byte()
+    :: n < WAKES -> n++; woken = true; write_byte()
     :: break
     od
 }
@@ -230,8 +231,11 @@ inline read() /* csigshim_read */
     atomic { !lock -> lock = true } /* csigshim__enter */
     pop();
     pop_overflow();
+    was = count < capacity && (count == 0 || rung);
+    was = was || count < capacity && woken;
     if
-    :: count < capacity ->
+    :: was -> /* silence */
+        d_step { woken = false; was = false }
 #ifdef BREAK_CLEAR_FIRST
         rung = false;
         empty_pipe();

@@ -2,8 +2,8 @@
  * handlers of its parent anywhere on their way. G7, and G9 of the child's descriptors.
  *
  * Memory 0 is the parent's, memory 1 a forked child's copy; a vforked child uses memory 0. Dispositions and descriptors
- * are each process's own. Ring and doorbell are those of delivery.pml, written shorter: claiming and filling a slot are
- * two steps, for a fork that comes between them leaves the child a slot that nobody will fill.
+ * are each process's own. Ring and doorbell are those of delivery.pml, of a polled bridge, written shorter: claiming
+ * and filling a slot are two steps, for a fork that comes between them leaves the child a slot that nobody will fill.
  *
  * The child does what it likes: takes signals, closes our descriptors, opens files of its own, calls us. One made by
  * fork(2) has a second thread that takes signals while the first is inside a call (POSIX allows neither, hosts do it);

@@ -4,7 +4,8 @@
  * One thread of the host calls us (bridge.c, doorbell.c, disposition.c: they share one lock, so one stands for all),
  * others take signals (handler.c: record, offer, fall_back), and somebody in the host closes our numbers and opens
  * files of his own. Of the ring remains whether something is in it: delivery.pml has the rest. Nobody reads here, so
- * what is ready and has no byte in the pipe would never be read.
+ * what is ready and has no byte in the pipe would never be read. All bridges are polled: one that is not looks at no
+ * descriptor and writes to none, and sleep.pml has those who sleep on `rung`, and how it becomes polled.
  *
  * Each statement is one access to shared memory or one system call. The accesses that decide (`flags`, `inside`,
  * `additions`, `used`) are seq_cst in C, but for the first look at `flags`, which acquires. An old "active" there leads
@@ -141,7 +142,7 @@ inline record()
 #ifdef BREAK_RECORDED_BEFORE_LOOK
             d_step { keep() }
 #endif
-            d_step { /* csigshim__bell_intact */
+            d_step { /* both_intact */
                 sees = INTACT(i);
                 if
                 :: sees -> busy++; keep()

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The protocol between handlers, reader, callers and children, as three models that spin looks at exhaustively: each
+# The protocol between handlers, reader, callers and children, as four models that spin looks at exhaustively: each
 # state that they can come to. A model that finds nothing proves nothing by itself, so each is also run with one thing
 # wrong at a time (BREAK_..., in the models), and must fail then, by the claim that is named here.
 # run.sh [quick]
@@ -33,6 +33,29 @@ long |delivery|G1_all_received|-DBREAK_NO_FULL|no look at whether a slot is a la
 long |delivery|G3_in_order|-DBREAK_PUBLISH_FIRST|a slot is published before it is filled
 long |delivery|G2_whole_events|-DBREAK_FREE_FIRST|a slot is freed before it is read
 long |delivery|non-progress|-DBREAK_BUSY -DTHREADS=2 -DWAKES=0 -DCYCLES|a reader that waits for a slot to be filled
+both |sleep|whole|-DWAKES=0|a handler, one who sleeps on the word, one who asks for the descriptor and polls
+long |sleep|whole||and a wake-up
+long |sleep|whole|-DWAKES=0 -DEACH=2|two deliveries
+long |sleep|whole|-DWAKES=0 -DHANDLERS=2|two handlers
+long |sleep|whole|-DWAKES=0 -DWAITERS=2|two who sleep
+long |sleep|whole|-DASKERS=0 -DHANDLERS=2 -DWAITERS=2|two who sleep, two handlers, a wake-up, and nobody polls
+long |sleep|whole|-DWOKEN_LATE|woken is cleared after the pipe was read, which is no fault
+both |sleep|G1_nobody_sleeps_on|-DBREAK_NO_WAKE -DWAKES=0|ring does not wake who sleeps
+long |sleep|G1_nobody_sleeps_on|-DBREAK_FIRST_WAKES|only the first to ring wakes
+both |sleep|G1_nobody_sleeps_on|-DBREAK_COUNT_LATE -DWAKES=0|who sleeps is counted after it looked at the word
+both |sleep|G1_nobody_sleeps_on|-DBREAK_NO_COMPARE -DWAKES=0|it falls asleep without comparing the word
+both |sleep|G1_rung_is_heard|-DBREAK_POLLED_LATE -DWAKES=0|csigshim_fd looks at rung, then sets polled
+both |sleep|G1_rung_is_heard|-DBREAK_NO_LOOK -DWAKES=0|csigshim_fd does not look at rung
+both |sleep|G1_descriptor_tells|-DBREAK_NO_LOOK -DDESCRIPTOR_ALONE -DWAKES=0|so its descriptor does not tell of what is there
+both |sleep|G1_rung_is_heard|-DBREAK_POLLED_EARLY -DWAKES=0|a handler looks at polled only before rung
+both |sleep|G1_rung_is_heard|-DBREAK_CLEAR_FIRST -DWAKES=0 -DEACH=2|rung is cleared before the pipe is emptied
+both |sleep|G1_no_spinning|-DBREAK_SKIP -DWAKES=0|no silence, although nothing was found
+both |sleep|G1_unread_is_rung|-DBREAK_RING_FIRST -DWAKES=0|a handler rings before it publishes
+both |sleep|G1_unread_is_rung|-DBREAK_NOTHING_LEFT -DWAKES=0 -DEACH=3|what a small buffer leaves does not ring again
+both |sleep|G9_no_unseen_pipe|-DBREAK_NO_PROOF -DWAKES=0|a handler that saw nobody poll writes, and did not look at the pipe
+long |sleep|G9_no_unseen_pipe|-DBREAK_WAKE_LOOKS_LATE|csigshim_wake looks at polled after the pipe
+long |sleep|G1_wake_up|-DBREAK_WAKE_BY_PIPE_ALONE|csigshim_wake does not wake who slept before it was polled
+long |sleep|G1_wake_up|-DBREAK_SLEEP_UNSEEN|who sleeps does not look at polled once it is counted
 both |lifetime|whole|-DTHREADS=1 -DPLACES=1 -DCALLS=3|one thread, one bridge, a host that closes numbers
 long |lifetime|whole|-DTHREADS=1 -DEACH=2 -DCALLS=5 -DTRICKS=0|all sequences of five calls, two bridges, two deliveries
 long |lifetime|whole|-DTHREADS=2 -DPLACES=1 -DCALLS=3 -DTRICKS=0|two threads
@@ -113,5 +136,5 @@ refuted=$(grep -c '^ok .*refuted' "$work/said")
 states=$(cat "$work"/*/states | awk '{ n += $1 } END { print n }' | sed -e :a -e 's/^\([0-9][0-9]*\)\([0-9]\{3\}\)/\1,\2/;ta')
 found=nothing
 [ "$failed" = 0 ] || found="$failed failures (see above)"
-echo "RESULT $name|3 models, $states states; $refuted broken variants, each refuted|$found"
+echo "RESULT $name|4 models, $states states; $refuted broken variants, each refuted|$found"
 [ "$failed" = 0 ]
