@@ -20,10 +20,17 @@
  * EAGAIN, and the pipe is readable, which is all that we wanted of it. A write that fails for want of memory is tried
  * again; at last `rung` is cleared, so that the next delivery rings.
  *
- * Lost wake-up. A handler publishes, then sets `rung`, and rings if it was clear. The reader empties the pipe, then
- * clears `rung`, then looks at the ring. A handler that found `rung` set did so before the reader's clearing, which is
- * an exchange too, so the look that follows sees its record. (Cleared before the pipe is emptied, a byte could be
- * taken away with `rung` set, and nobody would ever ring again.)
+ * Lost wake-up. A handler publishes, then sets `rung`; if it was clear and the bridge is `polled`, writes to the pipe;
+ * and wakes who sleeps, if `sleepers` says so. All of these are seq_cst. The reader empties the pipe, then clears
+ * `rung`, then looks at the ring: a handler that found `rung` set did so before the clearing, which is an exchange too,
+ * so the look that follows sees its record. (Cleared before the pipe is emptied, a byte could be taken away with `rung`
+ * set, and nobody would ever ring again.) Where a read found something and nobody rang, that is left out: who published
+ * rings yet. Whoever sleeps is counted before futex(2) compares `rung` with 0 and queues it: so either we see it
+ * counted, and our waking comes after its queueing, or it sees `rung`. We wake also where `rung` was set: who set it
+ * may have left csigshim_wake half-way. csigshim_fd sets `polled`, then looks at `rung`; we set `rung`, then look at
+ * `polled`: so one of the two writes. What we saw of `polled` before is for the proof of the pipe alone, which is made
+ * up for where it was clear. csigshim_wake on a polled bridge writes, and wakes by the word whoever was counted before
+ * it could see `polled`.
  *
  * Nested handlers. All signals are blocked but the synchronous faults, whose handlers are not ours. (A host whose
  * handler of SEGV leaves by siglongjmp, and who gets a SEGV from another process while we run, leaves us half-way.)
