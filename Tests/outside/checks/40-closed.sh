@@ -24,3 +24,19 @@ kill -USR1 "$program"
 finish
 check "closed descriptors: dies by USR1, its default" said '^ending: killed 10$'
 check "closed descriptors: files are empty after that" all_empty
+
+# Who has not asked for a descriptor needs none on Linux, and goes on hearing: a subscription, a sequence, a waiter.
+if [ "$(uname -s)" = Linux ]; then
+    rm -rf "$work/files"
+    mkdir "$work/files"
+    start "$programs/closer" hears "$work/files"
+    kill -USR1 "$program"
+    await '^SIGUSR1 .* kill' 3
+    check "closed descriptors: who polls nothing hears USR1, all three" said '^SIGUSR1 .* kill' 3
+    kill -TERM "$program"
+    await '^SIGTERM .* kill' 3
+    check "closed descriptors: and TERM" said '^SIGTERM .* kill' 3
+    check "closed descriptors: files are empty after both" all_empty
+    kill -KILL "$program"
+    finish
+fi

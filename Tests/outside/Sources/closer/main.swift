@@ -12,11 +12,26 @@ import SignalBridge
 let directory = CommandLine.arguments[2]
 if chosenCase() == "ignored" { try SignalDisposition.set(.ignore, for: .sigusr1) }
 
-let subscription = try SignalSubscription(.sigusr1, .sigterm) { report($0) }
-let events = try SignalEvents(.sigusr1, .sigterm)
-Task.detached { for await event in events { report(event) } }
-let waiter = try SignalWaiter(.sigusr1, .sigterm)
-startThread { while let event = waiter.next() { report(event) } }
+/// Who has a thread of his own, or one of the library's: on Linux he needs no descriptor.
+func subscribeWithoutDescriptors() throws -> Any {
+    let subscription = try SignalSubscription(.sigusr1, .sigterm) { report($0) }
+    let events = try SignalEvents(.sigusr1, .sigterm)
+    Task.detached { for await event in events { report(event) } }
+    let waiter = try SignalWaiter(.sigusr1, .sigterm)
+    startThread { while let event = waiter.next() { report(event) } }
+    return subscription
+}
+
+/// Who has asked for a descriptor to poll.
+func subscribeWithDescriptor() throws -> Any {
+    let loop = try SignalLoop()
+    _ = loop.fileDescriptor
+    let events = try SignalEvents(.sigusr1, .sigterm, loop: loop)
+    startThread { try? loop.run { for await event in events { report(event) } } }
+    return loop
+}
+
+let subscription = try chosenCase() == "hears" ? subscribeWithoutDescriptors() : subscribeWithDescriptor()
 usleep(500_000)  // all of them are waiting by now
 
 for descriptor: Int32 in 3..<1024 { close(descriptor) }
