@@ -80,8 +80,9 @@ typedef struct csigshim_event {
  * handler, which is there as well, and read like any other. One that is directed at a single thread, by
  * pthread_kill(3) or raise(3), and blocked there, is for that thread's csigshim_read alone, and is lost when the thread
  * ends; SIGPIPE is always such a one. If the host closes the descriptors, what was added stays blocked and ends nothing
- * any more, unless a thread does not block it; an epoll(7) says nothing of that, csigshim_read says EBADF. Each read
- * asks epoll_ctl(2) whose the descriptors are: a sandbox must permit that. */
+ * any more, unless a thread does not block it; an epoll(7) says nothing of that, csigshim_read says EBADF when it has
+ * given what is pending. A read takes two signals by sigtimedwait(2), and asks epoll_ctl(2) whose the descriptors are
+ * where there are more, or none: a sandbox must permit both. */
 int csigshim_open(csigshim_bridge **bridge, int mechanism);
 int csigshim_close(csigshim_bridge *bridge); /* removes what is added, and discards what was not read */
 int csigshim_fd(const csigshim_bridge *bridge);
