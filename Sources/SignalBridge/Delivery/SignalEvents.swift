@@ -84,10 +84,10 @@ public struct SignalEvents: AsyncSequence, Sendable {
 
         private struct Waiting {
             /// Each is resumed when it is taken out.
-            var tasks: [(id: Int, continuation: UnsafeContinuation<Void, Never>)] = []
+            var tasks: [(id: Int, continuation: CheckedContinuation<Void, Never>)] = []
             var lastID = 0
 
-            mutating func remove(_ id: Int) -> UnsafeContinuation<Void, Never>? {
+            mutating func remove(_ id: Int) -> CheckedContinuation<Void, Never>? {
                 tasks.firstIndex { $0.id == id }.map { tasks.remove(at: $0).continuation }
             }
         }
@@ -116,7 +116,9 @@ public struct SignalEvents: AsyncSequence, Sendable {
                 return state.lastID
             }
             await withTaskCancellationHandler {
-                await withUnsafeContinuation(isolation: actor) { continuation in
+                // Checked: an unsafe one is resumed by code compiled into this module, and where that is before the
+                // task awaits, the runtime tells the thread sanitizer nothing, which then takes it for a race.
+                await withCheckedContinuation(isolation: actor) { continuation in
                     // Looked at under the lock: who delivers or cancels after this look finds the continuation.
                     let goOn = waiting.withLock { state in
                         if handle.mailbox.isReady || Task.isCancelled { return true }
