@@ -17,17 +17,12 @@ int csigshim__above_standard(int fd)
     return moved;
 }
 
-static struct csigshim__end end_of(int fd, const struct stat *status)
-{
-    return (struct csigshim__end){fd, status->st_dev, status->st_ino, status->st_mode, csigshim__birth(status)};
-}
-
 static int remember(struct csigshim__end *end, int fd)
 {
     struct stat status;
     if (fstat(fd, &status) != 0)
         return -1;
-    *end = end_of(fd, &status);
+    *end = (struct csigshim__end){fd, status.st_dev, status.st_ino, status.st_mode, csigshim__birth(&status)};
     return 0;
 }
 
@@ -35,10 +30,7 @@ static int remember(struct csigshim__end *end, int fd)
 static bool is_proven(const struct csigshim__end *end)
 {
     struct stat status;
-    if (fstat(end->fd, &status) != 0)
-        return false;
-    const struct csigshim__end now = end_of(end->fd, &status);
-    return now.device == end->device && now.inode == end->inode && now.mode == end->mode && now.birth == end->birth;
+    return fstat(end->fd, &status) == 0 && csigshim__is_end(end, &status);
 }
 
 int csigshim__open_bell(struct csigshim_bridge *bridge)

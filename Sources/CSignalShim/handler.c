@@ -114,13 +114,16 @@ pid_t csigshim_owner(void)
     return page == NULL ? getpid() : atomic_load(page);
 }
 
+bool csigshim__is_end(const struct csigshim__end *end, const struct stat *status)
+{
+    return status->st_ino == end->inode && status->st_dev == end->device && status->st_mode == end->mode &&
+           csigshim__birth(status) == end->birth;
+}
+
 bool csigshim__end_intact(const struct csigshim__end *end)
 {
-    struct stat now;
-    if (fstat(end->fd, &now) != 0)
-        return errno != EBADF && errno != EOVERFLOW;
-    return now.st_ino == end->inode && now.st_dev == end->device && now.st_mode == end->mode &&
-           csigshim__birth(&now) == end->birth;
+    struct stat status;
+    return fstat(end->fd, &status) == 0 ? csigshim__is_end(end, &status) : errno != EBADF && errno != EOVERFLOW;
 }
 
 static bool both_intact(const struct csigshim_bridge *bridge)

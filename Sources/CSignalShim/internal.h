@@ -122,7 +122,8 @@ extern _Atomic unsigned csigshim__additions;     /* subscriptions that ever beca
 enum csigshim__whose { CSIGSHIM__OURS, CSIGSHIM__FORKED, CSIGSHIM__BORROWED };
 enum csigshim__whose csigshim__whose(void); /* BORROWED: a vforked child, which shares the parent's memory */
 void csigshim__handler(int signo, siginfo_t *info, void *context);
-bool csigshim__end_intact(const struct csigshim__end *end);
+bool csigshim__is_end(const struct csigshim__end *end, const struct stat *status);
+bool csigshim__end_intact(const struct csigshim__end *end);       /* also where fstat(2) is refused */
 bool csigshim__bell_intact(const struct csigshim_bridge *bridge); /* or nobody polls it */
 bool csigshim__pull(const struct csigshim_bridge *bridge); /* the pipe is readable now; else errno says why not */
 void csigshim__ring(struct csigshim_bridge *bridge, bool proven); /* proven: polled, and seen to be intact just now */
