@@ -53,8 +53,8 @@
  *
  * Leaving by siglongjmp. The previous handler runs last, with no count held and no slot half filled, under the mask
  * that the kernel would have given it (but for the temporary one of sigsuspend, ppoll or pselect, which a handler
- * cannot see). A thread cancelled in here: there is no cancellation point, and asynchronous
- * cancellation is a signal too, which the mask holds off.
+ * cannot see). A thread cancelled in here: there is no cancellation point, and asynchronous cancellation is a signal
+ * too, which the mask holds off; and where a host's handler calls ours, without that mask, it is off while we record.
  *
  * The same delivery twice. Somebody who installed a handler over ours and was then put under ours by `rearm` may call
  * ours from his. While a previous handler runs, its siginfo carries a mark in padding that the kernel zeroes for each
@@ -501,6 +501,8 @@ static void in_child(const struct delivery *delivery)
 static unsigned offer(int signo, const csigshim_event *event)
 {
     unsigned verdict, additions;
+    int cancellation;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
     do {
         additions = atomic_load(&csigshim__additions);
         verdict = 0;
@@ -508,6 +510,7 @@ static unsigned offer(int signo, const csigshim_event *event)
         for (unsigned i = 0; i < used; i++)
             verdict |= record(&csigshim__bridges[i], signo, event);
     } while (!(verdict & RECORDED) && atomic_load(&csigshim__additions) != additions);
+    pthread_setcancelstate(cancellation, &cancellation);
     return verdict;
 }
 

@@ -84,8 +84,11 @@ static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
 enum { CSIGSHIM__SLEEPS_ON_WORDS = 1 };
 static inline int csigshim__sleep(_Atomic uint32_t *word, int timeout_ms)
 {
-    const long left[2] = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L}; /* a timespec, as this call has it */
-    return syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, timeout_ms < 0 ? NULL : left, NULL, 0) == 0 ? 0 : errno;
+    /* A timespec, as this call has it. Always one: without, the kernel goes back to sleep after a handler with
+     * SA_RESTART, also in a child to which that handler forked. */
+    const unsigned ms = timeout_ms < 0 ? 0x7fffffff : (unsigned)timeout_ms;
+    const long left[2] = {ms / 1000, ms % 1000 * 1000000L};
+    return syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, left, NULL, 0) == 0 ? 0 : errno;
 }
 static inline void csigshim__wake_sleepers(_Atomic uint32_t *word)
 {

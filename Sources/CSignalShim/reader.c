@@ -149,11 +149,6 @@ void csigshim__discard(struct csigshim_bridge *bridge)
     atomic_store(&bridge->sleepers, 0);
 }
 
-static int64_t milliseconds(void)
-{
-    return (int64_t)(csigshim__now() / 1000000);
-}
-
 /* 0 if this process may use the bridge's descriptors. */
 static int check_bell(csigshim_bridge *bridge)
 {
@@ -185,7 +180,8 @@ static int wait_on_descriptor(const struct csigshim_bridge *bridge, int timeout_
 /* Nobody polls the bridge, so its pipe may be closed, or not be needed at all. */
 static int wait_on_word(struct csigshim_bridge *bridge, int timeout_ms)
 {
-    int type, failure = ETIMEDOUT;
+    int type, failure = timeout_ms == 0 ? ETIMEDOUT : EINTR; /* EINTR: it had rung, and another one reads */
+    pthread_testcancel();
     if (atomic_load(&bridge->rung) == 0 && timeout_ms != 0) {
         pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type); /* the system call is a cancellation point */
         atomic_fetch_add(&bridge->sleepers, 1);
@@ -207,8 +203,8 @@ int csigshim_wait(csigshim_bridge *bridge, int timeout_ms)
     const int saved_errno = errno;
     if (!csigshim__is_open(bridge))
         return -1;
-    const int64_t deadline = timeout_ms < 0 ? 0 : milliseconds() + timeout_ms;
-    for (int left = timeout_ms;;) {
+    const uint64_t deadline = csigshim__now() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * 1000000;
+    for (int left = timeout_ms < 0 ? -1 : timeout_ms;;) {
         const bool polled = atomic_load(&bridge->polled); /* before the look at the pipe */
         if (check_bell(bridge) != 0)
             return -1;
@@ -220,8 +216,8 @@ int csigshim_wait(csigshim_bridge *bridge, int timeout_ms)
         if (ready < 0 && errno != EINTR)
             return -1;
         if (timeout_ms >= 0) {
-            const int64_t remaining = deadline - milliseconds();
-            left = remaining > 0 ? (int)remaining : 0;
+            const int64_t remaining = (int64_t)(deadline - csigshim__now());
+            left = remaining > 0 ? (int)((remaining + 999999) / 1000000) : 0;
         }
     }
 }
@@ -234,40 +230,52 @@ int csigshim_wake(csigshim_bridge *bridge)
     const bool polled = atomic_load(&bridge->polled); /* before the look at the pipe */
     if (check_bell(bridge) != 0)
         return errno == EPERM ? (errno = saved_errno, 0) : -1;
-    /* Polled: not `rung`, for who leaves from here by siglongjmp must not leave it set. And an edge for those who poll
-     * by edges. Not polled: who leaves in between leaves it set, and the next one to ring wakes who sleeps. Both, where
-     * somebody fell asleep before it was polled. */
+    /* Polled: not `rung`, for who leaves from here by siglongjmp must not leave it set with no byte in the pipe. And an
+     * edge for those who poll by edges. Not polled: who leaves in between leaves it set, and the next one to ring wakes
+     * who sleeps. Both, where somebody fell asleep before it was polled; then nobody leaves in between. */
     if (polled) {
         atomic_store(&bridge->woken, true);
         if (!csigshim__pull(bridge))
             return -1;
     }
-    if (!polled || atomic_load(&bridge->sleepers) != 0)
+    if (!polled) {
         csigshim__ring(bridge, false);
+    } else if (atomic_load(&bridge->sleepers) != 0) {
+        sigset_t all, mask;
+        csigshim__our_mask(&all);
+        const bool masked = pthread_sigmask(SIG_BLOCK, &all, &mask) == 0;
+        csigshim__ring(bridge, false);
+        if (masked)
+            pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    }
     errno = saved_errno;
     return 0;
 }
 
 /* From here on the pipe is rung. What is there already rings it now; who records meanwhile sees `polled`, or is seen.
- */
-static void become_polled(struct csigshim_bridge *bridge)
+ * Locked: neither a siglongjmp nor csigshim_after_fork comes in between. */
+static int become_polled(struct csigshim_bridge *bridge)
 {
     const int saved_errno = errno;
-    const enum csigshim__whose whose = csigshim__whose();
-    if (whose == CSIGSHIM__BORROWED || atomic_exchange(&bridge->polled, true))
-        return;
-    if (whose == CSIGSHIM__OURS && !atomic_load(&bridge->inherited) && atomic_load(&bridge->rung) != 0 &&
-        csigshim__bell_intact(bridge))
-        (void)csigshim__pull(bridge);
+    csigshim__guard guard;
+    if (csigshim__enter(&guard) == 0) {
+        if (!atomic_exchange(&bridge->polled, true) && !atomic_load(&bridge->inherited) &&
+            atomic_load(&bridge->rung) != 0 && csigshim__bell_intact(bridge) && !csigshim__pull(bridge))
+            atomic_store(&bridge->rung, 0);
+        csigshim__leave(&guard);
+    } else if (csigshim__whose() != CSIGSHIM__BORROWED) {
+        return -1;
+    }
     errno = saved_errno;
+    return 0;
 }
 
 int csigshim_fd(const csigshim_bridge *bridge)
 {
     if (!csigshim__is_open(bridge))
         return -1;
-    if (!atomic_load(&bridge->polled))
-        become_polled(&csigshim__bridges[bridge - csigshim__bridges]);
+    if (!atomic_load(&bridge->polled) && become_polled(&csigshim__bridges[bridge - csigshim__bridges]) != 0)
+        return -1;
     return descriptor(bridge);
 }
 

@@ -304,6 +304,29 @@ TEST(delivery_within_a_wait)
     at_each(1, add_and_send_late, wait_for_it, send_it, one_came);
 }
 
+static void add_and_send(void)
+{
+    add_over_host();
+    send_one();
+}
+
+static void wait_a_while(void)
+{
+    const uint64_t begin = nanoseconds();
+    CHECK(csigshim_wait(bridge, 4) == 1 || nanoseconds() - begin >= 4000000);
+}
+
+static void drain(void)
+{
+    recorded += drained(bridge, SIGUSR1);
+}
+
+/* Whoever finds that another thread has read what had rung waits as long as he said. */
+TEST(read_within_a_wait)
+{
+    at_each(1, add_and_send, wait_a_while, drain, one_came);
+}
+
 /* Of a wake-up, a read takes away what is there; what comes later of it, the next one. */
 static void add_to_a_polled_one(void)
 {

@@ -117,6 +117,13 @@ static inline int64_t milliseconds(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static inline uint64_t nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static inline void pause_ms(int ms)
 {
     struct timespec end; /* an absolute time: under a flood, the rounding of what is left would make it endless */

@@ -1,6 +1,7 @@
 /* Bridges that nobody polls: csigshim_wait sleeps without a descriptor, and wakes for whatever rings. */
 #include "check.h"
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #if defined(__linux__)
 enum { SLEEPS_ON_WORDS = !UNDER_TSAN }; /* which runs handlers only in calls that it knows to sleep */
@@ -104,7 +105,8 @@ static void *asks(void *bridge)
 
 TEST(descriptor_asked_for_while_a_signal_comes)
 {
-    for (int round = 0; round < SCALED(2000); round++) {
+    const int64_t end = milliseconds() + 5000;
+    for (int round = 0; round < SCALED(2000) && milliseconds() < end; round++) {
         csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
         const pthread_t thread = started(asks, bridge);
         void *fd = NULL;
@@ -189,4 +191,81 @@ TEST(child_waits_for_itself)
         _exit(0);
     }
     CHECK(exited(child, 0) && csigshim_wait(bridge, 0) == 0);
+}
+
+static volatile pid_t forked = -1;
+
+static void forks(int signo)
+{
+    (void)signo;
+    forked = fork();
+}
+
+static void *sends_both(void *unused)
+{
+    pause_ms(50); /* most likely it sleeps by now; if not, it must hold all the same */
+    CHECK(kill(getpid(), SIGUSR2) == 0);
+    pause_ms(50);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    return unused;
+}
+
+/* In a child, whom a handler made that interrupted it, the wait ends: nobody will ever ring there. */
+TEST(fork_in_a_handler_within_a_wait)
+{
+    sigset_t both;
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    install(SIGUSR2, forks, SA_RESTART);
+    sigemptyset(&both);
+    sigaddset(&both, SIGUSR1);
+    sigaddset(&both, SIGUSR2);
+    CHECK(pthread_sigmask(SIG_BLOCK, &both, NULL) == 0);
+    const pthread_t thread = started(sends_both, NULL);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &both, NULL) == 0);
+    const int result = csigshim_wait(bridge, -1);
+    if (forked == 0)
+        _exit(result == -1 && errno == EPERM ? 0 : 1);
+    CHECK(result == 1 && pthread_join(thread, NULL) == 0 && exited(forked, 0));
+}
+
+static void *waits_when_cancelled(void *unused)
+{
+    CHECK(pthread_cancel(pthread_self()) == 0);
+    (void)csigshim_wait(slept_on, 0);
+    return unused;
+}
+
+/* It is a cancellation point whether or not it has to sleep. */
+TEST(cancelled_before_it_waits)
+{
+    NEEDS_WORDS();
+    void *result;
+    slept_on = opened_on(SIGUSR1, 0);
+    for (int comes = 0; comes < 2; comes++) {
+        CHECK(comes == 0 || kill(getpid(), SIGUSR1) == 0);
+        const pthread_t thread = started(waits_when_cancelled, NULL);
+        CHECK(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
+    }
+}
+
+static void interrupts(int signo)
+{
+    (void)signo;
+}
+
+/* Whatever interrupts it, and however often, it does not end before its time. */
+TEST(never_too_early)
+{
+    const struct itimerval often = {{0, 700}, {0, 700}}, never = {{0, 0}, {0, 0}};
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    install(SIGALRM, interrupts, 0);
+    for (int how = 0; how < 2; how++) {
+        CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+        for (int i = 0; i < 200; i++) {
+            const uint64_t begin = nanoseconds();
+            CHECK(csigshim_wait(bridge, 2) == 0 && nanoseconds() - begin >= 2000000);
+        }
+        CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+        polled(bridge);
+    }
 }

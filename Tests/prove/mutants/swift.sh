@@ -2,8 +2,9 @@
 # Of run.sh, the part for Swift; with its variables: swift.sh prepare | kill NAME.
 #
 # One copy of the package and one scratch directory for all, so that each build compiles what a fault has changed, and no
-# more. A time limit for what hangs: five minutes for tests that take seconds, and fifteen for all. `timeout` ends its process
-# group.
+# more. A fault that makes a test hang costs the test's patience, so that is half of what it is elsewhere; the tests must
+# pass with that without a fault. Beyond that, five minutes for tests that take seconds, and fifteen for all. `timeout` ends
+# its process group.
 set -u
 [ -d "$work/faults" ] || exit 255 # run.sh has ended: tells xargs to stop
 tree=$work/package
@@ -25,7 +26,8 @@ prepare() {
     command -v "$swift" >/dev/null || { echo "$swift is missing: install a Swift 6.1 toolchain"; return 1; }
     mkdir -p "$tree/Tests"
     cp "$root/Package.swift" "$tree" && cp -R "$root/Sources" "$tree" && cp -R "$root/Tests/SignalBridgeTests" "$tree/Tests" &&
-        build || { tail -5 "$work/swift-build"; return 1; }
+        sed 's/^\(let patience: Double = .* :\) 120$/\1 60/' "$root/Tests/SignalBridgeTests/Support.swift" \
+            >"$tree/Tests/SignalBridgeTests/Support.swift" && build || { tail -5 "$work/swift-build"; return 1; }
     for name in $(cat "$work/in-swift"); do
         read -r _ _ _ tests <"$work/faults/$name"
         printf '%s\n' $tests
