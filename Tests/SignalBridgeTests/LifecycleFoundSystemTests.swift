@@ -125,6 +125,34 @@
             }
         }
 
+        @Test("who is refused onReload takes no wake-up away from the watch: the shutdown goes on by its periods")
+        func refusedOnReload() async {
+            await #expect(processExitsWith: .success) {
+                limit()
+                let loop = try SignalLoop(mechanism: .signalfd)
+                let hangups = try SignalEvents(.sighup, loop: loop)  // which shares it with nobody
+                let quick = SignalPolicy.server.with(gracePeriod: .milliseconds(1), cancelPeriod: .seconds(600))
+                await onThread {
+                    let end = Date(timeIntervalSinceNow: 5)
+                    while Date() < end {
+                        _ = try? runBlockingDaemon(policy: quick) { daemon in
+                            try daemon.addThread("is refused") { stop in
+                                while !stop.isCancelled { try? daemon.onReload {} }
+                            }
+                            usleep(.random(in: 0..<500))
+                            daemon.shutdown()
+                            let late = Date(timeIntervalSinceNow: patience / 4)
+                            while !daemon.stop.isCancelled {
+                                if Date() > late { _exit(3) }
+                                usleep(100)
+                            }
+                        }
+                    }
+                }
+                withExtendedLifetime(hangups) {}
+            }
+        }
+
         // What comes after everybody else may come too late where everything is slow.
         @Test(
             "1b: a HUP that comes when onReload has just subscribed reloads",

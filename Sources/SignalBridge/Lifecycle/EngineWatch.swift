@@ -19,6 +19,9 @@ extension DaemonEngine {
         } else {
             mailbox.onChange { [weak source] in source?.wake() }  // another thread has read what was for the watch
         }
+        // Who subscribes reads the bridge, also who is refused, and takes a wake-up of the watch's away with it. And what
+        // came before this handle was among the others woke somebody who did not know it.
+        defer { source?.wake() }
         let handle = try SubscriptionHandle(mailbox, on: source ?? simulator!)
         let isLate = state.withLock { state in
             if state.closes { return true }
@@ -27,8 +30,7 @@ extension DaemonEngine {
             return false
         }
         if isLate { handle.close() }
-        // What came before this handle was among the others woke somebody who did not know it.
-        if let source { source.wake() } else { poll() }
+        if simulator != nil { poll() }
     }
 
     func startWatch() throws(SignalBridgeError) {
