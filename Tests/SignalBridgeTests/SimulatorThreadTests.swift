@@ -95,6 +95,37 @@ import Testing
         }
     }
 
+    @Test("who sends a simulated signal sees what it does, also while somebody else sends one")
+    func sendersAtOnce() async throws {
+        let end = Date(timeIntervalSinceNow: 4)
+        while Date() < end {
+            let (seen, late) = (Shared(false), Shared(0))
+            try await withSimulatedSignals { simulator in
+                async let report = runDaemon(
+                    onTransition: { if case .received = $0 { seen { $0 = true } } }
+                ) { daemon in
+                    daemon.ready()
+                    await daemon.shutdownRequested()
+                }
+                await simulator.waitUntilReady()
+                let (ready, sent) = (Shared(0), Shared(0))
+                for _ in 0..<2 {
+                    startThread {
+                        ready { $0 += 1 }
+                        while ready.now < 2 {}
+                        try? simulator.send(.sigterm)
+                        if !seen.now { late { $0 += 1 } }
+                        sent { $0 += 1 }
+                    }
+                }
+                #expect(await eventually { sent.now == 2 })
+                _ = try await report
+            }
+            #expect(late.now == 0)
+            if late.now > 0 { break }
+        }
+    }
+
     @Test("wake() and cancel() reach a simulated waiter")
     func wakeAndCancel() async throws {
         try await withSimulatedSignals { _ in

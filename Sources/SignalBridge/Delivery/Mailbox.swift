@@ -18,8 +18,8 @@ final class Mailbox: Sendable {
         /// Deliveries that were captured during that.
         var late = SignalMap<Int>()
         var wake: (@Sendable () -> Void)?
-        /// Somebody has delivered, and will call `wake`.
-        var isToBeWoken = false
+        /// The last batch that it took something of: whoever delivers that will call `wake`.
+        var batch: UInt64 = 0
     }
     private let state: Lock<State>
 
@@ -60,15 +60,13 @@ final class Mailbox: Sendable {
     }
 
     func wake() {
-        let wake = state.withLock { state in
-            state.isToBeWoken = false
-            return state.wake
-        }
+        let wake = state.withLock { $0.wake }
         wake?()
     }
 
-    /// Takes an event in. `tooMany`: it was one unconsumed delivery too many. `wakes`: the caller is to call `wake`.
-    func deliver(_ event: SignalEvent) -> (tooMany: Bool, wakes: Bool) {
+    /// Takes an event in. `tooMany`: it was one unconsumed delivery too many. `wakes`: the first of its batch, for which
+    /// the caller is to call `wake`.
+    func deliver(_ event: SignalEvent, of batch: UInt64) -> (tooMany: Bool, wakes: Bool) {
         state.withLock { state in
             state.queue.append(event)
             if state.restored?.contains(event.signal) == true { state.late[event.signal, default: 0] += event.count }
@@ -76,8 +74,8 @@ final class Mailbox: Sendable {
             if event.signal.asksToEnd, state.firstTermination[event.signal] == nil {
                 state.firstTermination[event.signal] = event.monotonicNanoseconds
             }
-            let wakes = !state.isToBeWoken
-            state.isToBeWoken = true
+            let wakes = state.batch != batch
+            state.batch = batch
             if options.escalations.isEmpty { return (false, wakes) }
             guard let limit = options.escalations[event.signal] else { return (false, wakes) }
             return (state.unconsumed[event.signal]! >= limit, wakes)

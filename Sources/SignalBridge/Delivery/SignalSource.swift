@@ -78,11 +78,14 @@ final class SubscriptionHandle: Sendable {
 /// Who wants which signal. A plain value.
 struct SubscriberTable {
     private(set) var subscribers = SignalMap<[Mailbox]>()
+    private var batches: UInt64 = 0
 
-    /// What is to be done once the lock is released: mailboxes to wake, signals that take their default action.
+    /// What is to be done once the lock is released: mailboxes to wake, signals that take their default action. One batch:
+    /// it wakes a mailbox once, also one that another thread is about to wake, for that thread may not come to it for long.
     struct Consequences {
         var wake: [Mailbox] = []
         var escalate: [SignalNumber] = []
+        fileprivate var batch: UInt64 = 0
     }
 
     mutating func add(_ mailbox: Mailbox, to signal: SignalNumber) {
@@ -97,9 +100,13 @@ struct SubscriberTable {
         return true
     }
 
-    func deliver(_ event: SignalEvent, _ consequences: inout Consequences) {
+    mutating func deliver(_ event: SignalEvent, _ consequences: inout Consequences) {
+        if consequences.batch == 0 {
+            batches += 1
+            consequences.batch = batches
+        }
         for mailbox in subscribers[event.signal] ?? [] {
-            let (tooMany, wakes) = mailbox.deliver(event)
+            let (tooMany, wakes) = mailbox.deliver(event, of: consequences.batch)
             if tooMany { consequences.escalate.append(event.signal) }
             if wakes { consequences.wake.append(mailbox) }
         }
