@@ -72,7 +72,10 @@ import Testing
         typealias Fork = @convention(c) () -> pid_t
         let fork = unsafeBitCast(dlsym(nil, "fork"), to: Fork.self)
         let child = fork()
-        if child == 0 { _exit(body()) }
+        if child == 0 {
+            alarm(60)  // nothing else ends it if it hangs
+            _exit(body())
+        }
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0 && errno == EINTR {}
         return status & 0x7f != 0 ? -(status & 0x7f) : status >> 8 & 0xff
@@ -136,6 +139,29 @@ import Testing
                     #expect(waiter.next()?.signal == .sighup)
                     #expect((try? waiter.resumeAfterFork()) == false)
                     #expect(waiter.next(timeout: .zero)?.signal == .sigusr1)
+                }
+            }
+        }
+
+        @Test("resumeAfterFork that was refused may be called again")
+        func childTriesAgain() async {
+            await #expect(processExitsWith: .success) {
+                limit()
+                let waiter = try SignalWaiter(.sigwinch)
+                await onThread {
+                    let result = forked {
+                        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+                        var before = rlimit()
+                        getrlimit(resource, &before)
+                        var none = rlimit(rlim_cur: 0, rlim_max: before.rlim_max)
+                        setrlimit(resource, &none)
+                        guard refusal({ try waiter.resumeAfterFork() })?.errno == EMFILE else { return 1 }
+                        setrlimit(resource, &before)
+                        guard (try? waiter.resumeAfterFork()) != nil else { return 2 }
+                        kill(getpid(), SIGWINCH)
+                        return waiter.next(timeout: .seconds(30))?.signal == .sigwinch ? 7 : 3
+                    }
+                    #expect(result == 7)
                 }
             }
         }

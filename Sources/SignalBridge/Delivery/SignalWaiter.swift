@@ -123,18 +123,20 @@ public final class SignalWaiter: Sendable {
     }
 
     /// In a child of `fork(2)`, before anything else of this object: makes it the child's own. Nothing from before the
-    /// fork is seen. Until it is called, signals in the child do what they did before the waiter was made.
+    /// fork is seen. Until it is called, signals in the child do what they did before the waiter was made; so they do if
+    /// it throws, and it may be called again.
     ///
     /// - Returns: `true` if the bridge got new descriptors, because the old ones were closed. In the process that made the
     ///   waiter it does nothing, and returns `false`.
     @discardableResult
     public func resumeAfterFork() throws(SignalBridgeError) -> Bool {
         guard case .bridge(let source) = parking, !handle.isInItsProcess else { return false }
-        handle.adopt()
         calls.reinitializeAfterFork()
         calls.withLock { $0 = Calls() }
         handle.mailbox.reinitializeAfterFork()
-        return try source.resumeAfterFork()
+        let hasNewDescriptors = try source.resumeAfterFork()
+        handle.adopt()  // not before: who was refused may ask again
+        return hasNewDescriptors
     }
 
     /// What the thread sleeps on.
