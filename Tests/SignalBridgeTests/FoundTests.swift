@@ -185,6 +185,37 @@ import Testing
                 events.finish()
             }
         }
+
+        @Test("a waiter that a child resumed works there, whatever threads of the parent's consumed when it forked")
+        func consumingWhileForking() async {
+            await #expect(processExitsWith: .success) {
+                limit()
+                let waiter = try SignalWaiter(.sigterm)
+                let stop = Shared(false)
+                let busy = try (0..<3).map { _ in try SignalWaiter(.sigint, options: .everyDelivery) }
+                for waiter in busy {
+                    startThread {
+                        while !stop.now {
+                            for _ in 0..<100 { raise(SIGINT) }
+                            while waiter.next(timeout: .zero) != nil {}
+                        }
+                    }
+                }
+                await onThread {
+                    let end = Date(timeIntervalSinceNow: 3)
+                    while Date() < end {
+                        let result = forked {
+                            guard (try? waiter.resumeAfterFork()) != nil else { return 1 }
+                            kill(getpid(), SIGTERM)
+                            return waiter.next(timeout: .seconds(30))?.signal == .sigterm ? 7 : 2
+                        }
+                        #expect(result == 7)
+                        if result != 7 { break }
+                    }
+                }
+                stop { $0 = true }
+            }
+        }
     }
 #endif
 

@@ -8,6 +8,7 @@
 // Lock order: this lock, then a mailbox's. What user code could be behind (continuations, executors, queues) happens
 // after this lock is released.
 import CSignalShim
+import Synchronization
 
 #if canImport(Darwin)
     import Darwin
@@ -112,9 +113,14 @@ final class BridgeSource: SignalSource {
         }
     }
 
-    private static let lastNotice = Lock<UInt64?>(nil)  // the bridges of a process see a delivery at one time
-    var noticed: UInt64? { Self.lastNotice.withLock { $0 } }
-    func notice(_ time: UInt64) { Self.lastNotice.withLock { $0 = max($0 ?? 0, time) } }
+    /// The bridges of a process see a delivery at one time. 0: none. No lock, which in a forked child somebody who does not
+    /// exist might hold.
+    private static let lastNotice = Atomic<UInt64>(0)
+    var noticed: UInt64? {
+        let time = Self.lastNotice.load(ordering: .relaxed)
+        return time == 0 ? nil : time
+    }
+    func notice(_ time: UInt64) { Self.lastNotice.max(time, ordering: .relaxed) }
 
     func resend(_ signal: SignalNumber, count: Int, chained: Bool) {
         // A handler that was chained to has had these deliveries already.
