@@ -186,6 +186,29 @@ import Testing
             }
         }
 
+        @Test("they say so too if a thread of the parent's was at a subscription when it forked")
+        func othersWhileSubscribing() async {
+            await #expect(processExitsWith: .success) {
+                limit()
+                let first = try SignalEvents(.sighup)  // makes the bridge
+                let stop = Shared(false)
+                startThread { while !stop.now { (try? SignalEvents(.sigusr1))?.finish() } }
+                await onThread {
+                    for _ in 0..<100 {
+                        let result = forked {
+                            // Both take no lock of that thread's, and here a lock could be held for ever.
+                            guard refusal({ _ = try SignalEvents(.sigusr2) })?.errno == EPERM else { return 1 }
+                            return (try? SignalDiagnostics(for: .sigusr2))?.isArmed == false ? 7 : 2
+                        }
+                        #expect(result == 7)
+                        if result != 7 { break }
+                    }
+                }
+                stop { $0 = true }
+                first.finish()
+            }
+        }
+
         @Test("a waiter that a child resumed works there, whatever threads of the parent's consumed when it forked")
         func consumingWhileForking() async {
             await #expect(processExitsWith: .success) {
@@ -205,6 +228,10 @@ import Testing
                     let end = Date(timeIntervalSinceNow: 3)
                     while Date() < end {
                         let result = forked {
+                            for waiter in busy {  // not its own, so this does nothing, and waits for nobody
+                                waiter.wake()
+                                waiter.cancel()
+                            }
                             guard (try? waiter.resumeAfterFork()) != nil else { return 1 }
                             kill(getpid(), SIGTERM)
                             return waiter.next(timeout: .seconds(30))?.signal == .sigterm ? 7 : 2

@@ -30,6 +30,8 @@ final class BridgeSource: SignalSource {
         var ignored: Set<SignalNumber> = []
     }
     private let state = Lock(State())
+    /// The process that asked for a bridge first, or resumed it; 0: none has.
+    private let owner = Atomic<pid_t>(0)
     private let hasReader: Bool
     private let mechanism: SignalLoop.Mechanism
 
@@ -45,8 +47,18 @@ final class BridgeSource: SignalSource {
         if let bridge { csigshim_close(bridge) }
     }
 
+    /// `false` in a forked child, where a thread that does not exist may hold the lock.
+    var isInItsProcess: Bool { owner.load(ordering: .relaxed) == thisProcess() }
+
+    private func claim() throws(SignalBridgeError) {
+        let here = thisProcess()
+        let (isFirst, owner) = owner.compareExchange(expected: 0, desired: here, ordering: .relaxed)
+        if !isFirst, owner != here { throw .unusable(EPERM) }
+    }
+
     /// Opens the bridge, for a reader that may have nothing to subscribe to yet.
     func prepare() throws(SignalBridgeError) {
+        try claim()
         try state.withLock { state throws(SignalBridgeError) in _ = try open(&state) }
     }
 
@@ -66,6 +78,7 @@ final class BridgeSource: SignalSource {
     }
 
     func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {
+        try claim()
         var consequences = SubscriberTable.Consequences()
         defer { act(on: consequences) }
         do throws(SignalBridgeError) {
@@ -141,6 +154,7 @@ final class BridgeSource: SignalSource {
     /// In a forked child: see `SignalWaiter.resumeAfterFork`.
     func resumeAfterFork() throws(SignalBridgeError) -> Bool {
         state.reinitializeAfterFork()
+        owner.store(thisProcess(), ordering: .relaxed)
         return try state.withLock { state throws(SignalBridgeError) in
             guard let bridge = state.bridge else { return false }
             let result = csigshim_after_fork(bridge)
@@ -152,7 +166,7 @@ final class BridgeSource: SignalSource {
 
     /// Whether somebody closed the descriptor, so that nothing arrives any more.
     var isDeaf: Bool {
-        state.withLock { state in state.bridge.map { csigshim_wait($0, 0) < 0 } ?? false }
+        isInItsProcess && state.withLock { state in state.bridge.map { csigshim_wait($0, 0) < 0 } ?? false }
     }
 
     /// A limit for `drain` that takes out all that is in a full ring, and ends also in a flood.

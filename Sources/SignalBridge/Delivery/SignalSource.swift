@@ -59,11 +59,7 @@ final class SubscriptionHandle: Sendable {
         }
     }
 
-    /// With no system call, as a rule: 0 is a forked child that has asked for nothing yet.
-    var isInItsProcess: Bool {
-        let here = csigshim_owner()
-        return owner.load(ordering: .relaxed) == (here != 0 ? here : currentProcessID())
-    }
+    var isInItsProcess: Bool { owner.load(ordering: .relaxed) == thisProcess() }
 
     /// In a forked child: its own from here on.
     func adopt() {
@@ -73,6 +69,12 @@ final class SubscriptionHandle: Sendable {
     deinit {
         close()
     }
+}
+
+/// With no system call, as a rule: 0 is a forked child that has asked for nothing yet.
+func thisProcess() -> pid_t {
+    let here = csigshim_owner()
+    return here != 0 ? here : currentProcessID()
 }
 
 /// Who wants which signal. A plain value.

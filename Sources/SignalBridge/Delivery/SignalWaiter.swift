@@ -111,6 +111,7 @@ public final class SignalWaiter: Sendable {
 
     /// Makes one call of ``next(timeout:)`` return `nil`: the one that waits, or else the next one. From any thread.
     public func wake() {
+        guard handle.isInItsProcess else { return }
         calls.withLock { $0.wakes += 1 }
         parking.wake()
     }
@@ -118,6 +119,7 @@ public final class SignalWaiter: Sendable {
     /// Ends the subscription, and restores what was there before. Calls that wait return `nil`, later ones too. From any
     /// thread; more than once is harmless.
     public func cancel() {
+        guard handle.isInItsProcess else { return }
         handle.close()
         parking.wake()
     }

@@ -56,7 +56,7 @@ extension SignalLoop: SignalSource {
     }
 
     private func wakeAgain() {
-        if !isHere, queue.withLock({ $0.isAttended }) { wake() }
+        if source.isInItsProcess, !isHere, queue.withLock({ $0.isAttended }) { wake() }
     }
 
     /// What the loop's mechanism cannot do.
