@@ -32,6 +32,7 @@ static const struct {
     {"csigshim_remove", "csigshim__install", "sigaction", 0, HEALS, "only SA_RESTART is not as it could be"},
     {"csigshim_reset_for_exec", "csigshim__put_back", "sigaction", 0, HEALS, "does all that it can, and says -1"},
     {"csigshim_reset_for_exec", "csigshim_reset_for_exec", "pthread_sigmask", 0, HEALS, "the same"},
+    {"csigshim_wake", "csigshim_wake", "pthread_sigmask", 2, NEVER, "what was permitted is not refused a moment later"},
     {"delivery, in a bare child", "in_child", "sigaction", 0, HEALS, "ours stays, and passes on each time"},
     {"delivery, closed, stops", "come_back", "sigaction", 0, HEALS, "what was put underneath for a moment stays"},
     {"", "has", "epoll_ctl_MOD", 0, LEAKS, "the only proof of a signalfd: without it, nothing is closed"},

@@ -377,6 +377,22 @@ static void handler_inside(void)
         nanosleep(&(struct timespec){0, 1000000}, NULL);
 }
 
+static void *sleeps(void *unused)
+{
+    (void)csigshim_wait(bridge, -1);
+    return unused;
+}
+
+/* Polled, and of one who slept before that, and was cancelled, the count has stayed. */
+static void slept_and_polled(void)
+{
+    pthread_t thread;
+    added_unpolled();
+    MUST(pthread_create(&thread, NULL, sleeps, NULL) == 0);
+    nanosleep(&(struct timespec){0, 200000000}, NULL);
+    MUST(pthread_cancel(thread) == 0 && pthread_join(thread, NULL) == 0 && csigshim_fd(bridge) >= 3);
+}
+
 static int act_open(void)
 {
     return csigshim_open(&bridge, mechanism);
@@ -455,7 +471,8 @@ static int act_wake(void)
 }
 static int act_fd(void)
 {
-    return csigshim_fd(bridge) >= 3 && csigshim_default_of(signo) == CSIGSHIM_TERMINATES;
+    const int fd = csigshim_fd(bridge);
+    return fd < 0 ? fd : fd >= 3 && csigshim_default_of(signo) == CSIGSHIM_TERMINATES;
 }
 static int act_capacity(void)
 {
@@ -633,6 +650,7 @@ const struct scenario scenarios[] = {
      false},
     {"csigshim_wake", BOTH, added, act_wake, woken, EVENT, 0, false, false},
     {"csigshim_wake, unpolled", HANDLER_TOO, added_unpolled, act_wake, woken, EVENT, 0, false, false},
+    {"csigshim_wake, one slept", HANDLER_TOO, slept_and_polled, act_wake, woken, EVENT, 0, false, false},
     {"csigshim_fd, the first", HANDLER_TOO, added_unpolled, act_fd, NULL, EVENT, 0, false, false},
     {"csigshim_fd, the first, one unread", HANDLER_TOO, unpolled_with_unread, act_fd, readable_and_one_event, EVENT, 0,
      false, false},
