@@ -1,7 +1,7 @@
-/* Everything that runs in signal context. `make check` reads this file's undefined symbols from the object file, and
- * compares them with Tests/expected/handler-symbols. It makes these system calls: getpid, fstat, clock_gettime (where
- * there is no vDSO), write (of one byte, no cancellation point), futex, and, off the usual path, rt_sigaction,
- * rt_sigprocmask, gettid, tgkill, kill, exit_group.
+/* What runs in signal context (but for csigshim_wake, which a host's handler may call: reader.c). `make check` reads
+ * this file's undefined symbols from the object file, and compares them with Tests/expected/handler-symbols. It makes
+ * these system calls: getpid, fstat, clock_gettime (where there is no vDSO), write (of one byte, no cancellation
+ * point), futex, and, off the usual path, rt_sigaction, rt_sigprocmask, gettid, tgkill, kill, exit_group.
  *
  * A delivery, in order: whose memory is this; a record in the ring of each bridge that wants the signal; the doorbell;
  * and when all that is behind us, the previous handler. The argument:
@@ -53,8 +53,13 @@
  *
  * Leaving by siglongjmp. The previous handler runs last, with no count held and no slot half filled, under the mask
  * that the kernel would have given it (but for the temporary one of sigsuspend, ppoll or pselect, which a handler
- * cannot see). A thread cancelled in here: there is no cancellation point, and asynchronous cancellation is a signal
- * too, which the mask holds off; and where a host's handler calls ours, without that mask, it is off while we record.
+ * cannot see).
+ *
+ * A thread cancelled in here. There is no cancellation point, and asynchronous cancellation is a signal too, which the
+ * mask holds off. But a host's handler may call ours without that mask, and to set cancellation off and on again acts
+ * upon one that was asked for: so it is off from the first look at a bridge until the last that is ours to do, be that
+ * the record, the escalation or the default action, and on again for a handler of the host. (Not in a child: that of
+ * vfork has the parent's thread in its hands.)
  *
  * The same delivery twice. Somebody who installed a handler over ours and was then put under ours by `rearm` may call
  * ours from his. While a previous handler runs, its siginfo carries a mark in padding that the kernel zeroes for each
@@ -295,11 +300,23 @@ struct delivery {
     int interrupted_errno;
     bool is_owner; /* of this memory: a child's handler writes none */
     struct csigshim__action *previous;
+    int cancellation; /* the state that it had before us, or NOT_OURS: it is as the host has it */
 };
+
+enum { NOT_OURS = -1 };
+
+/* Once all is done that is ours to do: to set the state back can be a cancellation itself. */
+static void allow_cancellation(struct delivery *delivery)
+{
+    int ours = delivery->cancellation;
+    delivery->cancellation = NOT_OURS;
+    if (ours != NOT_OURS)
+        pthread_setcancelstate(ours, &ours);
+}
 
 /* Calls a handler that is not ours as the kernel would have. If it is not the kernel who called ours, but somebody's
  * handler, the mask is that one's affair. */
-static void call(struct csigshim__action *action, const struct delivery *delivery, bool kernel_called)
+static void call(struct csigshim__action *action, struct delivery *delivery, bool kernel_called)
 {
     const struct sigaction *saved = &action->saved;
     int place;
@@ -308,6 +325,7 @@ static void call(struct csigshim__action *action, const struct delivery *deliver
     set_mark(delivery->info, place, (struct mark){csigshim__handler, action->below});
     if (kernel_called)
         take_its_mask(saved, delivery->signo, delivery->context);
+    allow_cancellation(delivery);
     errno = delivery->interrupted_errno;
     if (saved->sa_flags & SA_SIGINFO)
         saved->sa_sigaction(delivery->signo, delivery->info, delivery->context);
@@ -328,7 +346,7 @@ static bool is_done(siginfo_t *info, const struct sigaction *action)
 }
 
 /* Runs an action's handler. False: it is no function, or one with SA_RESETHAND that has had its one call. */
-static bool run(struct csigshim__action *action, const struct delivery *delivery, bool kernel_called)
+static bool run(struct csigshim__action *action, struct delivery *delivery, bool kernel_called)
 {
     while (action != NULL && is_done(delivery->info, &action->saved)) {
         if (action->below == NULL)
@@ -413,7 +431,7 @@ static void come_back(int signo, const struct sigaction *ours)
 }
 
 /* No bridge took the delivery: it meets what is underneath. The kernel's action is as before, if we come back. */
-static void fall_back(const struct delivery *delivery, const struct sigaction *now)
+static void fall_back(struct delivery *delivery, const struct sigaction *now)
 {
     const int signo = delivery->signo, action = csigshim__default_of(signo);
     if (run(delivery->previous, delivery, csigshim__is_ours(now)))
@@ -474,7 +492,7 @@ static bool has_run(const struct delivery *delivery, const struct sigaction *now
 }
 
 /* In a child, before it asks for its bridges. Writes no memory but this stack. */
-static void in_child(const struct delivery *delivery)
+static void in_child(struct delivery *delivery)
 {
     const int signo = delivery->signo;
     const struct sigaction under = csigshim__underneath(delivery->previous);
@@ -501,8 +519,6 @@ static void in_child(const struct delivery *delivery)
 static unsigned offer(int signo, const csigshim_event *event)
 {
     unsigned verdict, additions;
-    int cancellation;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
     do {
         additions = atomic_load(&csigshim__additions);
         verdict = 0;
@@ -510,15 +526,15 @@ static unsigned offer(int signo, const csigshim_event *event)
         for (unsigned i = 0; i < used; i++)
             verdict |= record(&csigshim__bridges[i], signo, event);
     } while (!(verdict & RECORDED) && atomic_load(&csigshim__additions) != additions);
-    pthread_setcancelstate(cancellation, &cancellation);
     return verdict;
 }
 
 /* In the process whose bridges they are. */
-static void in_owner(const struct delivery *delivery)
+static void in_owner(struct delivery *delivery)
 {
     const int signo = delivery->signo;
     csigshim_event event;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &delivery->cancellation);
     csigshim__describe(&event, signo, delivery->info);
     const unsigned verdict = offer(signo, &event);
     if (verdict & ESCALATE)
@@ -535,7 +551,7 @@ static void in_owner(const struct delivery *delivery)
 
 void csigshim__handler(int signo, siginfo_t *info, void *context)
 {
-    struct delivery delivery = {signo, info, context, errno, csigshim__whose() == CSIGSHIM__OURS, NULL};
+    struct delivery delivery = {signo, info, context, errno, csigshim__whose() == CSIGSHIM__OURS, NULL, NOT_OURS};
     int place;
     delivery.previous = atomic_load(&csigshim__dispositions[signo].previous);
     if (is_marked(info, &place)) /* called from the handler that we are just calling */
@@ -544,6 +560,7 @@ void csigshim__handler(int signo, siginfo_t *info, void *context)
         in_owner(&delivery);
     else
         in_child(&delivery);
+    allow_cancellation(&delivery);
     errno = delivery.interrupted_errno;
 }
 

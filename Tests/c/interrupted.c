@@ -5,6 +5,7 @@
 
 #if defined(__linux__) && defined(__x86_64__)
 #include <setjmp.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 
 enum { TRAP_FLAG = 0x100, SECONDS = DEADLINE_SECONDS * 3 / 4 };
@@ -228,6 +229,83 @@ TEST(cancelled_within_a_delivery_that_the_host_hands_on)
         CHECK(raise(SIGUSR1) == 0 && csigshim_wait(bridge, 0) == 1 && drained(bridge, SIGUSR1) == 1);
     }
     CHECK(comes_at > 100);
+}
+
+static void *cancels_when_asked(void *thread)
+{
+    while (!asked)
+        sched_yield();
+    CHECK(pthread_cancel(*(pthread_t *)thread) == 0);
+    answered = true;
+    return NULL;
+}
+
+/* Under the mask that the kernel gives to ours: full, the C library's own signals included, but for the faults. */
+static void *is_delivered_term(void *unused)
+{
+    const uint64_t mask = ~(UINT64_C(1) << (SIGTRAP - 1));
+    struct sigaction ours;
+    ucontext_t context;
+    siginfo_t info;
+    int type;
+    memset(&info, 0, sizeof info);
+    CHECK(getcontext(&context) == 0 && sigaction(SIGTERM, NULL, &ours) == 0);
+    CHECK(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask) == 0);
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+    let_step(true);
+    ours.sa_sigaction(SIGTERM, &info, &context);
+    return unused;
+}
+
+static atomic_bool *reached;
+
+static void let_cancel(void)
+{
+    *reached = true;
+    let_ask();
+}
+
+static void escalates(void)
+{
+    CHECK(csigshim_escalate_after(bridge, SIGTERM, 1) == 0);
+}
+
+static void is_closed(void)
+{
+    CHECK(close(csigshim_fd(bridge)) == 0);
+}
+
+static void dies_first(void (*prepare)(void))
+{
+    HANDLER_ONLY("escalation, and default actions of a handler");
+    start_to_step(SIG_IGN);
+    meanwhile = let_cancel;
+    reached = shared(sizeof *reached);
+    for (*reached = true, comes_at = 0; *reached; comes_at++) {
+        *reached = false;
+        const pid_t child = fork();
+        if (child == 0) {
+            bridge = polled(opened_on(SIGTERM, 0));
+            prepare();
+            pthread_t thread = started(is_delivered_term, NULL);
+            const pthread_t other = started(cancels_when_asked, &thread);
+            CHECK(pthread_join(thread, NULL) == 0 && pthread_join(other, NULL) == 0);
+            _exit(2);
+        }
+        CHECK(died_of(child, SIGTERM));
+    }
+    CHECK(comes_at > 100);
+}
+
+/* A cancelled thread first does what the delivery asks for. */
+TEST(cancelled_within_an_escalation)
+{
+    dies_first(escalates);
+}
+
+TEST(cancelled_within_a_default_action)
+{
+    dies_first(is_closed);
 }
 #else
 TEST(interrupted_at_each_instruction)

@@ -75,21 +75,22 @@ static void *opens_its_mask(void *unused)
 static void handed_to_and_fro(bool with_thread)
 {
     SKIP_IF_MERGED();
-    enum { TOTAL = SCALED(10000) };
-    static unsigned char ours[TOTAL];
+    enum { FEW = SCALED(100), MANY = SCALED(10000), MOST = 100 * MANY };
+    static unsigned char ours[MOST];
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = takes_a_number;
     action.sa_flags = SA_SIGINFO;
     CHECK(sigaction(SIGRTMIN, &action, NULL) == 0);
-    hosts = calloc(TOTAL, 1);
+    hosts = calloc(MOST, 1);
     pthread_t thread = with_thread ? started(opens_its_mask, NULL) : 0;
     csigshim_bridge *bridge = opened();
     received = shared(4096);
+    _Atomic int *const by_us = received + 1, *const sent = received + 2;
     const pid_t target = getpid(), sender = fork();
     if (sender == 0) {
-        for (int i = 0; i < TOTAL; i++) { /* a few in each round, so that they meet every stage of it */
-            while (i - *received > 20)
+        for (int i = 0; i < MANY || (i < MOST && (*by_us < FEW || *received - *by_us < FEW)); *sent = ++i) {
+            while (i - *received > 20) /* a few in each round, so that they meet every stage of it */
                 sched_yield();
             post(target, SIGRTMIN, i);
         }
@@ -101,23 +102,20 @@ static void handed_to_and_fro(bool with_thread)
         CHECK(waitid(P_PID, (id_t)sender, &info, WEXITED | WNOHANG | WNOWAIT) == 0);
         last = info.si_pid == sender;
         CHECK(csigshim_add(bridge, SIGRTMIN, 0) == 0);
-        for (int i = 0; i < 20 && csigshim_read(bridge, &event, 1) == 1; i++, ++*received)
+        for (int i = 0; i < 20 && csigshim_read(bridge, &event, 1) == 1; i++, ++*by_us, ++*received)
             ours[event.value]++;
         CHECK(csigshim_remove(bridge, SIGRTMIN) == 0);
         CHECK(!is_blocked(SIGRTMIN));
-        for (; csigshim_read(bridge, &event, 1) == 1; ++*received)
+        for (; csigshim_read(bridge, &event, 1) == 1; ++*by_us, ++*received)
             ours[event.value]++;
     }
     CHECK(exited(sender, 0));
     stop = true;
     if (with_thread)
         pthread_join(thread, NULL);
-    int by_us = 0;
-    for (int i = 0; i < TOTAL; i++) {
+    for (int i = 0; i < *sent; i++)
         CHECK(ours[i] + hosts[i] == 1);
-        by_us += ours[i];
-    }
-    CHECK(by_us > 0 && by_us < TOTAL);
+    CHECK(*received == *sent && *by_us >= FEW && *sent - *by_us >= FEW);
 }
 
 TEST(nothing_vanishes_between_bridge_and_host)
