@@ -1,9 +1,9 @@
 #!/bin/sh
 # Races and soak: run.sh [quick]. Plain, under the sanitizers and valgrind a while each; then the storm, SOAK_SECONDS long
-# (600), with what the other methods leave of the cores. quick: plain alone, a few seconds each. What is tried, and why it shows what it should: on top of recycle.c,
-# eight.c, storm.c. helgrind does not know C11's atomics for what they are: it sees the races between what they order.
-# So it is told of no race (what it can judge is the order of locks, and the use of the pthread calls); races are the
-# thread sanitizer's to find.
+# (600), with what the other methods leave of the cores. quick: plain alone, a few seconds each. What is tried, and why it
+# shows what it should: on top of recycle.c, eight.c, storm.c. helgrind does not know C11's atomics for what they are: it
+# sees the races between what they order. So it is told of no race (what it can judge is the order of locks, and the use
+# of the pthread calls); races are the thread sanitizer's to find.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 library=$here/../../../Sources/CSignalShim
