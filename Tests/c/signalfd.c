@@ -278,11 +278,11 @@ TEST(full_queue_tells_the_sender)
     CHECK(setrlimit(RLIMIT_SIGPENDING, &limit) == 0);
     csigshim_bridge *bridge = opened_on(signo, 0);
     CHECK(csigshim_capacity(bridge) == (int)room);
-    for (int round = 0; round < 3; round++) {
-        int sent = 0;
+    for (int sent, round = 0; round < 3; round += sent != 0) { /* or others have the room for a moment */
+        sent = 0;
         while (sigqueue(getpid(), signo, (union sigval){.sival_int = sent}) == 0)
             sent++;
-        CHECK(errno == EAGAIN && sent > 0);
+        CHECK(errno == EAGAIN);
         for (int i = 0; i < sent; i++)
             CHECK(next_event(bridge).value == (unsigned)i);
         CHECK(csigshim_wait(bridge, 0) == 0);

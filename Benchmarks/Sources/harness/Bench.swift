@@ -54,7 +54,7 @@ enum Bench {
                 pool, programs, rounds: smoke ? 1 : 5, pings: smoke ? 10 : 200, mode: "saturated")
         }
         if wanted("storm") {
-            results.storm = Storm(contestants, programs, values: smoke ? 2000 : 1_000_000)
+            results.storm = Storm(contestants, programs, values: smoke ? 2000 : 1_000_000, rounds: smoke ? 1 : 5)
         }
         if wanted("footprint") {
             let all = [

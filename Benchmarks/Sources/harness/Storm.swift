@@ -22,22 +22,44 @@ struct Storm {
     static let senders = 4
     static let signal: Int32 = 40
 
-    private(set) var rows: [Row] = []
+    /// One storm of each contestant, and of those that lost nothing one in every further round: whose turn it is on few
+    /// cores decides much of a rate. What lost something once is out, and shows that storm.
+    private var rounds: [String: [Row]] = [:]
     private(set) var skipped: [String: String] = [:]
+    private let names: [String]
 
-    init(_ contestants: [Contestant], _ programs: Programs, values: Int) {
-        for contestant in contestants {
-            do throws(Skipped) {
-                guard let command = programs.command(contestant, "storm") else { throw .because("is not installed") }
-                rows.append(try Self.run(contestant, command, values: values))
-            } catch {
-                skipped[contestant.name] = error.description
+    init(_ contestants: [Contestant], _ programs: Programs, values: Int, rounds: Int) {
+        names = contestants.map(\.name)
+        for round in 0..<rounds {
+            for contestant in contestants where round == 0 || self[contestant.name]?.lost == 0 {
+                do throws(Skipped) {
+                    guard let command = programs.command(contestant, "storm") else {
+                        throw .because("is not installed")
+                    }
+                    self.rounds[contestant.name, default: []].append(
+                        try Self.run(contestant, command, values: values))
+                } catch {
+                    self.rounds[contestant.name] = nil
+                    skipped[contestant.name] = error.description
+                }
+                progress("storm \(round + 1): \(contestant.name)")
             }
-            progress("storm: \(contestant.name)")
         }
     }
 
-    subscript(name: String) -> Row? { rows.first { $0.name == name } }
+    /// The storm that lost the most, and among equals the one with the median rate.
+    subscript(name: String) -> Row? {
+        guard let all = rounds[name], let lost = all.map(\.lost).max() else { return nil }
+        let worst = all.filter { $0.lost == lost }.sorted { $0.rate < $1.rate }
+        return worst[worst.count / 2]
+    }
+    var rows: [Row] { names.compactMap { self[$0] } }
+
+    /// Of the rates in the rounds that both had.
+    func ratio(of name: String, to other: String) -> Spread? {
+        guard let mine = rounds[name], let theirs = rounds[other] else { return nil }
+        return Spread(zip(mine, theirs).map { $0.rate / $1.rate })
+    }
 
     private static func run(
         _ contestant: Contestant, _ command: [String], values: Int
