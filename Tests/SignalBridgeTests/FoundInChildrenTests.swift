@@ -4,20 +4,6 @@ import SignalBridge
 import Testing
 
 #if os(Linux)
-    /// fork(2), which Swift does not import, for what this library promises in a child. Dispatch and tasks are dead there.
-    private func forked(_ body: () -> Int32) -> Int32 {
-        typealias Fork = @convention(c) () -> pid_t
-        let fork = unsafeBitCast(dlsym(nil, "fork"), to: Fork.self)
-        let child = fork()
-        if child == 0 {
-            alarm(60)  // nothing else ends it if it hangs
-            _exit(body())
-        }
-        var status: Int32 = 0
-        while waitpid(child, &status, 0) < 0 && errno == EINTR {}
-        return status & 0x7f != 0 ? -(status & 0x7f) : status >> 8 & 0xff
-    }
-
     @Suite struct FoundInChildren {
         @Test("a forked child that ends its copy of a subscription is not sent the parent's SIGTERM")
         func childEndsCopy() async {

@@ -4,19 +4,6 @@
     import SignalBridge
     import Testing
 
-    /// fork(2), which Swift does not import: a process with one thread, whose mask is therefore everybody's.
-    private func forked(_ body: () -> Int32) -> Int32 {
-        typealias Fork = @convention(c) () -> pid_t
-        let child = unsafeBitCast(dlsym(nil, "fork"), to: Fork.self)()
-        if child == 0 {
-            alarm(50)  // nothing else ends it if it hangs
-            _exit(body())
-        }
-        var status: Int32 = 0
-        while waitpid(child, &status, 0) < 0 && errno == EINTR {}
-        return status & 0x7f != 0 ? -(status & 0x7f) : status >> 8 & 0xff
-    }
-
     /// Takes a signal that is pending, or comes within some seconds.
     private func take(_ signal: SignalNumber) -> Bool {
         var set = sigset_t()

@@ -197,19 +197,25 @@ static void cancels(int signo)
     pthread_cancel(pthread_self());
 }
 
-/* As somebody's handler that is over ours calls it, with no mask that keeps cancellation out. */
-static void *is_handed_a_delivery(void *unused)
+/* Calls our handler, on a thread that can be cancelled anywhere. */
+static void step_through_a_delivery(int signo)
 {
     struct sigaction ours;
     ucontext_t context;
     siginfo_t info;
     int type;
     memset(&info, 0, sizeof info);
-    CHECK(getcontext(&context) == 0 && sigaction(SIGUSR1, NULL, &ours) == 0);
+    CHECK(getcontext(&context) == 0 && sigaction(signo, NULL, &ours) == 0);
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
     steps = 0;
     let_step(true);
-    ours.sa_sigaction(SIGUSR1, &info, &context);
+    ours.sa_sigaction(signo, &info, &context);
+}
+
+/* As somebody's handler that is over ours calls it, with no mask that keeps cancellation out. */
+static void *is_handed_a_delivery(void *unused)
+{
+    step_through_a_delivery(SIGUSR1);
     const bool all = stepping;
     let_step(false);
     return all ? unused : NULL;
@@ -244,16 +250,8 @@ static void *cancels_when_asked(void *thread)
 static void *is_delivered_term(void *unused)
 {
     const uint64_t mask = ~(UINT64_C(1) << (SIGTRAP - 1));
-    struct sigaction ours;
-    ucontext_t context;
-    siginfo_t info;
-    int type;
-    memset(&info, 0, sizeof info);
-    CHECK(getcontext(&context) == 0 && sigaction(SIGTERM, NULL, &ours) == 0);
     CHECK(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask) == 0);
-    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
-    let_step(true);
-    ours.sa_sigaction(SIGTERM, &info, &context);
+    step_through_a_delivery(SIGTERM);
     return unused;
 }
 
