@@ -70,7 +70,7 @@ LIB_PC = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$$
 
 install: lib
 	install -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(MANDIR)/man3' '$(DESTDIR)$(MANDIR)/man7'
-	install -m 644 Sources/CSignalShim/include/CSignalShim.h '$(DESTDIR)$(INCLUDEDIR)'
+	install -m 644 Sources/CSignalShim/include/CSignalShim.h Sources/CSignalShim/include/CSignalShimSupport.h '$(DESTDIR)$(INCLUDEDIR)'
 	install -m 644 $(LIB_OUT)/libcsignalshim.a '$(DESTDIR)$(LIBDIR)'
 	install -m 755 $(LIB_OUT)/$(LIB_SHARED) '$(DESTDIR)$(LIBDIR)'
 	ln -sf $(LIB_SHARED) '$(DESTDIR)$(LIBDIR)/$(LIB_SONAME)'
@@ -81,7 +81,7 @@ install: lib
 	for name in $(LIB_FUNCTIONS); do echo '.so man3/csignalshim.3' >'$(DESTDIR)$(MANDIR)'/man3/$$name.3; done
 
 uninstall:
-	rm -f '$(DESTDIR)$(INCLUDEDIR)/CSignalShim.h' '$(DESTDIR)$(LIBDIR)/libcsignalshim.a' \
+	rm -f '$(DESTDIR)$(INCLUDEDIR)/CSignalShim.h' '$(DESTDIR)$(INCLUDEDIR)/CSignalShimSupport.h' '$(DESTDIR)$(LIBDIR)/libcsignalshim.a' \
 	    '$(DESTDIR)$(LIBDIR)/$(LIB_SHARED)' '$(DESTDIR)$(LIBDIR)/$(LIB_SONAME)' '$(DESTDIR)$(LIBDIR)/$(LIB_PLAIN)' \
 	    '$(DESTDIR)$(LIBDIR)/pkgconfig/csignalshim.pc' \
 	    '$(DESTDIR)$(MANDIR)/man3/csignalshim.3' '$(DESTDIR)$(MANDIR)/man7/csignalshim.7'

@@ -7,7 +7,7 @@
  * and TERM ends the daemon when its last job is over. */
 #ifndef HOST_H
 #define HOST_H
-#include <CSignalShim.h>
+#include <CSignalShimSupport.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,14 +12,14 @@ int csigshim_disposition(int signo)
     if (sigaction(signo, NULL, &now) != 0)
         return -1;
     if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN)
-        return CSIGSHIM_IGNORED;
-    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL ? CSIGSHIM_DEFAULT : CSIGSHIM_HANDLED;
+        return CSIGSHIM_DISPOSITION_IGNORED;
+    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL ? CSIGSHIM_DISPOSITION_DEFAULT : CSIGSHIM_DISPOSITION_HANDLED;
 }
 
 int csigshim_set_disposition(int signo, int disposition)
 {
     csigshim__guard guard;
-    if (disposition != CSIGSHIM_DEFAULT && disposition != CSIGSHIM_IGNORED) {
+    if (disposition != CSIGSHIM_DISPOSITION_DEFAULT && disposition != CSIGSHIM_DISPOSITION_IGNORED) {
         errno = EINVAL;
         return -1;
     }
@@ -28,7 +28,7 @@ int csigshim_set_disposition(int signo, int disposition)
     int result = -1;
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = disposition == CSIGSHIM_IGNORED ? SIG_IGN : SIG_DFL;
+    action.sa_handler = disposition == CSIGSHIM_DISPOSITION_IGNORED ? SIG_IGN : SIG_DFL;
     if (csigshim__wanted(signo))
         errno = EBUSY;
     else
@@ -38,7 +38,7 @@ int csigshim_set_disposition(int signo, int disposition)
 }
 
 /* Dying takes no lock: it must work whatever the other threads are doing. */
-int csigshim_default_action(int signo)
+int csigshim_take_default_action(int signo)
 {
     csigshim__guard guard;
     const int class = csigshim_classify(signo);
@@ -48,9 +48,9 @@ int csigshim_default_action(int signo)
     }
     if (signo == SIGSTOP)
         return kill(getpid(), SIGSTOP);
-    if (csigshim_default_of(signo) == CSIGSHIM_TERMINATES)
+    if (csigshim_default_of(signo) == CSIGSHIM_ACTION_TERMINATE)
         csigshim__die(signo);
-    if (csigshim_default_of(signo) == CSIGSHIM_STOPS) {
+    if (csigshim_default_of(signo) == CSIGSHIM_ACTION_STOP) {
         if (csigshim__enter(&guard) != 0)
             return -1;
         struct sigaction stop, before;

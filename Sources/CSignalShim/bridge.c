@@ -253,7 +253,7 @@ int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread)
     if (enter_bridge(bridge, signo, &guard) != 0)
         return -1;
     int result = -1;
-    if (csigshim_default_of(signo) != CSIGSHIM_TERMINATES) {
+    if (csigshim_default_of(signo) != CSIGSHIM_ACTION_TERMINATE) {
         errno = EINVAL;
     } else if (csigshim__is_queued(bridge)) { /* no handler runs that could decide */
         errno = ENOTSUP;

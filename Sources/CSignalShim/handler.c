@@ -90,16 +90,16 @@ int csigshim__default_of(int signo)
     case SIGCHLD:
     case SIGURG:
     case SIGWINCH:
-        return CSIGSHIM_IGNORES;
+        return CSIGSHIM_ACTION_IGNORE;
     case SIGCONT:
-        return CSIGSHIM_CONTINUES;
+        return CSIGSHIM_ACTION_CONTINUE;
     case SIGSTOP:
     case SIGTSTP:
     case SIGTTIN:
     case SIGTTOU:
-        return CSIGSHIM_STOPS;
+        return CSIGSHIM_ACTION_STOP;
     default:
-        return csigshim__ignored_here(signo) ? CSIGSHIM_IGNORES : CSIGSHIM_TERMINATES;
+        return csigshim__ignored_here(signo) ? CSIGSHIM_ACTION_IGNORE : CSIGSHIM_ACTION_TERMINATE;
     }
 }
 
@@ -437,14 +437,14 @@ static void fall_back(struct delivery *delivery, const struct sigaction *now)
     if (run(delivery->previous, delivery, csigshim__is_ours(now)))
         return;
     const struct sigaction under = csigshim__underneath(delivery->previous);
-    if (under.sa_handler == SIG_IGN || action == CSIGSHIM_IGNORES || action == CSIGSHIM_CONTINUES)
+    if (under.sa_handler == SIG_IGN || action == CSIGSHIM_ACTION_IGNORE || action == CSIGSHIM_ACTION_CONTINUE)
         return;
     if (csigshim__is_ours(now)) { /* a bridge that lost its pipe, or one that was added since we looked */
         struct sigaction ours;
         if (sigaction(signo, &under, &ours) == 0) {
             csigshim__strike(signo);
             come_back(signo, &ours);
-        } else if (action == CSIGSHIM_TERMINATES) {
+        } else if (action == CSIGSHIM_ACTION_TERMINATE) {
             csigshim__die(signo);
         }
     } else if (!is_function(now)) { /* what `remove` has just put back */
@@ -510,7 +510,7 @@ static void in_child(struct delivery *delivery)
         return;
     if (is_back)
         csigshim__strike(signo); /* all of it is the kernel's from here on */
-    else if (under.sa_handler != SIG_IGN && csigshim__default_of(signo) == CSIGSHIM_TERMINATES)
+    else if (under.sa_handler != SIG_IGN && csigshim__default_of(signo) == CSIGSHIM_ACTION_TERMINATE)
         csigshim__die(signo);
 }
 

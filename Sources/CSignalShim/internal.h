@@ -8,7 +8,7 @@
 
 #include "platform.h" /* first: it asks for the GNU names */
 
-#include "include/CSignalShim.h"
+#include "include/CSignalShimSupport.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>

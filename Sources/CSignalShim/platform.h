@@ -8,7 +8,7 @@
 #endif
 #undef _FILE_OFFSET_BITS /* or fstat refuses large files where off_t has 32 bits */
 #define _FILE_OFFSET_BITS 64
-#include "include/CSignalShim.h"
+#include "include/CSignalShimSupport.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>

@@ -7,7 +7,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
-#include "CSignalShim.h"
+#include "CSignalShimSupport.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -169,7 +169,7 @@ TEST(child_asks_for_its_bridge)
         CHECK(exited(grandchild, 0));
         CHECK(csigshim_wait(bridge, 20) == 0);
         CHECK(csigshim_close(bridge) == 0 && csigshim_close(second) == 0);
-        CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT);
+        CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DISPOSITION_DEFAULT);
         _exit(0);
     }
     CHECK(exited(child, 0));
@@ -271,7 +271,7 @@ TEST(child_has_a_bridge_of_its_own)
         collect(own, SIGUSR1, 1);
         if (!test_is_handler())
             FAILS(csigshim_after_fork(bridge), EBUSY);
-        CHECK(csigshim_close(own) == 0 && csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT && !is_blocked(SIGUSR1));
+        CHECK(csigshim_close(own) == 0 && csigshim_disposition(SIGUSR1) == CSIGSHIM_DISPOSITION_DEFAULT && !is_blocked(SIGUSR1));
         CHECK(csigshim_after_fork(bridge) == 0);
         CHECK(kill(getpid(), SIGUSR1) == 0);
         collect(bridge, SIGUSR1, 1);

@@ -1,5 +1,5 @@
 // A C++17 program that knows nothing but the header.
-#include <CSignalShim.h>
+#include <CSignalShimSupport.h>
 
 #include <csignal>
 #include <cstdio>
@@ -16,7 +16,7 @@ static bool round_trip(int mechanism)
     csigshim_event event{};
     return csigshim_wait(bridge, 5000) == 1 && csigshim_read(bridge, &event, 1) == 1 && event.signo == SIGTERM &&
            event.pid == getpid() && event.uid == getuid() && event.count == 1 && csigshim_close(bridge) == 0 &&
-           csigshim_disposition(SIGTERM) == CSIGSHIM_DEFAULT;
+           csigshim_disposition(SIGTERM) == CSIGSHIM_DISPOSITION_DEFAULT;
 }
 
 int main()

@@ -97,7 +97,7 @@ TEST(daemon_closes_all)
             (void)csigshim_read(bridge, &event, 1);
             if (with_files)
                 all_empty(files, 8);
-            if (csigshim_remove(bridge, SIGUSR1) != 0 || csigshim_disposition(SIGUSR1) != CSIGSHIM_DEFAULT)
+            if (csigshim_remove(bridge, SIGUSR1) != 0 || csigshim_disposition(SIGUSR1) != CSIGSHIM_DISPOSITION_DEFAULT)
                 _exit(3);
             if (write(far, "x", 1) != 1)
                 _exit(4);

@@ -179,7 +179,7 @@ TEST(keeps_ignored)
     install(SIGHUP, SIG_IGN, 0);
     CHECK(csigshim_add(bridge, SIGHUP, CSIGSHIM_KEEP_IGNORED) == 1);
     CHECK(csigshim_state(SIGHUP) == CSIGSHIM_ABSENT);
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED);
     FAILS(csigshim_remove(bridge, SIGHUP), ENOENT);
     CHECK(kill(getpid(), SIGHUP) == 0 && csigshim_wait(bridge, 0) == 0);
     install(SIGHUP, SIG_DFL, 0); /* it looks at the moment of `add` */

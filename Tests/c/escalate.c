@@ -204,7 +204,7 @@ static void init_of_namespace(bool default_action)
         if (getpid() != 1)
             _exit(1);
         if (default_action)
-            csigshim_default_action(SIGTERM);
+            csigshim_take_default_action(SIGTERM);
         escalating(SIGTERM, 2);
         kill(getpid(), SIGTERM);
         kill(getpid(), SIGTERM);
@@ -244,7 +244,7 @@ TEST(dies_by_the_signal_while_another_thread_adds)
             started(add_and_remove, bridge);
             for (volatile int i = 0; i < 20000 + round * 100; i++)
                 ;
-            csigshim_default_action(SIGTERM);
+            csigshim_take_default_action(SIGTERM);
             _exit(0);
         }
         CHECK(died_of(child, SIGTERM));

@@ -56,7 +56,7 @@ static void forking(void *(*body)(void *), int times)
             else
                 collect(bridge, SIGUSR1, unread(SIGUSR1, 10));
             CHECK(csigshim_remove(bridge, SIGUSR1) == 0 && csigshim_close(bridge) == 0);
-            CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT);
+            CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DISPOSITION_DEFAULT);
             kill(getpid(), SIGUSR1);
             _exit(1);
         }
@@ -202,7 +202,7 @@ TEST(reset_for_exec_in_a_child_that_stays)
             errno = 4711;
             if (csigshim_reset_for_exec() != 0 || errno != 4711)
                 _exit(1);
-            if (csigshim_disposition(SIGHUP) != CSIGSHIM_IGNORED || csigshim_disposition(SIGTERM) != CSIGSHIM_DEFAULT)
+            if (csigshim_disposition(SIGHUP) != CSIGSHIM_DISPOSITION_IGNORED || csigshim_disposition(SIGTERM) != CSIGSHIM_DISPOSITION_DEFAULT)
                 _exit(2);
             struct sigaction now;
             if (sigaction(SIGUSR2, NULL, &now) != 0 || now.sa_handler != host)

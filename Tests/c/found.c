@@ -235,7 +235,7 @@ TEST(default_action_kills_while_another_thread_installs)
         const pid_t child = fork();
         if (child == 0) {
             started(change_flags, opened_on(SIGTERM, 0));
-            csigshim_default_action(SIGTERM);
+            csigshim_take_default_action(SIGTERM);
             _exit(0);
         }
         CHECK(died_of(child, SIGTERM));

@@ -101,7 +101,7 @@ static void *spawns(void *unused)
     CHECK(csigshim_spawn_begin(&scope, CSIGSHIM_SPAWN_IGNORED) == 0);
     pthread_barrier_wait(&meeting);
     pthread_barrier_wait(&meeting);
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED); /* until the last one ends */
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED); /* until the last one ends */
     CHECK(csigshim_spawn_end(&scope) == 0);
     return unused;
 }
@@ -116,12 +116,12 @@ TEST(each_of_two_scopes_gives_back_what_is_ignored)
     pthread_barrier_wait(&meeting);
     CHECK(csigshim_add(bridge, SIGHUP, 0) == 0); /* since the other one began */
     CHECK(csigshim_spawn_begin(&scope, CSIGSHIM_SPAWN_IGNORED) == 0);
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED);
     CHECK(csigshim_spawn_end(&scope) == 0);
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED);
     pthread_barrier_wait(&meeting);
     pthread_join(thread, NULL);
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_HANDLED);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_HANDLED);
 }
 
 TEST(scope_that_ends_in_a_child_too)

@@ -238,7 +238,7 @@ TEST(resethand_is_called_once)
     collect(bridge, SIGUSR1, 3);
     CHECK(calls == 1);
     CHECK(csigshim_remove(bridge, SIGUSR1) == 0);
-    CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT); /* as the kernel would have it after his one call */
+    CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DISPOSITION_DEFAULT); /* as the kernel would have it after his one call */
     install(SIGUSR1, plain, (int)SA_RESETHAND);               /* a new one has a call of its own */
     CHECK(csigshim_add(bridge, SIGUSR1, CSIGSHIM_CHAIN) == 0);
     CHECK(kill(getpid(), SIGUSR1) == 0 && kill(getpid(), SIGUSR1) == 0);

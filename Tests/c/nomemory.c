@@ -39,8 +39,8 @@ TEST(after_fork_that_fails_changes_nothing)
             if (result >= 0)
                 break;
             CHECK(code == ENOMEM);
-            CHECK(!is_blocked(SIGUSR1) && csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT);
-            CHECK(!is_blocked(SIGTERM) && csigshim_disposition(SIGTERM) == CSIGSHIM_HANDLED);
+            CHECK(!is_blocked(SIGUSR1) && csigshim_disposition(SIGUSR1) == CSIGSHIM_DISPOSITION_DEFAULT);
+            CHECK(!is_blocked(SIGTERM) && csigshim_disposition(SIGTERM) == CSIGSHIM_DISPOSITION_HANDLED);
         }
         CHECK(failures >= 1);
         CHECK(kill(getpid(), SIGUSR1) == 0);
@@ -66,7 +66,7 @@ TEST(add_that_fails_takes_nothing_that_the_host_has_pending)
     FAILS(csigshim_add(bridge, SIGTERM, 0), ENOMEM);
     calls_that_work = -1;
     CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGTERM) && is_blocked(SIGTERM));
-    CHECK(csigshim_disposition(SIGTERM) == CSIGSHIM_DEFAULT);
+    CHECK(csigshim_disposition(SIGTERM) == CSIGSHIM_DISPOSITION_DEFAULT);
     CHECK(csigshim_add(bridge, SIGTERM, 0) == 0);
     CHECK(pthread_sigmask(SIG_UNBLOCK, &one, NULL) == 0);
     collect(bridge, SIGTERM, 1);

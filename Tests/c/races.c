@@ -197,7 +197,7 @@ static void churning(bool with_keeper)
     if (keeper != NULL)
         CHECK(csigshim_close(keeper) == 0);
     for (int i = 0; i < 5; i++)
-        CHECK(csigshim_disposition(signals[i]) == CSIGSHIM_IGNORED);
+        CHECK(csigshim_disposition(signals[i]) == CSIGSHIM_DISPOSITION_IGNORED);
 }
 
 TEST(four_threads_under_a_flood)

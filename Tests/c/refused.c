@@ -249,7 +249,7 @@ TEST(mask_refused)
     change_mask(SIG_BLOCK, SIGHUP);
     refuse("pthread_sigmask", 0, EPERM);
     FAILS(csigshim_add(bridge, SIGUSR1, 0), EPERM);
-    CHECK(is_blocked(SIGHUP) && !is_blocked(SIGTERM) && csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT);
+    CHECK(is_blocked(SIGHUP) && !is_blocked(SIGTERM) && csigshim_disposition(SIGUSR1) == CSIGSHIM_DISPOSITION_DEFAULT);
     refuse("pthread_sigmask", 0, EPERM);
     const pid_t child = fork();
     CHECK(is_blocked(SIGHUP) && !is_blocked(SIGTERM));
@@ -281,7 +281,7 @@ TEST(stop_refused)
     CAN_REFUSE();
     csigshim_bridge *bridge = opened_on(SIGTSTP, 0);
     refuse("sigaction", 0, EPERM);
-    FAILS(csigshim_default_action(SIGTSTP), EPERM);
+    FAILS(csigshim_take_default_action(SIGTSTP), EPERM);
     CHECK(csigshim_state(SIGTSTP) == CSIGSHIM_ARMED && csigshim_wait(bridge, 0) == 0);
 }
 
@@ -299,7 +299,7 @@ TEST(lending_refused)
     }
     for (int after = 0; after < 2; after++) {
         CHECK(csigshim_spawn_begin(&spawn, CSIGSHIM_SPAWN_IGNORED) == 0);
-        CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_IGNORED);
+        CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DISPOSITION_IGNORED);
         refuse("sigaction", after, EPERM);
         FAILS(csigshim_spawn_end(&spawn), EPERM);
         CHECK(csigshim_spawn_end(&spawn) == 0);

@@ -65,7 +65,7 @@ static void removed_beside_a_handler(void)
         CHECK(csigshim_remove(bridge, SIGTSTP) == 0);
         reached = REMOVED;
         CHECK(pthread_join(thread, NULL) == 0);
-        CHECK(csigshim_disposition(SIGTSTP) == CSIGSHIM_DEFAULT);
+        CHECK(csigshim_disposition(SIGTSTP) == CSIGSHIM_DISPOSITION_DEFAULT);
         _exit(0);
     }
     CHECK(exited(child, 0));

@@ -38,11 +38,11 @@ TEST(scopes_nest)
     change_mask(SIG_BLOCK, SIGUSR1); /* the host's own, in between */
     CHECK(csigshim_spawn_begin(&inner, CSIGSHIM_SPAWN_IGNORED | CSIGSHIM_SPAWN_ORIGINAL) == 0);
     CHECK(!is_blocked(SIGUSR1));
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED);
-    CHECK(csigshim_disposition(SIGTERM) == CSIGSHIM_HANDLED);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED);
+    CHECK(csigshim_disposition(SIGTERM) == CSIGSHIM_DISPOSITION_HANDLED);
     CHECK(csigshim_spawn_end(&inner) == 0);
     CHECK(is_blocked(SIGUSR1) && !is_blocked(SIGTERM));
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED); /* until the last such scope ends */
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED); /* until the last such scope ends */
     CHECK(csigshim_spawn_end(&outer) == 0);
     CHECK(is_blocked(SIGTERM) == blocked && is_blocked(SIGHUP) == blocked && !is_blocked(SIGUSR1));
     CHECK(csigshim_state(SIGHUP) == CSIGSHIM_ARMED);
@@ -51,7 +51,7 @@ TEST(scopes_nest)
     CHECK(kill(getpid(), SIGTERM) == 0);
     collect(bridge, SIGTERM, 1);
     CHECK(csigshim_close(bridge) == 0);
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED && !is_blocked(SIGTERM));
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED && !is_blocked(SIGTERM));
 }
 
 static void *until_step_two(void *unused)
@@ -61,7 +61,7 @@ static void *until_step_two(void *unused)
     step = 1;
     while (step != 2)
         pause_ms(1);
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED);
     CHECK(csigshim_spawn_end(&spawn) == 0);
     return unused;
 }
@@ -76,7 +76,7 @@ TEST(scopes_of_two_threads_overlap)
     while (step != 1)
         pause_ms(1);
     CHECK(csigshim_spawn_end(&spawn) == 0);
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED);
     step = 2;
     pthread_join(thread, NULL);
     CHECK(csigshim_state(SIGHUP) == CSIGSHIM_ARMED);
@@ -118,7 +118,7 @@ TEST(changes_inside_the_scope_of_another_thread)
     pthread_t thread = scope_begun();
     CHECK(csigshim_remove(bridge, SIGHUP) == 0);
     scope_ended(thread);
-    CHECK(csigshim_state(SIGHUP) == CSIGSHIM_ABSENT && csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED);
+    CHECK(csigshim_state(SIGHUP) == CSIGSHIM_ABSENT && csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED);
 
     thread = scope_begun();
     CHECK(csigshim_add(bridge, SIGHUP, CSIGSHIM_KEEP_IGNORED) == 1);
@@ -131,17 +131,17 @@ TEST(changes_inside_the_scope_of_another_thread)
     thread = scope_begun();
     const pid_t child = fork();
     if (child == 0) {
-        CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED && !is_blocked(SIGHUP));
+        CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED && !is_blocked(SIGHUP));
         CHECK(csigshim_after_fork(bridge) == 0 && csigshim_state(SIGHUP) == CSIGSHIM_ARMED);
         CHECK(kill(getpid(), SIGHUP) == 0);
         collect(bridge, SIGHUP, 1);
-        CHECK(csigshim_close(bridge) == 0 && csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED);
+        CHECK(csigshim_close(bridge) == 0 && csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED);
         _exit(0);
     }
     CHECK(exited(child, 0));
     scope_ended(thread);
     CHECK(csigshim_state(SIGHUP) == CSIGSHIM_ARMED);
-    CHECK(csigshim_close(bridge) == 0 && csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED);
+    CHECK(csigshim_close(bridge) == 0 && csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED);
 }
 
 /* What comes in the scope may be lost; not what came before. */

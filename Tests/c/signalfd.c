@@ -97,7 +97,7 @@ TEST(removed_on_another_thread)
     CHECK(csigshim_add(bridge, SIGUSR2, 0) == 0);
     pthread_join(started(remove_here, bridge), NULL);
     CHECK(is_blocked(SIGUSR1) && is_blocked(SIGUSR2));
-    CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT);
+    CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DISPOSITION_DEFAULT);
     change_mask(SIG_UNBLOCK, SIGUSR1);
     CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0 && is_blocked(SIGUSR1));
     CHECK(csigshim_remove(bridge, SIGUSR1) == 0 && !is_blocked(SIGUSR1));
@@ -132,7 +132,7 @@ TEST(neither_chains_nor_escalates)
     csigshim_bridge *bridge = opened();
     FAILS(csigshim_add(bridge, SIGTERM, CSIGSHIM_CHAIN), ENOTSUP);
     CHECK(csigshim_state(SIGTERM) == CSIGSHIM_ABSENT && !is_blocked(SIGTERM));
-    CHECK(csigshim_disposition(SIGTERM) == CSIGSHIM_DEFAULT);
+    CHECK(csigshim_disposition(SIGTERM) == CSIGSHIM_DISPOSITION_DEFAULT);
     CHECK(csigshim_add(bridge, SIGTERM, 0) == 0);
     FAILS(csigshim_set_chain(bridge, SIGTERM, 1), ENOTSUP);
     FAILS(csigshim_escalate_after(bridge, SIGTERM, 2), ENOTSUP);

@@ -17,7 +17,7 @@ static void refused(csigshim_bridge *bridge, int signo, int code)
     }
     FAILS(csigshim_state(signo), code);
     FAILS(csigshim_rearm(signo), code);
-    FAILS(csigshim_set_disposition(signo, CSIGSHIM_IGNORED), code);
+    FAILS(csigshim_set_disposition(signo, CSIGSHIM_DISPOSITION_IGNORED), code);
     FAILS(csigshim_unblocked_threads(signo, &tid, 1), code);
     FAILS(csigshim_blocked_threads(signo, &tid, 1), code);
 }
@@ -28,7 +28,7 @@ TEST(refuses_each_bad_number)
     for (size_t i = 0; i < sizeof invalid / sizeof *invalid; i++) {
         refused(bridge, invalid[i], EINVAL);
         FAILS(csigshim_disposition(invalid[i]), EINVAL);
-        FAILS(csigshim_default_action(invalid[i]), EINVAL);
+        FAILS(csigshim_take_default_action(invalid[i]), EINVAL);
     }
     for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++) {
         refused(bridge, unsupported[i], ENOTSUP);
@@ -58,7 +58,7 @@ TEST(accepts_each_other_number)
         collect(bridge, signo, 1);
         CHECK(csigshim_remove(bridge, signo) == 0);
         CHECK(csigshim_state(signo) == CSIGSHIM_ABSENT);
-        CHECK(csigshim_disposition(signo) == CSIGSHIM_DEFAULT);
+        CHECK(csigshim_disposition(signo) == CSIGSHIM_DISPOSITION_DEFAULT);
         accepted++;
     }
     CHECK(accepted == 31 - 8 + SIGRTMAX - SIGRTMIN + 1);
@@ -136,7 +136,7 @@ static void not_a_bridge(csigshim_bridge *bridge)
     FAILS(csigshim_wait(bridge, 0), EINVAL);
     FAILS(csigshim_wake(bridge), EINVAL);
     FAILS(csigshim_after_fork(bridge), EINVAL);
-    CHECK(csigshim_disposition(SIGTERM) == CSIGSHIM_DEFAULT);
+    CHECK(csigshim_disposition(SIGTERM) == CSIGSHIM_DISPOSITION_DEFAULT);
 }
 
 TEST(null_and_closed_bridges)
@@ -176,7 +176,7 @@ TEST(sixty_four_bridges)
     bridges[20] = extra;
     for (int i = 0; i < 64; i++)
         CHECK(csigshim_close(bridges[i]) == 0);
-    CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT);
+    CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DISPOSITION_DEFAULT);
 }
 
 TEST(no_descriptors_left)
@@ -221,12 +221,12 @@ TEST(classes_and_defaults)
 {
     const int ignores[] = {SIGCHLD, SIGURG, SIGWINCH}, stops[] = {SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
     for (int signo = 1; signo <= 64; signo++) {
-        int expected = CSIGSHIM_TERMINATES, class = CSIGSHIM_CATCHABLE;
+        int expected = CSIGSHIM_ACTION_TERMINATE, class = CSIGSHIM_CATCHABLE;
         for (size_t i = 0; i < sizeof ignores / sizeof *ignores; i++)
-            expected = signo == ignores[i] ? CSIGSHIM_IGNORES : expected;
+            expected = signo == ignores[i] ? CSIGSHIM_ACTION_IGNORE : expected;
         for (size_t i = 0; i < sizeof stops / sizeof *stops; i++)
-            expected = signo == stops[i] ? CSIGSHIM_STOPS : expected;
-        expected = signo == SIGCONT ? CSIGSHIM_CONTINUES : expected;
+            expected = signo == stops[i] ? CSIGSHIM_ACTION_STOP : expected;
+        expected = signo == SIGCONT ? CSIGSHIM_ACTION_CONTINUE : expected;
         for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
             class = signo == unsupported[i] ? (i < 2 ? CSIGSHIM_UNCATCHABLE : CSIGSHIM_FAULT) : class;
         if (signo > 31 && signo < SIGRTMIN)
@@ -243,22 +243,22 @@ TEST(classes_and_defaults)
 TEST(dispositions)
 {
     csigshim_bridge *bridge = opened();
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DEFAULT);
-    FAILS(csigshim_set_disposition(SIGHUP, CSIGSHIM_HANDLED), EINVAL);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_DEFAULT);
+    FAILS(csigshim_set_disposition(SIGHUP, CSIGSHIM_DISPOSITION_HANDLED), EINVAL);
     FAILS(csigshim_set_disposition(SIGHUP, 9), EINVAL);
-    CHECK(csigshim_set_disposition(SIGHUP, CSIGSHIM_IGNORED) == 0);
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED);
+    CHECK(csigshim_set_disposition(SIGHUP, CSIGSHIM_DISPOSITION_IGNORED) == 0);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED);
     CHECK(kill(getpid(), SIGHUP) == 0);
     CHECK(csigshim_add(bridge, SIGHUP, 0) == 0);
-    FAILS(csigshim_set_disposition(SIGHUP, CSIGSHIM_DEFAULT), EBUSY);
+    FAILS(csigshim_set_disposition(SIGHUP, CSIGSHIM_DISPOSITION_DEFAULT), EBUSY);
     CHECK(kill(getpid(), SIGHUP) == 0);
     collect(bridge, SIGHUP, 1);
     CHECK(csigshim_remove(bridge, SIGHUP) == 0);
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_IGNORED);
-    CHECK(csigshim_set_disposition(SIGHUP, CSIGSHIM_DEFAULT) == 0);
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DEFAULT);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_IGNORED);
+    CHECK(csigshim_set_disposition(SIGHUP, CSIGSHIM_DISPOSITION_DEFAULT) == 0);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_DEFAULT);
     install(SIGHUP, count_call, 0);
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_HANDLED);
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_HANDLED);
 }
 
 TEST(two_bridges_one_signal)
@@ -274,5 +274,5 @@ TEST(two_bridges_one_signal)
     CHECK(drained(one, SIGUSR1) == 0);
     CHECK(csigshim_close(two) == 0);
     CHECK(csigshim_state(SIGUSR1) == CSIGSHIM_ABSENT);
-    CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DEFAULT);
+    CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DISPOSITION_DEFAULT);
 }

@@ -67,9 +67,9 @@ static void *calls_while_cancelled(void *unused)
     csigshim_read(bridge, &event, 1);
     step = 5;
     csigshim_remove(bridge, SIGUSR1);
-    csigshim_set_disposition(SIGUSR1, CSIGSHIM_IGNORED);
+    csigshim_set_disposition(SIGUSR1, CSIGSHIM_DISPOSITION_IGNORED);
     csigshim_disposition(SIGUSR1);
-    csigshim_default_action(SIGURG);
+    csigshim_take_default_action(SIGURG);
     csigshim_after_fork(bridge);
     step = 6;
     csigshim_close(bridge);
@@ -248,7 +248,7 @@ static pid_t defaulting(int signo, int how)
             change_mask(SIG_BLOCK, signo);
         if (how == 3)
             opened_on(signo, 0);
-        _exit(csigshim_default_action(signo) == 0 ? 0 : 1);
+        _exit(csigshim_take_default_action(signo) == 0 ? 0 : 1);
     }
     return child;
 }
@@ -275,7 +275,7 @@ TEST(default_action_dies_with_a_full_queue)
             FAILS(sigqueue(getpid(), SIGRTMAX, (union sigval){.sival_int = 1}), EAGAIN);
             if (with_bridge)
                 opened_on(SIGRTMIN, 0);
-            csigshim_default_action(SIGRTMIN);
+            csigshim_take_default_action(SIGRTMIN);
             _exit(1);
         }
         CHECK(died_of(child, SIGRTMIN));

@@ -102,7 +102,7 @@ TEST(nothing_is_added_to_a_lost_pipe)
     close_from(3);
     FAILS(csigshim_add(bridge, SIGTERM, 0), EBADF);
     FAILS(csigshim_read(bridge, &(csigshim_event){0}, 1), EBADF);
-    CHECK(csigshim_disposition(SIGTERM) == CSIGSHIM_DEFAULT);
+    CHECK(csigshim_disposition(SIGTERM) == CSIGSHIM_DISPOSITION_DEFAULT);
 }
 
 TEST(host_finds_its_errno_where_the_pipe_is_lost)
@@ -146,7 +146,7 @@ static void stopped_and_continued(bool loses_its_pipe)
         polled(opened_on(SIGTSTP, 0));
         if (loses_its_pipe)
             close_from(3);
-        CHECK(loses_its_pipe ? raise(SIGTSTP) == 0 : csigshim_default_action(SIGTSTP) == 0);
+        CHECK(loses_its_pipe ? raise(SIGTSTP) == 0 : csigshim_take_default_action(SIGTSTP) == 0);
         _exit(csigshim_state(SIGTSTP) != CSIGSHIM_ARMED);
     }
     CHECK(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));

@@ -76,7 +76,7 @@ done >>"$work/missing"
 check "every_function_and_constant_has_its_place" silent cat "$work/missing"
 # The synopsis, as C: a prototype that differs from the header's does not compile.
 {
-    echo '#include <CSignalShim.h>'
+    echo '#include <CSignalShimSupport.h>'
     awk '/^\.Sh DESCRIPTION/ { exit }
         /^\.Ft / { type = substr($0, 5) }
         /^\.Fn / { line = substr($0, 5); name = line; sub(/ .*/, "", name); sub(/^[^ ]* /, "", line)

@@ -115,9 +115,8 @@ int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread)
 
 /* Coexistence. A handler that somebody installed over ours makes the state CSIGSHIM_DISPLACED (over signalfd that
  * concerns threads alone which do not block the signal); csigshim_rearm installs ours over theirs, and the last removal
- * then restores theirs. csigshim_mechanism: that of the bridges which have the signal; ENOENT if none has. */
+ * then restores theirs. */
 int csigshim_state(int signo);
-int csigshim_mechanism(int signo);
 int csigshim_rearm(int signo);
 
 /* Children. A forked child starts with the dispositions and the mask that it would have if no bridge had ever been
@@ -145,25 +144,6 @@ int csigshim_after_fork(csigshim_bridge *bridge);
 int csigshim_reset_for_exec(void);
 int csigshim_spawn_begin(csigshim_spawn *spawn, unsigned flags);
 int csigshim_spawn_end(csigshim_spawn *spawn);
-
-/* Dispositions. csigshim_default_action dies, stops or ignores, as the default action of signo would, whatever is
- * installed; where no signal kills (the init of a PID namespace), it ends with _exit(128 + signo).
- * csigshim_disposition tells what the kernel has now; csigshim_set_disposition: EBUSY while a bridge has the signal. */
-enum { CSIGSHIM_DEFAULT, CSIGSHIM_IGNORED, CSIGSHIM_HANDLED };
-int csigshim_default_action(int signo);
-int csigshim_disposition(int signo);
-int csigshim_set_disposition(int signo, int disposition); /* CSIGSHIM_DEFAULT or CSIGSHIM_IGNORED */
-
-/* Knowledge. What signal(7) says of a number, and which threads of this process (Linux, from /proc) could take the
- * signal or block it: the number of such threads, the first `capacity` of which are written to tids. */
-enum { CSIGSHIM_CATCHABLE, CSIGSHIM_OUT_OF_RANGE, CSIGSHIM_RESERVED, CSIGSHIM_UNCATCHABLE, CSIGSHIM_FAULT };
-enum { CSIGSHIM_TERMINATES, CSIGSHIM_IGNORES, CSIGSHIM_STOPS, CSIGSHIM_CONTINUES };
-int csigshim_classify(int signo);
-int csigshim_default_of(int signo);
-pid_t csigshim_owner(void); /* whose bridges these are: this process, with no system call; 0 in a forked child that has
-                               not called csigshim_after_fork, or made a bridge. A vforked child is told its parent. */
-ssize_t csigshim_unblocked_threads(int signo, pid_t *tids, size_t capacity);
-ssize_t csigshim_blocked_threads(int signo, pid_t *tids, size_t capacity);
 
 #ifdef __cplusplus
 }

@@ -137,7 +137,7 @@ final class BridgeSource: SignalSource {
 
     func resend(_ signal: SignalNumber, count: Int, chained: Bool) {
         // A handler that was chained to has had these deliveries already.
-        if chained, csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_HANDLED) { return }
+        if chained, csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_DISPOSITION_HANDLED) { return }
         for _ in 0..<count { _ = sendSignal(signal.rawValue, to: currentProcessID(), value: nil) }
     }
 
@@ -280,7 +280,7 @@ final class BridgeSource: SignalSource {
     // MARK: after the lock
 
     private func act(on consequences: SubscriberTable.Consequences) {
-        for signal in consequences.escalate { csigshim_default_action(signal.rawValue) }
+        for signal in consequences.escalate { csigshim_take_default_action(signal.rawValue) }
         for mailbox in consequences.wake { mailbox.wake() }
     }
 }

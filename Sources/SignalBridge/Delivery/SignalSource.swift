@@ -126,5 +126,5 @@ struct SubscriberTable {
 
 extension SignalNumber {
     var asksToEnd: Bool { self == .sigint || self == .sigterm }
-    var terminatesByDefault: Bool { csigshim_default_of(rawValue) == Int32(CSIGSHIM_TERMINATES) }
+    var terminatesByDefault: Bool { csigshim_default_of(rawValue) == Int32(CSIGSHIM_ACTION_TERMINATE) }
 }

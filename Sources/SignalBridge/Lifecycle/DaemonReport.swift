@@ -96,7 +96,7 @@ extension SignalNumber {
             limit.rlim_cur = min(1, limit.rlim_max)
             setrlimit(coreLimit, &limit)
         }
-        csigshim_default_action(rawValue)
+        csigshim_take_default_action(rawValue)
         _exit(128 &+ rawValue)  // a signal that does not end a process, such as Apache's WINCH
     }
 }

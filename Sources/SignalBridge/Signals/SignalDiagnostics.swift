@@ -51,7 +51,7 @@ public struct SignalDiagnostics: Sendable {
         let state = Int(csigshim_state(signal.rawValue))
         isArmed = state == CSIGSHIM_ARMED
         isDisplaced = state == CSIGSHIM_DISPLACED
-        isIgnored = csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_IGNORED)
+        isIgnored = csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_DISPOSITION_IGNORED)
         isOverSignalfd = csigshim_mechanism(signal.rawValue) == Int32(CSIGSHIM_SIGNALFD)
         sharedBridgeIsDeaf = !isOverSignalfd && BridgeSource.shared.isDeaf
         blockedThreads = Self.threads { csigshim_blocked_threads(signal.rawValue, $0, $1) }

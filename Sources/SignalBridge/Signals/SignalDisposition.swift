@@ -33,7 +33,7 @@ public enum SignalDisposition: Hashable, Sendable {
     public static func set(_ disposition: Plain, for signal: SignalNumber) throws(SignalBridgeError) {
         if let refusal = SignalBridgeError.refusing(signal) { throw refusal }
         if let simulator = SignalSimulator.current { return try simulator.set(disposition, for: signal) }
-        let raw = disposition == .ignore ? CSIGSHIM_IGNORED : CSIGSHIM_DEFAULT
+        let raw = disposition == .ignore ? CSIGSHIM_DISPOSITION_IGNORED : CSIGSHIM_DISPOSITION_DEFAULT
         guard csigshim_set_disposition(signal.rawValue, Int32(raw)) != 0 else { return }
         if errno == EBUSY { throw .inUse(signal) }
         throw .systemCall("sigaction", signal, errno)
@@ -43,9 +43,9 @@ public enum SignalDisposition: Hashable, Sendable {
     public static func current(of signal: SignalNumber) throws(SignalBridgeError) -> SignalDisposition {
         if let simulator = SignalSimulator.current { return try simulator.disposition(of: signal) }
         switch Int(csigshim_disposition(signal.rawValue)) {
-        case CSIGSHIM_DEFAULT: return .default
-        case CSIGSHIM_IGNORED: return .ignore
-        case CSIGSHIM_HANDLED: return .handler
+        case CSIGSHIM_DISPOSITION_DEFAULT: return .default
+        case CSIGSHIM_DISPOSITION_IGNORED: return .ignore
+        case CSIGSHIM_DISPOSITION_HANDLED: return .handler
         default: throw SignalBridgeError.refusing(signal) ?? .systemCall("sigaction", signal, errno)
         }
     }
@@ -57,7 +57,7 @@ public enum SignalDisposition: Hashable, Sendable {
     /// For a program that has cleaned up after SIGINT and now ends as its shell expects, by that signal.
     public static func performDefaultAction(of signal: SignalNumber) throws(SignalBridgeError) {
         if let simulator = SignalSimulator.current { return try simulator.performDefaultAction(of: signal) }
-        if csigshim_default_action(signal.rawValue) != 0 {
+        if csigshim_take_default_action(signal.rawValue) != 0 {
             throw SignalBridgeError.refusing(signal) ?? .systemCall("sigaction", signal, errno)
         }
     }

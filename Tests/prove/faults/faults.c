@@ -26,7 +26,7 @@ static const struct {
     {"", "csigshim__raise", "kill", 0, NEVER, "to itself; it follows tgkill's EAGAIN, and needs no place in the queue"},
     {"", "remember_mask", "pthread_sigmask", 0, NEVER, "only looks, before main; refused, the mask is empty"},
     {"", "put_over", "sigaction", 1, NEVER, "a moment after ours was put in by it"},
-    {"csigshim_default_action", "csigshim_default_action", "sigaction", 2, NEVER, "a moment after the first"},
+    {"csigshim_take_default_action", "csigshim_take_default_action", "sigaction", 2, NEVER, "a moment after the first"},
     {"csigshim_remove", "csigshim__restore", "sigaction", 0, HEALS, "ours stays beneath, and passes on"},
     {"csigshim_close", "csigshim__restore", "sigaction", 0, HEALS, "the same"},
     {"csigshim_remove", "csigshim__install", "sigaction", 0, HEALS, "only SA_RESTART is not as it could be"},

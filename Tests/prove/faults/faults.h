@@ -4,7 +4,7 @@
 
 #include "interpose.h"
 
-#include "CSignalShim.h"
+#include "CSignalShimSupport.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -472,7 +472,7 @@ static int act_wake(void)
 static int act_fd(void)
 {
     const int fd = csigshim_fd(bridge);
-    return fd < 0 ? fd : fd >= 3 && csigshim_default_of(signo) == CSIGSHIM_TERMINATES;
+    return fd < 0 ? fd : fd >= 3 && csigshim_default_of(signo) == CSIGSHIM_ACTION_TERMINATE;
 }
 static int act_capacity(void)
 {
@@ -514,11 +514,11 @@ static int act_spawn_end(void)
 }
 static int act_default(void)
 {
-    return csigshim_default_action(signo);
+    return csigshim_take_default_action(signo);
 }
 static int act_stop(void)
 {
-    return csigshim_default_action(SIGSTOP);
+    return csigshim_take_default_action(SIGSTOP);
 }
 static int act_disposition(void)
 {
@@ -526,7 +526,7 @@ static int act_disposition(void)
 }
 static int act_ignore(void)
 {
-    return csigshim_set_disposition(SIGHUP, CSIGSHIM_IGNORED);
+    return csigshim_set_disposition(SIGHUP, CSIGSHIM_DISPOSITION_IGNORED);
 }
 static int act_unblocked(void)
 {
@@ -668,9 +668,9 @@ const struct scenario scenarios[] = {
     {"csigshim_spawn_begin", BOTH, added, act_spawn, NULL, EVENT, 0, false, false},
     {"csigshim_spawn_begin, ignored", BOTH, added_over_ignored, act_spawn_begin, NULL, NOTHING, 0, false, false},
     {"csigshim_spawn_end, ignored", BOTH, spawning_ignored, act_spawn_end, NULL, EVENT, 0, false, false},
-    {"csigshim_default_action, dies", BOTH, added, act_default, NULL, NOTHING, SIGUSR1, false, false},
-    {"csigshim_default_action, stops", BOTH, tstp_added, act_default, NULL, EVENT, 0, false, false},
-    {"csigshim_default_action, STOP", HANDLER_TOO, opened, act_stop, NULL, NOTHING, 0, false, false},
+    {"csigshim_take_default_action, dies", BOTH, added, act_default, NULL, NOTHING, SIGUSR1, false, false},
+    {"csigshim_take_default_action, stops", BOTH, tstp_added, act_default, NULL, EVENT, 0, false, false},
+    {"csigshim_take_default_action, STOP", HANDLER_TOO, opened, act_stop, NULL, NOTHING, 0, false, false},
     {"csigshim_disposition", BOTH, added, act_disposition, NULL, EVENT, 0, false, false},
     {"csigshim_set_disposition", HANDLER_TOO, added, act_ignore, NULL, EVENT, 0, false, false},
     {"csigshim_unblocked_threads", BOTH, added, act_unblocked, NULL, EVENT, 0, false, false},

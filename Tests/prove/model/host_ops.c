@@ -155,7 +155,7 @@ static void op_set_disposition(struct op op)
 {
     const int s = signal_in(op);
     const struct answer answer = model_set_disposition(s, op.z & 1);
-    expect(answer, csigshim_set_disposition(signo_of(s), op.z & 1 ? CSIGSHIM_IGNORED : CSIGSHIM_DEFAULT));
+    expect(answer, csigshim_set_disposition(signo_of(s), op.z & 1 ? CSIGSHIM_DISPOSITION_IGNORED : CSIGSHIM_DISPOSITION_DEFAULT));
 }
 
 static void op_default_action(struct op op)
@@ -164,7 +164,7 @@ static void op_default_action(struct op op)
     if (s != WINCH)
         m.deadly = 1u << s;
     if (goes_ahead(op))
-        expect((struct answer){0, 0}, csigshim_default_action(signo_of(s)));
+        expect((struct answer){0, 0}, csigshim_take_default_action(signo_of(s)));
 }
 
 static void say_closes(struct op op, char *text, size_t size)

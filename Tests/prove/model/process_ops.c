@@ -215,10 +215,10 @@ static long refused_call(int which, csigshim_bridge *b, int *code, const char **
         CALL(39, EINVAL, csigshim_spawn_end(NULL));
         CALL(40, EINVAL, csigshim_disposition(0));
         CALL(41, EINVAL, csigshim_disposition(32));
-        CALL(42, EINVAL, csigshim_set_disposition(SIGUSR1, CSIGSHIM_HANDLED));
-        CALL(43, EINVAL, csigshim_set_disposition(65, CSIGSHIM_IGNORED));
-        CALL(44, ENOTSUP, csigshim_set_disposition(SIGKILL, CSIGSHIM_IGNORED));
-        CALL(45, EINVAL, csigshim_default_action(0));
+        CALL(42, EINVAL, csigshim_set_disposition(SIGUSR1, CSIGSHIM_DISPOSITION_HANDLED));
+        CALL(43, EINVAL, csigshim_set_disposition(65, CSIGSHIM_DISPOSITION_IGNORED));
+        CALL(44, ENOTSUP, csigshim_set_disposition(SIGKILL, CSIGSHIM_DISPOSITION_IGNORED));
+        CALL(45, EINVAL, csigshim_take_default_action(0));
         CALL(46, EINVAL, csigshim_default_of(65));
         CALL(47, EINVAL, csigshim_open(&none, 0x10000));
     }

@@ -2,7 +2,7 @@
 #ifndef WORLD_H
 #define WORLD_H
 
-#include "CSignalShim.h"
+#include "CSignalShimSupport.h"
 #include "model.h"
 #include <signal.h>
 

@@ -128,7 +128,7 @@ int recycle(void)
     while (waitpid(child, NULL, 0) < 0)
         ;
     for (int i = 0; i < 4; i++)
-        CHECK(csigshim_disposition(signals[i]) == CSIGSHIM_IGNORED);
+        CHECK(csigshim_disposition(signals[i]) == CSIGSHIM_DISPOSITION_IGNORED);
     CHECK(atomic_load(&bridges) > 0 && atomic_load(&watched) > 0 && atomic_load(&received) > 0);
     printf("recycle: %lu bridges opened and closed, %lu signals, %lu files watched\n", atomic_load(&bridges),
            atomic_load(&received), atomic_load(&watched));

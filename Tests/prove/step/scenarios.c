@@ -290,12 +290,12 @@ static int call_rearm(void)
 
 static int call_set_disposition(void)
 {
-    return csigshim_set_disposition(IGNORED, CSIGSHIM_IGNORED);
+    return csigshim_set_disposition(IGNORED, CSIGSHIM_DISPOSITION_IGNORED);
 }
 
 static int call_default_action(void)
 {
-    return csigshim_default_action(SIGWINCH);
+    return csigshim_take_default_action(SIGWINCH);
 }
 
 static int call_after_fork(void)
@@ -378,7 +378,7 @@ const struct scenario scenarios[] = {
     {"escalate_after, refused", SIGNALFD, one_unread, call_escalate, -1, "1000", "1000"},
     {"state", BOTH, added, call_state, CSIGSHIM_ARMED, "1000", "1000"},
     {"mechanism", BOTH, added, call_mechanism, 1, "1000", "1000"},
-    {"disposition", BOTH, added, call_disposition, CSIGSHIM_HANDLED, "1000", "1000"},
+    {"disposition", BOTH, added, call_disposition, CSIGSHIM_DISPOSITION_HANDLED, "1000", "1000"},
     {"rearm", BOTH, displaced, call_rearm, 0, "0001 1000", "1000"},
     {"rearm, over one who calls ours", HANDLER, displaced_by_a_caller, call_rearm, 0, "1001 1000", "1000"},
     {"rearm, chained", HANDLER, chained_under_a_caller, call_rearm, 0, "1011", "1011"},
