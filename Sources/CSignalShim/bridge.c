@@ -1,261 +1,164 @@
-/* Bridges, and what they subscribe to.
- *
- * `add` makes the subscription active before the kernel gets our action, so that the first delivery finds it.
- * `remove` puts the old action back first, then makes the subscription inactive, then waits until no handler is inside.
- * A delivery in between is recorded and stays readable; a handler that comes later finds no subscription, and runs the
- * action that was put back. So a signal that is sent during the change is received, or meets what was restored.
- *
- * A signalfd bridge does the same, and besides blocks the signal in the thread that adds it, and has the kernel's queue
- * for it. The handler is there before the queue is: in between a signal has at least one place to go. A queue gives
- * each signal to one reader only, so a signal has one such bridge, and none of the other kind beside it.
- */
-#include "internal.h"
-#include <sched.h>
-#include <time.h>
+/* Bridges, and what they subscribe to: the public functions. What they do is in subscription.c and disposition.c. */
+#include "shim.h"
 
-bool csigshim__is_open(const struct csigshim_bridge *bridge)
-{
-    if (bridge >= csigshim__bridges && bridge < csigshim__bridges + CSIGSHIM__BRIDGES && atomic_load(&bridge->open))
-        return true;
-    errno = EINVAL;
-    return false;
-}
-
-int csigshim_open(csigshim_bridge **out, int mechanism)
-{
-    csigshim__guard guard;
-    if (out == NULL || (mechanism != CSIGSHIM_HANDLER && mechanism != CSIGSHIM_SIGNALFD)) {
-        errno = EINVAL;
+static int open_locked(csigshim_bridge **out, int mechanism, size_t capacity) {
+    struct csigshim__resources resources = {0};
+    if (csigshim__claim_process() != 0)
         return -1;
-    }
-    if (csigshim__enter(&guard) != 0)
-        return -1;
-    int result = -1;
     unsigned i = 0;
     while (i < CSIGSHIM__BRIDGES && atomic_load(&csigshim__bridges[i].open))
         i++;
-    struct csigshim_bridge *bridge = &csigshim__bridges[i];
     if (i == CSIGSHIM__BRIDGES) {
         errno = ENOSPC;
-        goto out;
-    }
-    if (atomic_load(&bridge->slots) == NULL) {
-        void *slots = mmap(NULL, CSIGSHIM__SLOTS * sizeof(struct csigshim__slot), PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANON, -1, 0);
-        if (slots == MAP_FAILED)
-            goto out;
-        atomic_store(&bridge->slots, slots);
-    }
-    if (csigshim__open_bell(bridge) != 0)
-        goto out;
-    if (mechanism == CSIGSHIM_SIGNALFD && csigshim__open_queue(bridge) != 0) {
-        const int saved_errno = errno;
-        csigshim__close_bell(bridge);
-        errno = saved_errno;
-        goto out;
-    }
-    bridge->mechanism = mechanism;
-    atomic_store(&bridge->polled, mechanism == CSIGSHIM_SIGNALFD || !CSIGSHIM__SLEEPS_ON_WORDS);
-    atomic_store(&bridge->open, true);
-    if (atomic_load(&csigshim__bridges_used) <= i)
-        atomic_store(&csigshim__bridges_used, i + 1);
-    *out = bridge;
-    result = 0;
-out:
-    csigshim__leave(&guard);
-    return result;
-}
-
-/* Ends when each handler that saw the subscription active has left; none can enter any more. Handlers take
- * microseconds, but their threads may be preempted in them: yield first, then sleep. */
-static void wait_until_empty(struct csigshim__subscription *subscription)
-{
-    for (int tries = 0; atomic_load(&subscription->inside) != 0; tries++) {
-        if (tries < 100)
-            sched_yield();
-        else
-            nanosleep(&(struct timespec){0, 100000}, NULL);
-    }
-}
-
-void csigshim__keep_pending(int signo)
-{
-    for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++) {
-        struct csigshim_bridge *bridge = &csigshim__bridges[i];
-        if (atomic_load(&bridge->subscriptions[signo].flags) & CSIGSHIM__ACTIVE)
-            csigshim__queue_empty(bridge, signo);
-    }
-}
-
-bool csigshim__is_taken(const struct csigshim_bridge *bridge, int signo)
-{
-    for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++) {
-        const struct csigshim_bridge *other = &csigshim__bridges[i];
-        if (other != bridge && (csigshim__is_queued(other) || csigshim__is_queued(bridge)) &&
-            (atomic_load(&other->subscriptions[signo].flags) & CSIGSHIM__ACTIVE))
-            return true;
-    }
-    return false;
-}
-
-/* The disposition is as it would be without this subscription, and no handler records for that any more. */
-static void withdraw(struct csigshim_bridge *bridge, int signo)
-{
-    struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
-    const unsigned flags = atomic_load(&subscription->flags);
-    bool others = false;
-    for (unsigned i = 0; i < atomic_load(&csigshim__bridges_used); i++)
-        others |= &csigshim__bridges[i] != bridge &&
-                  (atomic_load(&csigshim__bridges[i].subscriptions[signo].flags) & CSIGSHIM__ACTIVE);
-    bool restored = !others && csigshim__dispositions[signo].installed && csigshim__restore(signo);
-    atomic_store(&subscription->flags, 0);
-    wait_until_empty(subscription);
-    if (!others && csigshim__put_back(signo) == 1) /* a handler had it out, and brought it back: come_back */
-        restored = true;
-    if (others && (flags & CSIGSHIM_CHAIN))
-        (void)csigshim__install(signo); /* SA_RESTART may have been off for this one's sake */
-    if (restored)
-        csigshim__step_down(signo);
-}
-
-static void remove_locked(struct csigshim_bridge *bridge, int signo, sigset_t *mask)
-{
-    const unsigned flags = atomic_load(&bridge->subscriptions[signo].flags);
-    csigshim__queue_remove(bridge, signo);
-    withdraw(bridge, signo);
-    if (csigshim__is_queued(bridge) && (flags & CSIGSHIM__ACTIVE))
-        csigshim__unblock(signo, mask);
-}
-
-int csigshim_close(csigshim_bridge *bridge)
-{
-    csigshim__guard guard;
-    if (!csigshim__is_open(bridge))
         return -1;
-    if (csigshim__enter(&guard) != 0)
-        return csigshim__whose() == CSIGSHIM__BORROWED ? 0 : -1;
-    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
-        if (atomic_load(&bridge->subscriptions[signo].flags) != 0)
-            remove_locked(bridge, signo, csigshim__mask(&guard));
-    csigshim__close_queue(bridge);
-    csigshim__close_bell(bridge);
-    csigshim__discard(bridge);
-    atomic_store(&bridge->inherited, false);
-    atomic_store(&bridge->open, false);
-    csigshim__leave(&guard);
+    }
+    if (csigshim__open_resources(&resources, mechanism, capacity) != 0)
+        return -1;
+    struct csigshim_bridge *const bridge = &csigshim__bridges[i];
+    pthread_mutex_init(&bridge->reader, NULL);
+    bridge->mechanism = mechanism;
+    bridge->has = resources;
+    csigshim__forget_events(bridge);
+    atomic_store(&bridge->open, true);
+    if (atomic_load(&csigshim__bridge_count) <= i)
+        atomic_store(&csigshim__bridge_count, i + 1);
+    *out = bridge;
     return 0;
 }
 
-/* Locks for a call that changes a subscription of an open bridge of this process. */
-static int enter_bridge(struct csigshim_bridge *bridge, int signo, csigshim__guard *guard)
-{
-    if (!csigshim__is_open(bridge) || csigshim__check(signo) != 0 || csigshim__enter(guard) != 0)
+int csigshim_open_sized(csigshim_bridge **bridge, int mechanism, size_t capacity) {
+    struct csigshim__lock_state state;
+    const bool is_valid = mechanism == CSIGSHIM_HANDLER || mechanism == CSIGSHIM_SIGNALFD;
+    if (bridge == NULL || !is_valid || (mechanism == CSIGSHIM_SIGNALFD && !csigshim__is_signalfd(mechanism)) ||
+        capacity < CSIGSHIM__MIN_CAPACITY || capacity > CSIGSHIM__MAX_CAPACITY || (capacity & (capacity - 1)) != 0) {
+        errno = mechanism == CSIGSHIM_SIGNALFD && !csigshim__is_signalfd(mechanism) ? ENOTSUP : EINVAL;
+        return -1;
+    }
+    if (csigshim__prepare_process() != 0 || csigshim__lock(&state) != 0)
+        return -1;
+    const int result = open_locked(bridge, mechanism, capacity);
+    csigshim__unlock(&state);
+    return result;
+}
+
+int csigshim_open(csigshim_bridge **bridge, int mechanism) {
+    return csigshim_open_sized(bridge, mechanism, CSIGSHIM__MAX_CAPACITY);
+}
+
+int csigshim_close(csigshim_bridge *bridge) {
+    struct csigshim__lock_state state;
+    if (!csigshim__is_open(bridge))
+        return -1;
+    const int locked = csigshim__lock(&state);
+    if (locked != 0)
+        return locked < 0 ? -1 : 0;
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
+        if (atomic_load(&bridge->subscriptions[signo].flags) != 0)
+            csigshim__unsubscribe(bridge, signo, &state.mask);
+    csigshim__close_resources(&bridge->has, bridge->mechanism);
+    pthread_mutex_destroy(&bridge->reader);
+    atomic_store(&bridge->inherited, false);
+    atomic_store(&bridge->open, false);
+    csigshim__unlock(&state);
+    return 0;
+}
+
+/* Locks for a call that changes an open bridge of this process. */
+static int lock_bridge(const struct csigshim_bridge *bridge, struct csigshim__lock_state *state) {
+    if (!csigshim__is_open(bridge) || csigshim__lock(state) != 0)
         return -1;
     if (!atomic_load(&bridge->inherited))
         return 0;
+    csigshim__unlock(state);
     errno = EPERM;
-    csigshim__leave(guard);
     return -1;
 }
 
-/* Whether signo would be ignored if there were no bridge; -1 if that cannot be known. */
-static int ignored_underneath(int signo)
-{
-    struct sigaction now;
-    if (sigaction(signo, NULL, &now) != 0)
-        return -1;
-    if (csigshim__is_ours(&now))
-        now = csigshim__underneath(atomic_load(&csigshim__dispositions[signo].previous));
-    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN;
-}
-
-int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags)
-{
-    csigshim__guard guard;
-    if (flags & ~(unsigned)(CSIGSHIM_CHAIN | CSIGSHIM_KEEP_IGNORED)) {
+int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags) {
+    enum { ALL = CSIGSHIM_CHAIN | CSIGSHIM_KEEP_IGNORED | CSIGSHIM_INTERRUPT | CSIGSHIM_UNBLOCK };
+    struct csigshim__lock_state state;
+    if (flags & ~(unsigned)ALL) {
         errno = EINVAL;
         return -1;
     }
-    if (enter_bridge(bridge, signo, &guard) != 0)
+    if (csigshim__check_catchable(signo) != 0 || lock_bridge(bridge, &state) != 0)
         return -1;
-    struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
-    int result = -1;
-    if (atomic_load(&subscription->flags) != 0) {
-        errno = EEXIST;
-    } else if (csigshim__is_queued(bridge) && (flags & CSIGSHIM_CHAIN)) {
-        errno = ENOTSUP;
-    } else if (csigshim__is_taken(bridge, signo)) {
-        errno = EBUSY;
-    } else if (!csigshim__bell_intact(bridge) || !csigshim__queue_intact(bridge)) {
-        errno = EBADF;
-    } else if (!(flags & CSIGSHIM_KEEP_IGNORED) || (result = ignored_underneath(signo)) == 0) {
-        atomic_store(&subscription->unread, 0);
-        atomic_store(&subscription->escalate_at, 0);
-        atomic_fetch_add(&subscription->epoch, 1);
-        atomic_store(&subscription->flags, CSIGSHIM__ACTIVE | (flags & CSIGSHIM_CHAIN));
-        atomic_fetch_add(&csigshim__additions, 1);
-        result = csigshim__install(signo) == 0 ? csigshim__queue_add(bridge, signo) : -1;
-        if (result != 0) {
-            const int saved_errno = errno;
-            withdraw(bridge, signo);
-            errno = saved_errno;
-        } else if (csigshim__is_queued(bridge)) {
-            csigshim__block(signo, csigshim__mask(&guard));
-        }
+    int result = csigshim__subscribe(bridge, signo, flags & ~(unsigned)CSIGSHIM_UNBLOCK, &state.mask);
+    if (result == 0 && (flags & CSIGSHIM_UNBLOCK) && !csigshim__uses_signalfd(bridge) &&
+        sigismember(&state.mask, signo) == 1) {
+        sigdelset(&state.mask, signo);
+        result = 2;
     }
-    csigshim__leave(&guard);
+    csigshim__unlock(&state);
     return result;
 }
 
-int csigshim_remove(csigshim_bridge *bridge, int signo)
-{
-    csigshim__guard guard;
-    if (!csigshim__is_open(bridge) || csigshim__check(signo) != 0)
+int csigshim_add_set(csigshim_bridge *bridge, const sigset_t *set, unsigned flags) {
+    bool added[CSIGSHIM__NSIG] = {false};
+    int left_out = 0;
+    for (int signo = 1; signo < CSIGSHIM__NSIG && set != NULL; signo++) {
+        const int result = sigismember(set, signo) == 1 ? csigshim_add(bridge, signo, flags) : 3;
+        added[signo] = result == 0 || result == 2;
+        left_out |= result == 1;
+        if (result >= 0)
+            continue;
+        const int saved_errno = errno;
+        while (--signo > 0)
+            if (added[signo])
+                (void)csigshim_remove(bridge, signo);
+        errno = saved_errno;
         return -1;
-    if (csigshim__enter(&guard) != 0)
-        return csigshim__whose() == CSIGSHIM__BORROWED ? 0 : -1;
-    int result = -1;
-    if (atomic_load(&bridge->subscriptions[signo].flags) == 0) {
-        errno = ENOENT;
-    } else {
-        remove_locked(bridge, signo, csigshim__mask(&guard));
-        result = 0;
     }
-    csigshim__leave(&guard);
-    return result;
+    if (set != NULL && csigshim__is_open(bridge))
+        return left_out;
+    errno = EINVAL;
+    return -1;
 }
 
-int csigshim_set_chain(csigshim_bridge *bridge, int signo, int on)
-{
-    csigshim__guard guard;
-    if (enter_bridge(bridge, signo, &guard) != 0)
+int csigshim_remove(csigshim_bridge *bridge, int signo) {
+    struct csigshim__lock_state state;
+    if (!csigshim__is_open(bridge) || csigshim__check_catchable(signo) != 0)
         return -1;
-    struct csigshim__subscription *subscription = &bridge->subscriptions[signo];
+    const int locked = csigshim__lock(&state);
+    if (locked != 0)
+        return locked < 0 ? -1 : 0;
+    const bool is_added = atomic_load(&bridge->subscriptions[signo].flags) != 0;
+    if (is_added)
+        csigshim__unsubscribe(bridge, signo, &state.mask);
+    csigshim__unlock(&state);
+    errno = is_added ? errno : ENOENT;
+    return is_added ? 0 : -1;
+}
+
+int csigshim_set_chain(csigshim_bridge *bridge, int signo, int on) {
+    struct csigshim__lock_state state;
+    if (csigshim__check_catchable(signo) != 0 || lock_bridge(bridge, &state) != 0)
+        return -1;
+    _Atomic unsigned *const flags = &bridge->subscriptions[signo].flags;
+    const unsigned before = atomic_load(flags);
     int result = -1;
-    const unsigned before = atomic_load(&subscription->flags);
     if (before == 0) {
         errno = ENOENT;
-    } else if (csigshim__is_queued(bridge) && on) {
+    } else if (csigshim__uses_signalfd(bridge) && on) {
         errno = ENOTSUP;
     } else {
-        atomic_store(&subscription->flags, CSIGSHIM__ACTIVE | (on ? CSIGSHIM_CHAIN : 0u));
-        result = csigshim__install(signo);
+        atomic_store(flags, on ? before | CSIGSHIM_CHAIN : before & ~(unsigned)CSIGSHIM_CHAIN);
+        result = csigshim__install(signo); /* SA_RESTART may change */
         if (result != 0)
-            atomic_store(&subscription->flags, before);
+            atomic_store(flags, before);
     }
-    csigshim__leave(&guard);
+    csigshim__unlock(&state);
     return result;
 }
 
-int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread)
-{
-    csigshim__guard guard;
-    if (enter_bridge(bridge, signo, &guard) != 0)
+int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread) {
+    struct csigshim__lock_state state;
+    if (csigshim__check_catchable(signo) != 0 || lock_bridge(bridge, &state) != 0)
         return -1;
     int result = -1;
-    if (csigshim_default_of(signo) != CSIGSHIM_ACTION_TERMINATE) {
+    if (csigshim__default_action(signo) != CSIGSHIM_ACTION_TERMINATE) {
         errno = EINVAL;
-    } else if (csigshim__is_queued(bridge)) { /* no handler runs that could decide */
+    } else if (csigshim__uses_signalfd(bridge)) { /* no handler runs that could decide */
         errno = ENOTSUP;
     } else if (atomic_load(&bridge->subscriptions[signo].flags) == 0) {
         errno = ENOENT;
@@ -263,6 +166,41 @@ int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread)
         atomic_store(&bridge->subscriptions[signo].escalate_at, unread);
         result = 0;
     }
-    csigshim__leave(&guard);
+    csigshim__unlock(&state);
     return result;
+}
+
+int csigshim_state(int signo) {
+    struct sigaction now;
+    if (csigshim__check_catchable(signo) != 0)
+        return -1;
+    if (!csigshim__is_wanted(signo))
+        return CSIGSHIM_ABSENT;
+    if (sigaction(signo, NULL, &now) != 0)
+        return -1;
+    return csigshim__is_shim_action(&now) ? CSIGSHIM_ARMED : CSIGSHIM_DISPLACED;
+}
+
+int csigshim_mechanism(int signo) {
+    if (csigshim__check_catchable(signo) != 0)
+        return -1;
+    if (csigshim__is_wanted(signo))
+        return csigshim__other_bridge_has(NULL, signo, CSIGSHIM__QUEUED) ? CSIGSHIM_SIGNALFD : CSIGSHIM_HANDLER;
+    errno = ENOENT;
+    return -1;
+}
+
+int csigshim_rearm(int signo) {
+    struct csigshim__lock_state state;
+    if (csigshim__check_catchable(signo) != 0 || csigshim__lock(&state) != 0)
+        return -1;
+    const bool is_wanted = csigshim__is_wanted(signo);
+    const int result = is_wanted ? csigshim__reinstall(signo) : -1;
+    csigshim__unlock(&state);
+    errno = is_wanted ? errno : ENOENT;
+    return result;
+}
+
+int csigshim_version(void) {
+    return CSIGSHIM_VERSION;
 }

@@ -1,22 +1,29 @@
 /* What differs between systems, so that no function elsewhere has an #ifdef in its body.
- * Everything here that takes part in signal context is a system call without cancellation point, or arithmetic. */
+ *
+ * On 64-bit Linux, what runs in signal context makes raw system calls: a C library function could be interposed
+ * (LD_PRELOAD, a sanitizer), take a lock, be a cancellation point, or be bound lazily on a small signal stack.
+ * Elsewhere it calls what POSIX has declared async-signal-safe. Both return a negative errno code when they fail. */
 #ifndef CSIGSHIM__PLATFORM_H
 #define CSIGSHIM__PLATFORM_H
 
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE 1
 #endif
-#undef _FILE_OFFSET_BITS /* or fstat refuses large files where off_t has 32 bits */
-#define _FILE_OFFSET_BITS 64
+#if defined(__linux__) && !defined(_FILE_OFFSET_BITS)
+#define _FILE_OFFSET_BITS 64 /* where off_t has 32 bits, fstat refuses large files */
+#endif
 #include "include/CSignalShimSupport.h"
+#include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(_SIG_MAXSIG)
@@ -26,51 +33,9 @@
 #else
 #define CSIGSHIM__NSIG NSIG
 #endif
+enum { CSIGSHIM__MASK_SIZE = (CSIGSHIM__NSIG + 6) / 8 }; /* bytes of a sigset_t that the kernel uses */
 
-/* write(2) of one byte that is no cancellation point: a cancelled thread must not leave the handler half-way. */
-#if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__)
-#include <sys/syscall.h>
-static inline ssize_t csigshim__write_byte(int fd)
-{
-    return (ssize_t)syscall(SYS_write, fd, "", (size_t)1);
-}
-static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
-{
-    return (ssize_t)syscall(SYS_read, fd, bytes, size);
-}
-#elif defined(__APPLE__)
-extern ssize_t csigshim__write_nocancel(int, const void *, size_t) __asm("_write$NOCANCEL");
-extern ssize_t csigshim__read_nocancel(int, void *, size_t) __asm("_read$NOCANCEL");
-static inline ssize_t csigshim__write_byte(int fd)
-{
-    return csigshim__write_nocancel(fd, "", 1);
-}
-static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
-{
-    return csigshim__read_nocancel(fd, bytes, size);
-}
-#else
-static inline ssize_t csigshim__write_byte(int fd) /* POSIX.1-2024: pthread_setcancelstate is async-signal-safe */
-{
-    int state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    ssize_t count = write(fd, "", 1);
-    pthread_setcancelstate(state, &state);
-    return count;
-}
-static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
-{
-    int state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    ssize_t count = read(fd, bytes, size);
-    pthread_setcancelstate(state, &state);
-    return count;
-}
-#endif
-
-/* Sleeping until *word is not 0, with no descriptor: futex(2). Elsewhere there is no such public call, and bridges are
- * polled; also under the thread sanitizer, which runs handlers only in calls that it knows to sleep. Returns 0, or the
- * reason why it did not sleep, or sleeps no longer. */
+/* The thread sanitizer wraps sigaction(2), and runs handlers only in calls that it knows to block. */
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define CSIGSHIM__THREAD_SANITIZER 1
@@ -78,200 +43,256 @@ static inline ssize_t csigshim__read_bytes(int fd, void *bytes, size_t size)
 #elif defined(__SANITIZE_THREAD__)
 #define CSIGSHIM__THREAD_SANITIZER 1
 #endif
-#if defined(__linux__) && defined(SYS_futex) && !defined(CSIGSHIM__THREAD_SANITIZER)
-#include <errno.h>
-#include <linux/futex.h>
-enum { CSIGSHIM__SLEEPS_ON_WORDS = 1 };
-static inline int csigshim__sleep(_Atomic uint32_t *word, int timeout_ms)
-{
-    /* A timespec, as this call has it. Always one: without, the kernel goes back to sleep after a handler with
-     * SA_RESTART, also in a child to which that handler forked. */
-    const unsigned ms = timeout_ms < 0 ? 0x7fffffff : (unsigned)timeout_ms;
-    const long left[2] = {ms / 1000, ms % 1000 * 1000000L};
-    return syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, left, NULL, 0) == 0 ? 0 : errno;
-}
-static inline void csigshim__wake_sleepers(_Atomic uint32_t *word)
-{
-    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fffffff, NULL, NULL, 0);
-}
+
+#if defined(__linux__) && defined(__LP64__) && !defined(CSIGSHIM__THREAD_SANITIZER) &&                                 \
+    (defined(__x86_64__) || defined(__aarch64__) || defined(__riscv))
+#define CSIGSHIM__RAW       1
+#define CSIGSHIM__HAS_FUTEX 1
+#include <sys/syscall.h>
+
+#if !defined(CSIGSHIM__SYSTEM_CALL) /* tests make system calls fail by a definition of their own */
+#define CSIGSHIM__SYSTEM_CALL csigshim__system_call
+static inline long csigshim__system_call(long number, long a, long b, long c, long d) {
+#if defined(__x86_64__)
+    register long r10 __asm("r10") = d;
+    __asm volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+    return number;
+#elif defined(__aarch64__)
+    register long x8 __asm("x8") = number, x0 __asm("x0") = a, x1 __asm("x1") = b, x2 __asm("x2") = c;
+    register long x3 __asm("x3") = d;
+    __asm volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+    return x0;
 #else
-enum { CSIGSHIM__SLEEPS_ON_WORDS = 0 };
-static inline int csigshim__sleep(_Atomic uint32_t *word, int timeout_ms)
-{
-    (void)word, (void)timeout_ms;
-    return 0;
-}
-static inline void csigshim__wake_sleepers(_Atomic uint32_t *word)
-{
-    (void)word;
+    register long a7 __asm("a7") = number, a0 __asm("a0") = a, a1 __asm("a1") = b, a2 __asm("a2") = c;
+    register long a3 __asm("a3") = d;
+    __asm volatile("ecall" : "+r"(a0) : "r"(a7), "r"(a1), "r"(a2), "r"(a3) : "memory");
+    return a0;
+#endif
 }
 #endif
 
-/* A flag that the C library adds to what it gives to the kernel; sigaction(2) hands it back. */
-#if defined(__linux__)
-enum { CSIGSHIM__FOREIGN_FLAGS = 0x04000000 }; /* SA_RESTORER */
-#else
-enum { CSIGSHIM__FOREIGN_FLAGS = 0 };
-#endif
+#define csigshim__getpid()                    ((pid_t)CSIGSHIM__SYSTEM_CALL(SYS_getpid, 0, 0, 0, 0))
+#define csigshim__write_byte(fd)              CSIGSHIM__SYSTEM_CALL(SYS_write, fd, (long)"", 1, 0)
+#define csigshim__read_bytes(fd, bytes, size) CSIGSHIM__SYSTEM_CALL(SYS_read, fd, (long)(bytes), (long)(size), 0)
+#define csigshim__fstat(fd, status)           CSIGSHIM__SYSTEM_CALL(SYS_fstat, fd, (long)(status), 0, 0)
+#define csigshim__exit(status)                ((void)CSIGSHIM__SYSTEM_CALL(SYS_exit_group, status, 0, 0, 0))
+/* The numbers of linux/futex.h, which not every C library has beside it. */
+enum { CSIGSHIM__FUTEX_WAIT = 128, CSIGSHIM__FUTEX_WAKE = 129 };
+#define csigshim__futex(word, operation, value, timeout)                                                               \
+    CSIGSHIM__SYSTEM_CALL(SYS_futex, (long)(word), operation, value, (long)(timeout))
 
-/* Sends signo to the calling thread. By hand on Linux, because some C libraries cache the numbers that a vforked
- * child must not trust; and a realtime signal, where the queue is full, by kill(2), which needs no place in it. */
-#if defined(__linux__)
-static inline void csigshim__raise(int signo)
-{
-    if (syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), signo) != 0)
-        (void)syscall(SYS_kill, getpid(), signo);
+/* Sends signo to the calling thread of process `pid`. Where the kernel's queue is full, kill(2) needs no place in it;
+ * EAGAIN shows that pid and thread belong together, so that no other process can be hit. */
+static inline void csigshim__send_to_thread(pid_t pid, int signo) {
+    const long thread = CSIGSHIM__SYSTEM_CALL(SYS_gettid, 0, 0, 0, 0);
+    if (pid > 0 && thread > 0 && CSIGSHIM__SYSTEM_CALL(SYS_tgkill, pid, thread, signo, 0) == -EAGAIN)
+        (void)CSIGSHIM__SYSTEM_CALL(SYS_kill, pid, signo, 0, 0);
+}
+
+/* Whether two processes share one table of handlers: clone(2) with CLONE_SIGHAND. */
+static inline bool csigshim__share_handlers(pid_t a, pid_t b) {
+    enum { KCMP_SIGHAND = 4 };
+    return CSIGSHIM__SYSTEM_CALL(SYS_kcmp, a, b, KCMP_SIGHAND, 0) == 0;
+}
+
+#pragma GCC visibility push(hidden)
+extern _Atomic(int (*)(clockid_t, struct timespec *)) csigshim__vdso_clock; /* null: there is none */
+#pragma GCC visibility pop
+static inline void csigshim__read_clock(struct timespec *now) {
+    int (*const clock)(clockid_t, struct timespec *) = atomic_load(&csigshim__vdso_clock);
+    if (clock == NULL || clock(CLOCK_MONOTONIC, now) != 0)
+        (void)CSIGSHIM__SYSTEM_CALL(SYS_clock_gettime, CLOCK_MONOTONIC, (long)now, 0, 0);
+}
+
+/* A mask as the kernel takes it: a sigset_t of the C library may need 128 bytes of stack. */
+static inline uint64_t csigshim__kernel_mask(const sigset_t *set) {
+    typedef uint64_t __attribute__((may_alias)) word;
+    return *(const word *)set;
+}
+
+static inline long csigshim__change_mask(int how, int signo) {
+    const uint64_t mask = UINT64_C(1) << (signo - 1);
+    return CSIGSHIM__SYSTEM_CALL(SYS_rt_sigprocmask, how, (long)&mask, 0, sizeof mask);
+}
+
+/* The mask that the kernel would have given to the action's handler. */
+static inline void csigshim__set_handler_mask(const struct sigaction *action, int signo, const void *context) {
+    uint64_t mask = csigshim__kernel_mask(&((const ucontext_t *)context)->uc_sigmask);
+    mask |= csigshim__kernel_mask(&action->sa_mask);
+    mask |= action->sa_flags & SA_NODEFER ? 0 : UINT64_C(1) << (signo - 1);
+    (void)CSIGSHIM__SYSTEM_CALL(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof mask);
+}
+
+struct csigshim__kernel_action {
+    void (*handler)(int);
+    unsigned long flags;
+#if !defined(__riscv)
+    void (*restorer)(void); /* returns from a handler that the C library has installed */
+#endif
+    uint64_t mask;
+};
+
+static inline long csigshim__get_handler(int signo, void (**handler)(int)) {
+    struct csigshim__kernel_action now;
+    now.handler = SIG_DFL;
+    const long result = CSIGSHIM__SYSTEM_CALL(SYS_rt_sigaction, signo, 0, (long)&now, sizeof now.mask);
+    *handler = now.handler;
+    return result;
+}
+
+static inline long csigshim__set_plain(int signo, void (*handler)(int)) {
+    struct csigshim__kernel_action new;
+    new.handler = handler; /* SIG_DFL or SIG_IGN */
+    new.flags = 0;
+    new.mask = 0;
+    return CSIGSHIM__SYSTEM_CALL(SYS_rt_sigaction, signo, (long)&new, 0, sizeof new.mask);
 }
 #else
-static inline void csigshim__raise(int signo)
-{
-    (void)raise(signo);
-}
-#endif
+#define CSIGSHIM__HAS_FUTEX                              0
+enum { CSIGSHIM__FUTEX_WAKE };
+#define csigshim__futex(word, operation, value, timeout) ((void)(word))
+#define csigshim__getpid()                               getpid()
+#define csigshim__write_byte(fd)                         csigshim__transfer(fd, (char[1]){0}, 1, true)
+#define csigshim__read_bytes(fd, bytes, size)            csigshim__transfer(fd, bytes, size, false)
+#define csigshim__fstat(fd, status)                      (fstat(fd, status) == 0 ? 0 : -errno)
+#define csigshim__exit(status)                           _exit(status)
+#define csigshim__send_to_thread(pid, signo)             ((void)(pid), (void)raise(signo))
+#define csigshim__share_handlers(a, b)                   ((void)(a), (void)(b), false)
 
-/* The mask that the interrupted thread had. */
+/* No cancellation point. POSIX.1-2024: pthread_setcancelstate(3) is async-signal-safe. */
+static inline long csigshim__transfer(int fd, void *bytes, size_t size, bool writes) {
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    const ssize_t count = writes ? write(fd, bytes, size) : read(fd, bytes, size);
+    const int code = errno;
+    pthread_setcancelstate(state, &state);
+    return count < 0 ? -code : count;
+}
+
+static inline long csigshim__change_mask(int how, int signo) {
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, signo);
+    return -pthread_sigmask(how, &mask, NULL);
+}
+
+static inline void csigshim__set_handler_mask(const struct sigaction *action, int signo, const void *context) {
+    sigset_t mask = action->sa_mask;
 #if defined(__OpenBSD__)
-static inline void csigshim__interrupted_mask(const void *context, sigset_t *mask)
-{
-    *mask = (sigset_t)((const struct sigcontext *)context)->sc_mask;
+    mask |= (sigset_t)((const struct sigcontext *)context)->sc_mask;
+#else /* the kernel's set may be shorter than the C library's */
+    for (size_t i = 0; i < CSIGSHIM__MASK_SIZE; i++)
+        ((char *)&mask)[i] |= ((const char *)&((const ucontext_t *)context)->uc_sigmask)[i];
+#endif
+    if (!(action->sa_flags & SA_NODEFER))
+        sigaddset(&mask, signo);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
-#else
-static inline void csigshim__interrupted_mask(const void *context, sigset_t *mask)
-{
-    sigemptyset(mask);
-    /* the kernel's set may be shorter than the C library's: take only the bits that are signals */
-    memcpy(mask, &((const ucontext_t *)context)->uc_sigmask, (CSIGSHIM__NSIG + 6) / 8);
+
+static inline long csigshim__get_handler(int signo, void (**handler)(int)) {
+    struct sigaction now;
+    const int result = sigaction(signo, NULL, &now);
+    *handler = now.sa_handler;
+    return result == 0 ? 0 : -errno;
+}
+
+static inline long csigshim__set_plain(int signo, void (*handler)(int)) {
+    const struct sigaction action = {.sa_handler = handler};
+    return sigaction(signo, &action, NULL) == 0 ? 0 : -errno;
 }
 #endif
 
-/* Places of two words at the end of siginfo_t that no signal uses. */
-#if defined(__FreeBSD__)
-enum { CSIGSHIM__MARKS = 2 };
-#else
-enum { CSIGSHIM__MARKS = 3 };
-#endif
+/* CLOCK_MONOTONIC, in nanoseconds */
+static inline uint64_t csigshim__now(void) {
+    struct timespec now;
+    csigshim__read_clock(&now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
 
-/* Signals that only some systems ignore by default. */
+/* Where signals, siginfo_t and st_ctim differ. FreeBSD reuses a pipe's st_ino, but its st_ctim is the time of creation
+ * and stays. Linux never reuses one, and changes st_ctim with each write. */
 #if defined(__linux__)
-static inline bool csigshim__ignored_here(int signo)
-{
-    (void)signo;
-    return false;
-}
+#define CSIGSHIM__IGNORED_HERE(signo) false
+#define CSIGSHIM__IS_TIMER(code)      ((code) == SI_TIMER)
+#define CSIGSHIM__IS_USER(code)       ((code) <= 0 && (code) != SI_TIMER && (code) != SI_SIGIO)
+#define CSIGSHIM__HAS_VALUE(code)     ((code) <= 0 && (code) != SI_SIGIO && (code) != SI_USER && (code) != SI_TKILL)
+#define CSIGSHIM__IS_CHILD(code)      ((code) > 0)
 #else
-static inline bool csigshim__ignored_here(int signo)
-{
-    return signo == SIGIO || signo == SIGINFO;
-}
+#define CSIGSHIM__IGNORED_HERE(signo) ((signo) == SIGIO || (signo) == SIGINFO)
+#define CSIGSHIM__IS_TIMER(code)      false
+#define CSIGSHIM__IS_USER(code)       ((code) == SI_USER || (code) == SI_QUEUE || (code) == 0 /* macOS: kill(2) */)
+#define CSIGSHIM__HAS_VALUE(code)     ((code) == SI_QUEUE || (code) == SI_TIMER)
+#define CSIGSHIM__IS_CHILD(code)      ((code) > 0 && !CSIGSHIM__IS_USER(code))
+#endif
+#if defined(__FreeBSD__)
+#define CSIGSHIM__CREATED(status) ((long)(status)->st_ctim.tv_sec ^ (status)->st_ctim.tv_nsec)
+#else
+#define CSIGSHIM__CREATED(status) 0L
 #endif
 
 /* The members of siginfo_t to which si_code gives a meaning: sigaction(2). */
-#if defined(__linux__)
-static inline void csigshim__choose(csigshim_event *event, int32_t pid, uint32_t uid, int32_t status, int32_t overrun,
-                                    int32_t fd, uint64_t value) /* each of which may be another one's bytes */
-{
-    const int code = event->code;
-    const bool child = event->signo == SIGCHLD && code > 0;
-    if (code == SI_TIMER) {
-        event->overrun = overrun;
-    } else if (child) {
-        event->status = status;
-    } else if (code >= POLL_IN && code <= POLL_HUP) {
-        event->fd = fd; /* SIGIO, or what F_SETSIG put in its place */
-    }
-    const bool user = code <= 0 && code != SI_TIMER && code != SI_SIGIO;
-    if (user || child) {
-        event->pid = pid;
-        event->uid = uid;
-    }
-    if (code == SI_TIMER || (user && code != SI_USER && code != SI_TKILL)) /* the rest has SI_QUEUE's layout */
-        event->value = value;
-}
-static inline void csigshim__details(csigshim_event *event, const siginfo_t *info)
-{
-    csigshim__choose(event, info->si_pid, info->si_uid, info->si_status, info->si_overrun, info->si_fd,
-                     (uint64_t)(uintptr_t)info->si_value.sival_ptr);
-}
-#else
-static inline void csigshim__details(csigshim_event *event, const siginfo_t *info)
-{
+static inline void csigshim__set_details(csigshim_event *event, const siginfo_t *info) {
     const int code = info->si_code;
-    const bool child = info->si_signo == SIGCHLD && code > 0 && code != SI_USER && code != SI_QUEUE;
+    const bool child = info->si_signo == SIGCHLD && CSIGSHIM__IS_CHILD(code);
     if (child)
         event->status = info->si_status;
-    if (child || code == SI_USER || code == SI_QUEUE || code == 0 /* macOS's kill */) {
+    if (child || CSIGSHIM__IS_USER(code)) {
         event->pid = info->si_pid;
         event->uid = info->si_uid;
     }
-    if (code == SI_QUEUE || code == SI_TIMER)
+    if (CSIGSHIM__HAS_VALUE(code))
         event->value = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
+#if defined(__linux__)
+    if (CSIGSHIM__IS_TIMER(code))
+        event->overrun = info->si_overrun;
+    else if (!child && code >= POLL_IN && code <= POLL_HUP) /* SIGIO, or the signal of F_SETSIG */
+        event->fd = info->si_fd;
+#endif
 }
+
+/* What follows is not for signal context. */
+
+/* A flag that the C library adds for the kernel, and that sigaction(2) returns: SA_RESTORER. */
+#if defined(__linux__)
+enum { CSIGSHIM__LIBRARY_FLAGS = 0x04000000 };
+#else
+enum { CSIGSHIM__LIBRARY_FLAGS = 0 };
 #endif
 
-/* Makes the kernel hand a forked child zeros in place of this page. -1 where it cannot: the atfork handler does it. */
+/* Makes the kernel give a forked child zeros in place of this page. Where it cannot, the atfork handler clears it. */
 #if defined(MADV_WIPEONFORK)
-static inline int csigshim__wipe_on_fork(void *page, size_t size)
-{
-    return madvise(page, size, MADV_WIPEONFORK);
-}
+#define CSIGSHIM__WIPE_ON_FORK(page, size) ((void)madvise(page, size, MADV_WIPEONFORK))
 #elif defined(INHERIT_ZERO)
-static inline int csigshim__wipe_on_fork(void *page, size_t size)
-{
-    return minherit(page, size, INHERIT_ZERO);
-}
+#define CSIGSHIM__WIPE_ON_FORK(page, size) ((void)minherit(page, size, INHERIT_ZERO))
 #elif defined(MAP_INHERIT_ZERO)
-static inline int csigshim__wipe_on_fork(void *page, size_t size)
-{
-    return minherit(page, size, MAP_INHERIT_ZERO);
-}
+#define CSIGSHIM__WIPE_ON_FORK(page, size) ((void)minherit(page, size, MAP_INHERIT_ZERO))
 #else
-static inline int csigshim__wipe_on_fork(void *page, size_t size)
-{
-    (void)page, (void)size;
-    return -1;
-}
+#define CSIGSHIM__WIPE_ON_FORK(page, size) ((void)(page), (void)(size))
 #endif
 
-/* FreeBSD takes a pipe's st_ino from a pool, so a number comes back; its st_ctim is the time of creation and stays.
- * Linux numbers pipes once, and changes st_ctim with each write. */
-#if defined(__FreeBSD__)
-static inline long csigshim__birth(const struct stat *status)
-{
-    return (long)status->st_ctim.tv_sec ^ status->st_ctim.tv_nsec;
+/* Where a host has closed its standard descriptors, this library's must not take their place. */
+static inline int csigshim__move_above_standard(int fd) {
+    if (fd < 0 || fd > 2)
+        return fd;
+    const int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    const int saved_errno = errno;
+    close(fd);
+    errno = saved_errno;
+    return moved;
 }
-#else
-static inline long csigshim__birth(const struct stat *status)
-{
-    (void)status;
-    return 0;
-}
-#endif
 
 /* A nonblocking, close-on-exec pipe. */
 #if defined(__APPLE__)
-static inline int csigshim__pipe(int ends[2])
-{
-    if (pipe(ends) != 0)
-        return -1;
-    for (int i = 0; i < 2; i++) {
+static inline int csigshim__pipe(int ends[2]) {
+    const int result = pipe(ends);
+    for (int i = 0; i < 2 && result == 0; i++) {
         (void)fcntl(ends[i], F_SETFD, FD_CLOEXEC);
         (void)fcntl(ends[i], F_SETFL, O_NONBLOCK);
     }
-    return 0;
-}
-static inline int csigshim__dup_onto(int fd, int number)
-{
-    return dup2(fd, number) < 0 ? -1 : fcntl(number, F_SETFD, FD_CLOEXEC);
+    return result;
 }
 #else
-static inline int csigshim__pipe(int ends[2])
-{
-    return pipe2(ends, O_NONBLOCK | O_CLOEXEC);
-}
-static inline int csigshim__dup_onto(int fd, int number)
-{
-    return dup3(fd, number, O_CLOEXEC) < 0 ? -1 : 0;
-}
+#define csigshim__pipe(ends) pipe2(ends, O_NONBLOCK | O_CLOEXEC)
 #endif
 
 #endif

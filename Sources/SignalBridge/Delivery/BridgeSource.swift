@@ -157,10 +157,9 @@ final class BridgeSource: SignalSource {
         owner.store(thisProcess(), ordering: .relaxed)
         return try state.withLock { state throws(SignalBridgeError) in
             guard let bridge = state.bridge else { return false }
-            let result = csigshim_after_fork(bridge)
-            if result < 0 { throw .systemCall("csigshim_after_fork", nil, errno) }
+            if csigshim_after_fork(bridge) < 0 { throw .systemCall("csigshim_after_fork", nil, errno) }
             for signal in state.table.subscribers.signals { updateEscalation(of: signal, state, bridge) }
-            return result == 1
+            return true
         }
     }
 

@@ -128,17 +128,17 @@ public final class SignalWaiter: Sendable {
     /// fork is seen. Until it is called, signals in the child do what they did before the waiter was made; so they do if
     /// it throws, and it may be called again.
     ///
-    /// - Returns: `true` if the bridge got new descriptors, because the old ones were closed. In the process that made the
-    ///   waiter it does nothing, and returns `false`.
+    /// - Returns: `true` if the waiter is the child's own now. In the process that made the waiter it does nothing, and
+    ///   returns `false`.
     @discardableResult
     public func resumeAfterFork() throws(SignalBridgeError) -> Bool {
         guard case .bridge(let source) = parking, !handle.isInItsProcess else { return false }
         calls.reinitializeAfterFork()
         calls.withLock { $0 = Calls() }
         handle.mailbox.reinitializeAfterFork()
-        let hasNewDescriptors = try source.resumeAfterFork()
-        handle.adopt()  // not before: who was refused may ask again
-        return hasNewDescriptors
+        let isResumed = try source.resumeAfterFork()
+        handle.adopt()  // not before: a call that was refused may be made again
+        return isResumed
     }
 
     /// What the thread sleeps on.

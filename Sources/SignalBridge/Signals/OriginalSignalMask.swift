@@ -30,19 +30,13 @@ import CSignalShim
 /// own, with no subscription, then meets its disposition. May be nested. On any thread; the mask is put back when `body`
 /// returns or throws.
 ///
-/// - Parameters:
-///   - restoringIgnored: a signal that was ignored when a subscription got it (SIGHUP under `nohup`) is ignored again for
-///     the length of the scope, because a spawned child can inherit that in no other way. If one comes just then, it is
-///     lost.
-///   - body: what spawns.
+/// - Parameter body: what spawns.
 /// - Returns: what `body` returns.
 /// - Throws: what `body` throws; ``SignalBridgeError`` before `body` is called, if the system refuses (in a child of
 ///   `vfork(2)`).
-public func withOriginalSignalMask<Result>(restoringIgnored: Bool = false, _ body: () throws -> Result) throws -> Result
-{
+public func withOriginalSignalMask<Result>(_ body: () throws -> Result) throws -> Result {
     var spawn = csigshim_spawn()
-    let flags = CSIGSHIM_SPAWN_ORIGINAL | (restoringIgnored ? CSIGSHIM_SPAWN_IGNORED : 0)
-    guard csigshim_spawn_begin(&spawn, UInt32(flags)) == 0 else {
+    guard csigshim_spawn_begin(&spawn, UInt32(CSIGSHIM_SPAWN_ORIGINAL)) == 0 else {
         throw SignalBridgeError.systemCall("csigshim_spawn_begin", nil, errno)
     }
     defer { csigshim_spawn_end(&spawn) }

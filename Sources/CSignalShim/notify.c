@@ -1,0 +1,98 @@
+/* Waking the reader: a flag, a byte in the self-pipe where somebody polls it, and a futex where somebody sleeps on it.
+ *
+ * W1  If the ring holds a published record, `notified` is set, or the handler that published it is about to set it, or
+ *     a reader is about to look at the ring.
+ * W2  If `notified` is set and the descriptor is in use, the pipe holds a byte, or somebody is about to write one.
+ * W3  `pipe_bytes` is at most the number of bytes in the pipe, so a reader that reads while it is positive does not
+ *     block, even where the host has cleared O_NONBLOCK.
+ *
+ * Writer: publish the record; exchange notified = 1 [A]; if it was 0, write a byte [B]; count it in pipe_bytes; wake
+ *         futex waiters (F1).
+ * Reader: empty the pipe [C]; exchange notified = 0 [D]; take from the ring [E]. (read.c)
+ *
+ * Why no wake-up is lost. If [A] found 1, it came before [D] in the single order of these seq_cst operations, so [E]
+ * sees the record. Why [C] comes before [D]: otherwise a byte written after [D] could be removed by [C], which would
+ * leave notified = 1 over an empty pipe, and no handler would write again. A reader that has taken records and finds
+ * notified = 0 skips [C] and [D]: the handlers that published them have yet to notify.
+ *
+ * A byte may come late: its writer was preempted between [A] and [B] while a reader went through [C] to [E]. It makes
+ * the descriptor readable once for nothing, and the reader that finds nothing removes it.
+ *
+ * csigshim_fd sets `fd_in_use`, then looks at `notified`; a writer sets `notified`, then looks at `fd_in_use`. So one
+ * of the two writes the byte. csigshim_wake writes a byte each time, because an edge-triggered poller needs an edge.
+ *
+ * Checked by Tests/prove/protocol/delivery.pml and sleep.pml. The variants that clear before [C], look at the ring
+ * before [D], or write before [A] are refuted.
+ *
+ * D1  Nothing is written to a descriptor that is not the pipe any more: fstat(2) proves it before each record. A full
+ *     pipe (EAGAIN) is readable, which is all that is wanted. */
+#include "shim.h"
+
+bool csigshim__is_same_file(const struct csigshim__file *file) {
+    struct stat status;
+    const long result = csigshim__fstat(file->fd, &status);
+    if (result != 0)
+        return result != -EBADF && result != -EOVERFLOW;
+    return status.st_ino == file->inode && status.st_dev == file->device && (status.st_mode & S_IFMT) == file->type &&
+           CSIGSHIM__CREATED(&status) == file->created;
+}
+
+/* Both ends, where they are two: a pipe that nobody can read raises SIGPIPE. */
+bool csigshim__is_pipe_usable(const struct csigshim_bridge *bridge) {
+    const struct csigshim__pipe *const pipe = &bridge->has.pipe;
+    return csigshim__is_same_file(&pipe->write_end) &&
+           (pipe->read_end.fd == pipe->write_end.fd || csigshim__is_same_file(&pipe->read_end));
+}
+
+bool csigshim__can_record(const struct csigshim_bridge *bridge) {
+    return !atomic_load(&bridge->fd_in_use) || csigshim__is_pipe_usable(bridge);
+}
+
+/* A write that fails for want of memory is tried again. */
+bool csigshim__write_wakeup(struct csigshim_bridge *bridge) {
+    enum { TRIES = 10, PLENTY = 4096 };
+    long result = 0;
+    if (atomic_load(&bridge->pipe_bytes) >= PLENTY) /* a host that cleared O_NONBLOCK must not make a write block */
+        return true;
+    for (int tries = 0; tries < TRIES; tries++) {
+        result = csigshim__write_byte(bridge->has.pipe.write_end.fd);
+        if (result == 1)
+            atomic_fetch_add(&bridge->pipe_bytes, 1); /* W3: after the write */
+        if (result == 1 || result == -EAGAIN)
+            return true;
+    }
+    errno = (int)-result;
+    return false;
+}
+
+static void wake_futex_waiters(struct csigshim_bridge *bridge) {
+    if (atomic_load(&bridge->futex_waiters) != 0) /* F1 */
+        (void)csigshim__futex(&bridge->notified, CSIGSHIM__FUTEX_WAKE, INT32_MAX, NULL);
+}
+
+/* `fd_in_use` may have been set since the caller looked at the pipe; but then csigshim_fd has looked at it just now. */
+void csigshim__notify(struct csigshim_bridge *bridge) {
+    const bool first = atomic_exchange(&bridge->notified, 1) == 0;                   /* [A] */
+    if (first && atomic_load(&bridge->fd_in_use) && !csigshim__write_wakeup(bridge)) /* [B] */
+        atomic_store(&bridge->notified, 0); /* so that the next delivery tries again */
+    wake_futex_waiters(bridge);
+}
+
+int csigshim_wake(csigshim_bridge *bridge) {
+    if (!csigshim__is_open(bridge))
+        return -1;
+    if (csigshim__process_role() != CSIGSHIM__SELF || atomic_load(&bridge->inherited))
+        return 0;
+    if (!csigshim__can_record(bridge)) {
+        errno = EBADF;
+        return -1;
+    }
+    const bool first = atomic_exchange(&bridge->notified, 1) == 0;
+    if (atomic_load(&bridge->fd_in_use) && !csigshim__write_wakeup(bridge)) {
+        if (first)
+            atomic_store(&bridge->notified, 0);
+        return -1;
+    }
+    wake_futex_waiters(bridge);
+    return 0;
+}

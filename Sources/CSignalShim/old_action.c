@@ -1,0 +1,146 @@
+/* The actions that this library's handler replaced: calling them, and what the kernel would have done.
+ *
+ * O1  A saved action is never freed and does not change, so a handler may use one without a lock. `reset` is set once,
+ *     when a handler with SA_RESETHAND has had its one call.
+ * O2  The handler's value alone decides whether an action is a function, as in the kernel: {SA_SIGINFO, SIG_IGN} is
+ *     ignored. Tests/c/siginfo_flag_actions.c.
+ * O3  The old handler runs last, when no count is held and no slot is half filled, so it may leave by siglongjmp. It
+ *     runs under the mask that the kernel would have given it, but for a temporary one of sigsuspend or ppoll.
+ * O4  A signal is sent to no process but this one (csigshim__send_to_thread). Tests/c/sandbox.c.
+ * O5  A delivery enters this library once: while the old handler runs, the siginfo carries a marker, and a call from
+ *     within returns at once. Handlers that call each other in a circle would never end. Tests/library/copies.c. */
+#include "shim.h"
+
+/* The marker is in the last bytes of siginfo_t, which no signal uses: the handlers of up to two copies. It holds the
+ * siginfo's address as well, because an emulator does not zero these bytes, and an address of code lies about on any
+ * stack. */
+struct marker {
+    uintptr_t kind, handlers[2];
+};
+
+static struct marker *marker_of(siginfo_t *info) {
+    return (struct marker *)(void *)((char *)(info + 1) - sizeof(struct marker));
+}
+
+static uintptr_t marker_kind(const siginfo_t *info) {
+    return (uintptr_t)info ^ 0x5349474d;
+}
+
+bool csigshim__is_reentry(siginfo_t *info) {
+    const struct marker *const marker = marker_of(info);
+    const uintptr_t handler = (uintptr_t)csigshim__handler;
+    return marker->kind == marker_kind(info) && (marker->handlers[0] == handler || marker->handlers[1] == handler);
+}
+
+/* Returns the place of this copy's entry, to be cleared after the call. */
+static uintptr_t *mark_entry(siginfo_t *info) {
+    struct marker *const marker = marker_of(info);
+    if (marker->kind != marker_kind(info))
+        marker->handlers[0] = marker->handlers[1] = 0;
+    marker->kind = marker_kind(info);
+    uintptr_t *const place = &marker->handlers[marker->handlers[0] != 0];
+    *place = (uintptr_t)csigshim__handler;
+    return place;
+}
+
+static bool is_shim_handler(void (*handler)(int)) {
+    return (uintptr_t)handler == (uintptr_t)csigshim__handler;
+}
+
+bool csigshim__is_installed(int signo) {
+    void (*handler)(int);
+    return csigshim__get_handler(signo, &handler) != 0 || is_shim_handler(handler);
+}
+
+/* If the kernel did not call this library's handler, another handler did, whose mask is to stay. */
+bool csigshim__call_old_handler(struct csigshim__delivery *delivery, bool kernel_called) {
+    const int signo = delivery->signo;
+    struct csigshim__action *const old = atomic_load(&csigshim__dispositions[signo].old_action);
+    const struct sigaction *const saved = &old->saved;
+    if (!csigshim__is_function(saved)) /* O2 */
+        return false;
+    if (((unsigned)saved->sa_flags & (unsigned)SA_RESETHAND) && /* O1, P1 */
+        (delivery->is_owner ? atomic_exchange(&old->reset, true) : atomic_load(&old->reset)))
+        return false;
+    uintptr_t *const entry = mark_entry(delivery->info); /* O5 */
+    if (kernel_called)                                   /* O3 */
+        csigshim__set_handler_mask(saved, signo, delivery->context);
+    errno = delivery->interrupted_errno;
+    if (saved->sa_flags & SA_SIGINFO)
+        saved->sa_sigaction(signo, delivery->info, delivery->context);
+    else
+        saved->sa_handler(signo);
+    *entry = 0;
+    return true;
+}
+
+/* Sends signo to this thread with nothing blocking it, so that the installed action happens here and now. Every caller
+ * has it blocked. */
+void csigshim__raise_unblocked(int signo) {
+    const pid_t owner = csigshim_owner(), self = csigshim__getpid();
+    (void)csigshim__change_mask(SIG_UNBLOCK, signo);
+    csigshim__send_to_thread(self > 0 ? self : owner, signo); /* O4 */
+    (void)csigshim__change_mask(SIG_BLOCK, signo);
+}
+
+/* Tries more than once, because another thread may install this library's handler again at the same time. */
+void csigshim__terminate(int signo) {
+    for (int tries = 0; tries < 100; tries++)
+        if (csigshim__set_plain(signo, SIG_DFL) == 0 || signo == SIGKILL)
+            csigshim__raise_unblocked(signo);
+    csigshim__exit(128 + signo); /* the init of a PID namespace, which no signal kills; or a sandbox refuses */
+}
+
+/* No bridge recorded the delivery: it meets the old action. A stop signal whose default action is due is replaced by
+ * SIGSTOP, which needs no change of the disposition: csigshim_add on another thread may just have installed it. */
+void csigshim__run_old_action(struct csigshim__delivery *delivery) {
+    const int signo = delivery->signo, action = csigshim__default_action(signo);
+    const struct csigshim__action *const old = atomic_load(&csigshim__dispositions[signo].old_action);
+    void (*installed)(int) = SIG_DFL;
+    const bool is_known = csigshim__get_handler(signo, &installed) == 0; /* else a sandbox refuses */
+    const bool kernel_called = !is_known || is_shim_handler(installed);
+    if (csigshim__call_old_handler(delivery, kernel_called) || old->saved.sa_handler == SIG_IGN)
+        return;
+    if (!kernel_called && installed != SIG_DFL) /* another handler called this one, and decides what happens */
+        return;
+    if (action == CSIGSHIM_ACTION_TERMINATE)
+        csigshim__terminate(signo);
+    else if (action == CSIGSHIM_ACTION_STOP)
+        csigshim__raise_unblocked(SIGSTOP);
+}
+
+/* A child that has not asked for its bridges. It writes no memory but its stack (P1). An old handler is called from
+ * here each time; otherwise SIG_DFL or SIG_IGN is installed again, and the signal raised: the kernel delivers it when
+ * this handler returns. A child of clone(2) with CLONE_SIGHAND shares the parent's handlers, so it installs nothing. */
+void csigshim__pass_on_in_child(struct csigshim__delivery *delivery, enum csigshim__role role) {
+    const int signo = delivery->signo;
+    const struct csigshim__action *const old = atomic_load(&csigshim__dispositions[signo].old_action);
+    const pid_t self = csigshim__getpid();
+    const bool kernel_called = csigshim__is_installed(signo), is_ignored = old->saved.sa_handler == SIG_IGN;
+    if (csigshim__call_old_handler(delivery, kernel_called) || !kernel_called)
+        return;
+    const bool shares = role == CSIGSHIM__VFORK_CHILD && csigshim__share_handlers(self, csigshim_owner());
+    if (!shares && csigshim__set_plain(signo, is_ignored ? SIG_IGN : SIG_DFL) == 0)
+        csigshim__send_to_thread(self, signo);
+    else if (!is_ignored && csigshim__default_action(signo) == CSIGSHIM_ACTION_TERMINATE)
+        csigshim__exit(128 + signo);
+}
+
+/* What signal(7) says. */
+int csigshim__default_action(int signo) {
+    switch (signo) {
+    case SIGCHLD:
+    case SIGURG:
+    case SIGWINCH:
+        return CSIGSHIM_ACTION_IGNORE;
+    case SIGCONT:
+        return CSIGSHIM_ACTION_CONTINUE;
+    case SIGSTOP:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+        return CSIGSHIM_ACTION_STOP;
+    default:
+        return CSIGSHIM__IGNORED_HERE(signo) ? CSIGSHIM_ACTION_IGNORE : CSIGSHIM_ACTION_TERMINATE;
+    }
+}
