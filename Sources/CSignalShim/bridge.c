@@ -53,8 +53,9 @@ int csigshim_close(csigshim_bridge *bridge) {
     if (locked != 0)
         return locked < 0 ? -1 : 0;
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
-        if (atomic_load(&bridge->subscriptions[signo].flags) != 0)
-            csigshim__unsubscribe(bridge, signo, &state.mask);
+        if (atomic_load(&bridge->subscriptions[signo].flags) != 0 &&
+            csigshim__unsubscribe(bridge, signo, &state.mask) != 0)
+            csigshim__deactivate(bridge, signo);
     csigshim__close_resources(&bridge->has, bridge->mechanism);
     pthread_mutex_destroy(&bridge->reader);
     atomic_store(&bridge->inherited, false);
@@ -123,11 +124,10 @@ int csigshim_remove(csigshim_bridge *bridge, int signo) {
     if (locked != 0)
         return locked < 0 ? -1 : 0;
     const bool is_added = atomic_load(&bridge->subscriptions[signo].flags) != 0;
-    if (is_added)
-        csigshim__unsubscribe(bridge, signo, &state.mask);
+    const int result = is_added ? csigshim__unsubscribe(bridge, signo, &state.mask) : -1;
     csigshim__unlock(&state);
     errno = is_added ? errno : ENOENT;
-    return is_added ? 0 : -1;
+    return result;
 }
 
 int csigshim_set_chain(csigshim_bridge *bridge, int signo, int on) {

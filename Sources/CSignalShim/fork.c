@@ -143,7 +143,7 @@ static int resubscribe(struct csigshim_bridge *bridge, sigset_t *mask) {
     while (--signo > 0)
         if (wanted[signo] & CSIGSHIM__DORMANT) {
             if (atomic_load(&bridge->subscriptions[signo].flags) & CSIGSHIM__ACTIVE)
-                csigshim__unsubscribe(bridge, signo, mask);
+                (void)csigshim__unsubscribe(bridge, signo, mask);
             atomic_store(&bridge->subscriptions[signo].flags, wanted[signo]);
         }
     errno = failure;

@@ -16,8 +16,7 @@ int csigshim__futex_wait(struct csigshim_bridge *bridge, int timeout_ms) {
          * to which that handler forked. */
         const int ms = timeout_ms < 0 ? INT32_MAX : timeout_ms;
         const struct timespec left = {ms / 1000, ms % 1000 * 1000000L};
-        /* Makes the system call a cancellation point. A thread that is cancelled stays counted, which costs each later
-         * notification one system call. */
+        /* A cancellation point. A cancelled thread stays counted, which costs each notification a system call. */
         pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
         atomic_fetch_add(&bridge->futex_waiters, 1); /* F1 */
         result = csigshim__futex(&bridge->notified, CSIGSHIM__FUTEX_WAIT, 0, &left);

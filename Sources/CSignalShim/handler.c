@@ -65,12 +65,7 @@ static void deliver(struct csigshim__delivery *delivery) {
 
 void csigshim__handler(int signo, siginfo_t *info, void *context) {
     const enum csigshim__role role = csigshim__process_role(); /* P1 */
-    struct csigshim__delivery delivery;
-    delivery.signo = signo;
-    delivery.info = info;
-    delivery.context = context;
-    delivery.interrupted_errno = errno;
-    delivery.is_owner = role == CSIGSHIM__SELF;
+    struct csigshim__delivery delivery = {info, context, signo, errno, role == CSIGSHIM__SELF};
     if (csigshim__is_reentry(info)) /* O5 */
         return;
     if (delivery.is_owner)

@@ -15,8 +15,7 @@
  * leave notified = 1 over an empty pipe, and no handler would write again. A reader that has taken records and finds
  * notified = 0 skips [C] and [D]: the handlers that published them have yet to notify.
  *
- * A byte may come late: its writer was preempted between [A] and [B] while a reader went through [C] to [E]. It makes
- * the descriptor readable once for nothing, and the reader that finds nothing removes it.
+ * A byte may come late, if its writer was preempted between [A] and [B]. The reader that finds nothing removes it.
  *
  * csigshim_fd sets `fd_in_use`, then looks at `notified`; a writer sets `notified`, then looks at `fd_in_use`. So one
  * of the two writes the byte. csigshim_wake writes a byte each time, because an edge-triggered poller needs an edge.
@@ -28,11 +27,11 @@
  *     pipe (EAGAIN) is readable, which is all that is wanted. */
 #include "shim.h"
 
-bool csigshim__is_same_file(const struct csigshim__file *file) {
+int csigshim__compare_file(const struct csigshim__file *file) {
     struct stat status;
     const long result = csigshim__fstat(file->fd, &status);
     if (result != 0)
-        return result != -EBADF && result != -EOVERFLOW;
+        return result == -EBADF || result == -EOVERFLOW ? 0 : -1;
     return status.st_ino == file->inode && status.st_dev == file->device && (status.st_mode & S_IFMT) == file->type &&
            CSIGSHIM__CREATED(&status) == file->created;
 }
@@ -40,8 +39,8 @@ bool csigshim__is_same_file(const struct csigshim__file *file) {
 /* Both ends, where they are two: a pipe that nobody can read raises SIGPIPE. */
 bool csigshim__is_pipe_usable(const struct csigshim_bridge *bridge) {
     const struct csigshim__pipe *const pipe = &bridge->has.pipe;
-    return csigshim__is_same_file(&pipe->write_end) &&
-           (pipe->read_end.fd == pipe->write_end.fd || csigshim__is_same_file(&pipe->read_end));
+    return csigshim__compare_file(&pipe->write_end) != 0 &&
+           (pipe->read_end.fd == pipe->write_end.fd || csigshim__compare_file(&pipe->read_end) != 0);
 }
 
 bool csigshim__can_record(const struct csigshim_bridge *bridge) {

@@ -79,20 +79,33 @@ bool csigshim__call_old_handler(struct csigshim__delivery *delivery, bool kernel
 void csigshim__raise_unblocked(int signo) {
     const pid_t owner = csigshim_owner(), self = csigshim__getpid();
     (void)csigshim__change_mask(SIG_UNBLOCK, signo);
-    csigshim__send_to_thread(self > 0 ? self : owner, signo); /* O4 */
+    (void)csigshim__send_to_thread(self > 0 ? self : owner, signo); /* O4 */
     (void)csigshim__change_mask(SIG_BLOCK, signo);
 }
 
 /* Tries more than once, because another thread may install this library's handler again at the same time. */
 void csigshim__terminate(int signo) {
     for (int tries = 0; tries < 100; tries++)
-        if (csigshim__set_plain(signo, SIG_DFL) == 0 || signo == SIGKILL)
+        if (csigshim__set_plain(signo, false, NULL) == 0 || signo == SIGKILL)
             csigshim__raise_unblocked(signo);
     csigshim__exit(128 + signo); /* the init of a PID namespace, which no signal kills; or a sandbox refuses */
 }
 
-/* No bridge recorded the delivery: it meets the old action. A stop signal whose default action is due is replaced by
- * SIGSTOP, which needs no change of the disposition: csigshim_add on another thread may just have installed it. */
+/* O6  A stop signal that meets SIG_DFL needs that to be installed for a moment. This library's handler comes back if a
+ *     bridge wants the signal. A remover, which does not wait for this handler, may find SIG_DFL installed; so it looks
+ *     again after it has cleared the subscription, and here the subscription is looked at after the handler is back:
+ *     one of the two takes it out. Checked by Tests/prove/protocol/lifetime.pml. */
+static void stop(int signo) {
+    struct csigshim__action_now shim_action;
+    if (csigshim__set_plain(signo, false, &shim_action) != 0)
+        return;
+    csigshim__raise_unblocked(signo);
+    do
+        (void)csigshim__exchange_action(signo, &shim_action, NULL);
+    while (!csigshim__is_wanted(signo) && csigshim__set_plain(signo, false, NULL) == 0 && csigshim__is_wanted(signo));
+}
+
+/* No bridge recorded the delivery: it meets the old action. */
 void csigshim__run_old_action(struct csigshim__delivery *delivery) {
     const int signo = delivery->signo, action = csigshim__default_action(signo);
     const struct csigshim__action *const old = atomic_load(&csigshim__dispositions[signo].old_action);
@@ -101,12 +114,13 @@ void csigshim__run_old_action(struct csigshim__delivery *delivery) {
     const bool kernel_called = !is_known || is_shim_handler(installed);
     if (csigshim__call_old_handler(delivery, kernel_called) || old->saved.sa_handler == SIG_IGN)
         return;
-    if (!kernel_called && installed != SIG_DFL) /* another handler called this one, and decides what happens */
-        return;
-    if (action == CSIGSHIM_ACTION_TERMINATE)
+    if (kernel_called && action == CSIGSHIM_ACTION_TERMINATE)
         csigshim__terminate(signo);
-    else if (action == CSIGSHIM_ACTION_STOP)
-        csigshim__raise_unblocked(SIGSTOP);
+    else if (kernel_called && action == CSIGSHIM_ACTION_STOP)
+        stop(signo);
+    else if (!kernel_called && installed == SIG_DFL) /* csigshim_remove has just restored it */
+        csigshim__raise_unblocked(signo);
+    /* else another handler called this one, and decides what happens */
 }
 
 /* A child that has not asked for its bridges. It writes no memory but its stack (P1). An old handler is called from
@@ -119,10 +133,10 @@ void csigshim__pass_on_in_child(struct csigshim__delivery *delivery, enum csigsh
     const bool kernel_called = csigshim__is_installed(signo), is_ignored = old->saved.sa_handler == SIG_IGN;
     if (csigshim__call_old_handler(delivery, kernel_called) || !kernel_called)
         return;
-    const bool shares = role == CSIGSHIM__VFORK_CHILD && csigshim__share_handlers(self, csigshim_owner());
-    if (!shares && csigshim__set_plain(signo, is_ignored ? SIG_IGN : SIG_DFL) == 0)
-        csigshim__send_to_thread(self, signo);
-    else if (!is_ignored && csigshim__default_action(signo) == CSIGSHIM_ACTION_TERMINATE)
+    const bool may_share = role == CSIGSHIM__VFORK_CHILD && csigshim__may_share_handlers(self, csigshim_owner());
+    const bool is_sent = !may_share && csigshim__set_plain(signo, is_ignored, NULL) == 0 && /* O4 */
+                         csigshim__send_to_thread(self, signo);
+    if (!is_sent && !is_ignored && csigshim__default_action(signo) == CSIGSHIM_ACTION_TERMINATE)
         csigshim__exit(128 + signo);
 }
 

@@ -83,21 +83,19 @@ enum { CSIGSHIM__FUTEX_WAIT = 128, CSIGSHIM__FUTEX_WAKE = 129 };
 
 /* Sends signo to the calling thread of process `pid`. Where the kernel's queue is full, kill(2) needs no place in it;
  * EAGAIN shows that pid and thread belong together, so that no other process can be hit. */
-static inline void csigshim__send_to_thread(pid_t pid, int signo) {
+static inline bool csigshim__send_to_thread(pid_t pid, int signo) {
     const long thread = CSIGSHIM__SYSTEM_CALL(SYS_gettid, 0, 0, 0, 0);
-    if (pid > 0 && thread > 0 && CSIGSHIM__SYSTEM_CALL(SYS_tgkill, pid, thread, signo, 0) == -EAGAIN)
-        (void)CSIGSHIM__SYSTEM_CALL(SYS_kill, pid, signo, 0, 0);
+    if (pid <= 0 || thread <= 0)
+        return false;
+    const long result = CSIGSHIM__SYSTEM_CALL(SYS_tgkill, pid, thread, signo, 0);
+    return result == 0 || (result == -EAGAIN && CSIGSHIM__SYSTEM_CALL(SYS_kill, pid, signo, 0, 0) == 0);
 }
 
-/* Whether two processes share one table of handlers: clone(2) with CLONE_SIGHAND. */
-static inline bool csigshim__share_handlers(pid_t a, pid_t b) {
-    enum { KCMP_SIGHAND = 4 };
-    return CSIGSHIM__SYSTEM_CALL(SYS_kcmp, a, b, KCMP_SIGHAND, 0) == 0;
-}
+/* Whether two processes may share one table of handlers: clone(2) with CLONE_SIGHAND. 4 is KCMP_SIGHAND. */
+#define csigshim__may_share_handlers(a, b) (CSIGSHIM__SYSTEM_CALL(SYS_kcmp, a, b, 4, 0) <= 0)
 
-#pragma GCC visibility push(hidden)
-extern _Atomic(int (*)(clockid_t, struct timespec *)) csigshim__vdso_clock; /* null: there is none */
-#pragma GCC visibility pop
+/* The kernel's clock, which needs no system call; null: there is none. */
+extern _Atomic(int (*)(clockid_t, struct timespec *)) csigshim__vdso_clock __attribute__((visibility("hidden")));
 static inline void csigshim__read_clock(struct timespec *now) {
     int (*const clock)(clockid_t, struct timespec *) = atomic_load(&csigshim__vdso_clock);
     if (clock == NULL || clock(CLOCK_MONOTONIC, now) != 0)
@@ -123,7 +121,9 @@ static inline void csigshim__set_handler_mask(const struct sigaction *action, in
     (void)CSIGSHIM__SYSTEM_CALL(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof mask);
 }
 
-struct csigshim__kernel_action {
+/* The kernel's own structure of a sigaction(2). */
+#define csigshim__handler_field handler
+struct csigshim__action_now {
     void (*handler)(int);
     unsigned long flags;
 #if !defined(__riscv)
@@ -132,21 +132,8 @@ struct csigshim__kernel_action {
     uint64_t mask;
 };
 
-static inline long csigshim__get_handler(int signo, void (**handler)(int)) {
-    struct csigshim__kernel_action now;
-    now.handler = SIG_DFL;
-    const long result = CSIGSHIM__SYSTEM_CALL(SYS_rt_sigaction, signo, 0, (long)&now, sizeof now.mask);
-    *handler = now.handler;
-    return result;
-}
-
-static inline long csigshim__set_plain(int signo, void (*handler)(int)) {
-    struct csigshim__kernel_action new;
-    new.handler = handler; /* SIG_DFL or SIG_IGN */
-    new.flags = 0;
-    new.mask = 0;
-    return CSIGSHIM__SYSTEM_CALL(SYS_rt_sigaction, signo, (long)&new, 0, sizeof new.mask);
-}
+#define csigshim__exchange_action(signo, new, old)                                                                     \
+    CSIGSHIM__SYSTEM_CALL(SYS_rt_sigaction, signo, (long)(new), (long)(old), sizeof(uint64_t))
 #else
 #define CSIGSHIM__HAS_FUTEX                              0
 enum { CSIGSHIM__FUTEX_WAKE };
@@ -156,8 +143,12 @@ enum { CSIGSHIM__FUTEX_WAKE };
 #define csigshim__read_bytes(fd, bytes, size)            csigshim__transfer(fd, bytes, size, false)
 #define csigshim__fstat(fd, status)                      (fstat(fd, status) == 0 ? 0 : -errno)
 #define csigshim__exit(status)                           _exit(status)
-#define csigshim__send_to_thread(pid, signo)             ((void)(pid), (void)raise(signo))
-#define csigshim__share_handlers(a, b)                   ((void)(a), (void)(b), false)
+#define csigshim__send_to_thread(pid, signo)             ((void)(pid), raise(signo) == 0)
+#define csigshim__may_share_handlers(a, b)               ((void)(a), (void)(b), false)
+#define csigshim__read_clock(now)                        ((void)clock_gettime(CLOCK_MONOTONIC, now))
+#define csigshim__action_now                             sigaction
+#define csigshim__handler_field                          sa_handler
+#define csigshim__exchange_action(signo, new, old)       (sigaction(signo, new, old) == 0 ? 0L : (long)-errno)
 
 /* No cancellation point. POSIX.1-2024: pthread_setcancelstate(3) is async-signal-safe. */
 static inline long csigshim__transfer(int fd, void *bytes, size_t size, bool writes) {
@@ -188,19 +179,22 @@ static inline void csigshim__set_handler_mask(const struct sigaction *action, in
         sigaddset(&mask, signo);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
+#endif
 
 static inline long csigshim__get_handler(int signo, void (**handler)(int)) {
-    struct sigaction now;
-    const int result = sigaction(signo, NULL, &now);
-    *handler = now.sa_handler;
-    return result == 0 ? 0 : -errno;
+    struct csigshim__action_now now;
+    now.csigshim__handler_field = SIG_DFL;
+    const long result = csigshim__exchange_action(signo, NULL, &now);
+    *handler = now.csigshim__handler_field;
+    return result;
 }
 
-static inline long csigshim__set_plain(int signo, void (*handler)(int)) {
-    const struct sigaction action = {.sa_handler = handler};
-    return sigaction(signo, &action, NULL) == 0 ? 0 : -errno;
+/* Installs SIG_DFL or SIG_IGN. `old` may be null. */
+static inline long csigshim__set_plain(int signo, bool ignored, struct csigshim__action_now *old) {
+    static const struct csigshim__action_now plain[] = {{.csigshim__handler_field = SIG_DFL},
+                                                        {.csigshim__handler_field = SIG_IGN}};
+    return csigshim__exchange_action(signo, &plain[ignored], old);
 }
-#endif
 
 /* CLOCK_MONOTONIC, in nanoseconds */
 static inline uint64_t csigshim__now(void) {

@@ -68,25 +68,24 @@ static bool has_events(struct csigshim_bridge *bridge) {
     return atomic_load(&bridge->overflowed) || sequence == csigshim__free_sequence(bridge, bridge->head) + 1;
 }
 
-/* [C] False: it is not the bridge's pipe any more. A thorough reader, which has found nothing, also removes a byte
- * whose writer has not counted it yet. */
-static bool empty_pipe(struct csigshim_bridge *bridge, bool is_thorough) {
+/* [C] Returns 0, or an errno code. A thorough reader, which has found nothing, also removes a byte whose writer has not
+ * counted it yet. */
+static int empty_pipe(struct csigshim_bridge *bridge, bool is_thorough) {
     const int fd = bridge->has.pipe.read_end.fd;
     int available = 0;
+    long count = 1;
     char bytes[64];
     if (!atomic_load(&bridge->fd_in_use))
-        return true;
-    if (!csigshim__is_same_file(&bridge->has.pipe.read_end)) /* D1 */
-        return false;
-    while (atomic_load(&bridge->pipe_bytes) > 0 || /* W3 */
-           (is_thorough && ioctl(fd, FIONREAD, &available) == 0 && available > 0)) {
-        const long count = csigshim__read_bytes(fd, bytes, sizeof bytes);
+        return 0;
+    if (csigshim__compare_file(&bridge->has.pipe.read_end) == 0) /* D1 */
+        return EBADF;
+    while ((count > 0 || count == -EINTR) && (atomic_load(&bridge->pipe_bytes) > 0 || /* W3 */
+                                              (is_thorough && ioctl(fd, FIONREAD, &available) == 0 && available > 0))) {
+        count = csigshim__read_bytes(fd, bytes, sizeof bytes);
         if (count > 0)
             atomic_fetch_sub(&bridge->pipe_bytes, count);
-        else if (count != -EINTR)
-            break;
     }
-    return true;
+    return count < 0 && count != -EAGAIN ? (int)-count : 0;
 }
 
 /* The mutex is held. Returns the number of events; *failure is the error to report if there are none. */
@@ -98,13 +97,12 @@ static size_t read_locked(struct csigshim_bridge *bridge, csigshim_event *events
         count += taken < 0 ? 0 : (size_t)taken;
     }
     if (count < capacity && (count == 0 || atomic_load(&bridge->notified))) {
-        const bool is_usable = empty_pipe(bridge, count == 0);   /* [C] */
+        const int error = empty_pipe(bridge, count == 0);        /* [C] */
         atomic_exchange(&bridge->notified, 0);                   /* [D] */
         count += take(bridge, events + count, capacity - count); /* [E] */
         if (has_events(bridge) && csigshim__can_record(bridge))
             csigshim__notify(bridge);
-        if (!is_usable)
-            *failure = EBADF;
+        *failure = error != 0 ? error : *failure;
     }
     if (count == 0 && *failure == 0 && !(csigshim__can_record(bridge) && csigshim__can_poll(bridge)))
         *failure = EBADF;

@@ -51,9 +51,9 @@ static int open_pipe(struct csigshim__pipe *pipe) {
 
 static void close_pipe(const struct csigshim__pipe *pipe) {
     const int saved_errno = errno;
-    if (pipe->write_end.fd != pipe->read_end.fd && csigshim__is_same_file(&pipe->write_end))
+    if (pipe->write_end.fd != pipe->read_end.fd && csigshim__compare_file(&pipe->write_end) > 0)
         close(pipe->write_end.fd);
-    if (csigshim__is_same_file(&pipe->read_end))
+    if (csigshim__compare_file(&pipe->read_end) > 0)
         close(pipe->read_end.fd);
     errno = saved_errno;
 }

@@ -130,7 +130,7 @@ void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info)
 void csigshim__store(struct csigshim_bridge *bridge, int signo, const siginfo_t *info); /* queues it, or counts it */
 
 /* notify.c: waking the reader */
-bool csigshim__is_same_file(const struct csigshim__file *file);      /* also where a sandbox refuses fstat(2) */
+int csigshim__compare_file(const struct csigshim__file *file); /* 1: the same; 0: not; -1: a sandbox does not tell */
 bool csigshim__is_pipe_usable(const struct csigshim_bridge *bridge); /* both ends are still the bridge's */
 bool csigshim__can_record(const struct csigshim_bridge *bridge);     /* its pipe is usable, or not in use */
 bool csigshim__write_wakeup(struct csigshim_bridge *bridge);         /* false: no byte could be written; see errno */
@@ -141,11 +141,10 @@ int csigshim__futex_wait(struct csigshim_bridge *bridge, int timeout_ms);
 
 /* old_action.c: the actions that this library's handler replaced */
 struct csigshim__delivery {
-    int signo;
     siginfo_t *info;
     void *context;
-    int interrupted_errno;
-    bool is_owner; /* of this memory */
+    int signo, interrupted_errno;
+    long is_owner; /* of this memory; a long leaves no padding, for which some compilers call memset */
 };
 void csigshim__handler(int signo, siginfo_t *info, void *context); /* in handler.c, below which nothing calls it */
 static inline bool csigshim__is_shim_action(const struct sigaction *action) {
@@ -188,7 +187,7 @@ int csigshim__open_queue(struct csigshim__queue *queue, const struct csigshim__p
 void csigshim__close_queue(const struct csigshim__queue *queue, const struct csigshim__pipe *pipe);
 bool csigshim__is_queue_usable(const struct csigshim__queue *queue, const struct csigshim__pipe *pipe);
 int csigshim__queue_add(struct csigshim_bridge *bridge, int signo);
-void csigshim__queue_remove(struct csigshim_bridge *bridge, int signo); /* moves what is pending to the ring */
+int csigshim__queue_remove(struct csigshim_bridge *bridge, int signo); /* moves what is pending to the ring */
 int csigshim__queue_capacity(void);
 ssize_t csigshim__queue_take(const struct csigshim__queue *queue, csigshim_event *events, size_t capacity);
 #define csigshim__can_poll(bridge)                                                                                     \
@@ -209,7 +208,8 @@ int csigshim__reinstall(int signo);
 bool csigshim__is_taken(const struct csigshim_bridge *bridge, int signo); /* by a bridge that cannot share it */
 int csigshim__subscribe(struct csigshim_bridge *bridge, int signo, unsigned flags, sigset_t *mask);
 int csigshim__activate(struct csigshim_bridge *bridge, int signo, unsigned flags, sigset_t *mask);
-void csigshim__unsubscribe(struct csigshim_bridge *bridge, int signo, sigset_t *mask);
+int csigshim__unsubscribe(struct csigshim_bridge *bridge, int signo, sigset_t *mask); /* -1: nothing has changed */
+void csigshim__deactivate(struct csigshim_bridge *bridge, int signo); /* what is pending stays pending */
 
 /* fork.c */
 int csigshim__prepare_process(void); /* before the lock: what takes locks of the loader (L2) */

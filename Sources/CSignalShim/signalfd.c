@@ -35,7 +35,7 @@ static int epoll_add(int epoll, int fd) {
 }
 
 bool csigshim__is_queue_usable(const struct csigshim__queue *queue, const struct csigshim__pipe *pipe) {
-    return csigshim__is_same_file(&pipe->read_end) && epoll_contains(queue->poll_fd, pipe->read_end.fd) &&
+    return csigshim__compare_file(&pipe->read_end) != 0 && epoll_contains(queue->poll_fd, pipe->read_end.fd) &&
            epoll_contains(queue->poll_fd, queue->fd); /* K1 */
 }
 
@@ -60,7 +60,7 @@ int csigshim__open_queue(struct csigshim__queue *queue, const struct csigshim__p
 }
 
 void csigshim__close_queue(const struct csigshim__queue *queue, const struct csigshim__pipe *pipe) {
-    if (csigshim__is_queue_usable(queue, pipe))
+    if (csigshim__compare_file(&pipe->read_end) > 0 && csigshim__is_queue_usable(queue, pipe))
         close_fds(queue);
 }
 
@@ -108,27 +108,30 @@ ssize_t csigshim__queue_take(const struct csigshim__queue *queue, csigshim_event
 }
 
 /* Takes as many as the queue holds, but does not go on for as long as a flood does. */
-static void move_pending_to_ring(struct csigshim_bridge *bridge, int signo) {
+static int move_pending_to_ring(struct csigshim_bridge *bridge, int signo) {
     sigset_t only;
     siginfo_t info;
     sigemptyset(&only);
     sigaddset(&only, signo);
+    int taken = 1;
     size_t left = (size_t)csigshim__queue_capacity() + CSIGSHIM__NSIG;
-    for (; left > 0 && take_pending(&only, &info) > 0; left--) {
+    while (left-- > 0 && (taken = take_pending(&only, &info)) > 0) {
         csigshim__store(bridge, signo, &info);
-        if (csigshim__is_pipe_usable(bridge))
+        if (csigshim__can_record(bridge))
             csigshim__notify(bridge);
     }
+    return taken < 0 ? -1 : 0;
 }
 
-void csigshim__queue_remove(struct csigshim_bridge *bridge, int signo) {
+int csigshim__queue_remove(struct csigshim_bridge *bridge, int signo) {
     pthread_mutex_lock(&bridge->reader);
-    sigdelset(&bridge->has.queue.signals, signo);
-    if (!atomic_load(&bridge->inherited)) {  /* K3 */
-        move_pending_to_ring(bridge, signo); /* K2 */
-        if (csigshim__is_queue_usable(&bridge->has.queue, &bridge->has.pipe))
-            (void)set_signals(&bridge->has.queue);
-    }
+    const bool inherited = atomic_load(&bridge->inherited);                 /* K3 */
+    const int result = inherited ? 0 : move_pending_to_ring(bridge, signo); /* K2 */
+    if (result == 0)
+        sigdelset(&bridge->has.queue.signals, signo);
+    if (result == 0 && !inherited && csigshim__is_queue_usable(&bridge->has.queue, &bridge->has.pipe))
+        (void)set_signals(&bridge->has.queue);
     pthread_mutex_unlock(&bridge->reader);
+    return result;
 }
 #endif

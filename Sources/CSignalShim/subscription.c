@@ -9,7 +9,7 @@
  *     the handler is uninstalled: the signal always has a place to go. */
 #include "shim.h"
 
-static void deactivate(struct csigshim_bridge *bridge, int signo) {
+void csigshim__deactivate(struct csigshim_bridge *bridge, int signo) {
     struct csigshim__subscription *const subscription = &bridge->subscriptions[signo];
     const bool is_last = !csigshim__other_bridge_has(bridge, signo, 0);
     const unsigned flags = atomic_load(&subscription->flags);
@@ -18,6 +18,8 @@ static void deactivate(struct csigshim_bridge *bridge, int signo) {
     atomic_store(&subscription->flags, 0);
     while (atomic_load(&subscription->active_handlers) != 0) /* R1 */
         nanosleep(&(struct timespec){0, 50000}, NULL);
+    if (is_last && csigshim__is_installed(signo)) /* O6 */
+        csigshim__uninstall(signo);
     if (!is_last && (flags & (CSIGSHIM_CHAIN | CSIGSHIM_INTERRUPT)))
         (void)csigshim__install(signo); /* SA_RESTART may have been off for this subscription's sake */
 }
@@ -34,7 +36,7 @@ int csigshim__activate(struct csigshim_bridge *bridge, int signo, unsigned flags
     atomic_fetch_add(&csigshim__add_count, 1);                             /* R2 */
     if (csigshim__install(signo) != 0 || (csigshim__uses_signalfd(bridge) && csigshim__queue_add(bridge, signo) != 0)) {
         const int saved_errno = errno;
-        deactivate(bridge, signo);
+        csigshim__deactivate(bridge, signo);
         errno = saved_errno;
         return -1;
     }
@@ -70,11 +72,12 @@ int csigshim__subscribe(struct csigshim_bridge *bridge, int signo, unsigned flag
     return result;
 }
 
-void csigshim__unsubscribe(struct csigshim_bridge *bridge, int signo, sigset_t *mask) {
+int csigshim__unsubscribe(struct csigshim_bridge *bridge, int signo, sigset_t *mask) {
     const bool active = atomic_load(&bridge->subscriptions[signo].flags) & CSIGSHIM__ACTIVE;
-    if (csigshim__uses_signalfd(bridge))
-        csigshim__queue_remove(bridge, signo); /* U2 */
-    deactivate(bridge, signo);
+    if (csigshim__uses_signalfd(bridge) && csigshim__queue_remove(bridge, signo) != 0) /* U2 */
+        return -1;
+    csigshim__deactivate(bridge, signo);
     if (active)
         csigshim__unblock(signo, mask);
+    return 0;
 }

@@ -5,7 +5,7 @@
  * remembered for ever that some bridge once blocked the signal.
  *
  * M1  What the host itself blocked stays blocked: before csigshim_add, or again after csigshim_remove.
- *     Tests/c/signalfd.c, Tests/c/fork.c. */
+ *     Tests/c/signalfd.c, Tests/c/children.c. */
 #include "shim.h"
 
 enum { UNTOUCHED, BLOCKED, UNBLOCKED };

@@ -20,7 +20,7 @@
  *   EPERM    a forked child that has not called csigshim_after_fork; there csigshim_read gives 0, and csigshim_wake,
  *            csigshim_remove and csigshim_close return 0 and leave the parent alone
  *   others   what a system call behind the function reported, for example in a sandbox
- * A call that fails changes nothing. (csigshim_reset_for_exec restores all that it can before it fails.)
+ * A call that fails changes nothing, except that csigshim_reset_for_exec restores all that it can.
  *
  * Threads: every function may be called from any thread. Only csigshim_wake and csigshim_reset_for_exec may be called
  * in a signal handler. Only csigshim_wait is a cancellation point. Unsupported: asynchronous cancellation of a thread
