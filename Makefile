@@ -9,7 +9,7 @@
 #
 # For those who work on it:
 #
-#   make check     lint, header, symbols, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
+#   make check     lint, header, builds, layers, symbols, budgets, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
 #   make prove     a signal at every instruction, a model, mutants, faults, soak, …: half an hour, and one table
 #   make bench     this library and its peers in one run, as tables; make bench-peers installs the peers
 #   make format    formats Swift and C                       make lint    says what `make format` would change
@@ -26,7 +26,7 @@ SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/outside Examp
     Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
     Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: toolchain demo examples test test-swift test-c test-documentation test-outside check header symbols lint format docs sanitize prove prove-quick bench bench-peers bench-smoke clean
+.PHONY: toolchain demo examples test test-swift test-c test-documentation test-outside check header builds layers symbols budgets lint format docs sanitize prove prove-quick bench bench-peers bench-smoke clean
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
@@ -59,13 +59,22 @@ test-documentation: toolchain
 test-outside: toolchain
 	Tests/outside/run.sh all
 
-check: lint header symbols docs test sanitize prove-quick bench-smoke
+check: lint header builds layers symbols budgets docs test sanitize prove-quick bench-smoke
 
 header:
 	Tests/c/header.sh
 
+builds:
+	Tests/c/builds.sh
+
+layers:
+	Tests/tools/layers.sh
+
 symbols:
 	Tests/tools/symbols.sh
+
+budgets:
+	Tests/tools/budgets.sh
 
 sanitize:
 	Tests/c/run.sh thread

@@ -48,6 +48,11 @@ enum { CSIGSHIM__MASK_SIZE = (CSIGSHIM__NSIG + 6) / 8 }; /* bytes of a sigset_t 
     (defined(__x86_64__) || defined(__aarch64__) || defined(__riscv))
 #define CSIGSHIM__RAW       1
 #define CSIGSHIM__HAS_FUTEX 1
+#if defined(__aarch64__)
+#define CSIGSHIM__VDSO_CLOCK "__kernel_clock_gettime"
+#else
+#define CSIGSHIM__VDSO_CLOCK "__vdso_clock_gettime"
+#endif
 #include <sys/syscall.h>
 
 #if !defined(CSIGSHIM__SYSTEM_CALL) /* tests make system calls fail by a definition of their own */

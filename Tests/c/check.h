@@ -1,6 +1,7 @@
-/* A small test harness. TEST(name) { ... } defines a test; `main` is here. Each test runs in a child of its own with a
- * deadline, so that dispositions, masks and descriptors do not leak into the next one. `program name...` runs only
- * the tests with these names. CSIGSHIM_MECHANISM in the environment, handler or signalfd, says what they test. */
+/* A small test harness. TEST(name) { ... } defines a test, and this file defines main. Each test runs in a child
+ * process with a deadline, so that dispositions, masks and descriptors do not leak into the next one. `program name...`
+ * runs the tests with these names. The environment variable CSIGSHIM_MECHANISM, handler or signalfd, selects the
+ * mechanism. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -25,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 #if !defined(__linux__)
-#include "elsewhere.h"
+#include "non_linux.h"
 #endif
 
 #if defined(__SANITIZE_THREAD__)
@@ -53,16 +54,16 @@ enum { DEADLINE_SECONDS = 60 };
             check_failed(__FILE__, __LINE__, #condition);                                                              \
     } while (0)
 
-/* The thread sanitizer holds a signal back until the thread makes a blocking call, and keeps one for each number. */
+/* The thread sanitizer delays a signal until the thread makes a blocking call, and keeps only one of each number. */
 #define SKIP_IF_MERGED()                                                                                               \
     do {                                                                                                               \
         if (UNDER_TSAN)                                                                                                \
-            SKIP("the thread sanitizer merges queued signals");                                                        \
+            SKIP("the thread sanitizer coalesces queued signals");                                                     \
     } while (0)
 
 #define FAILS(call, code) CHECK((errno = 0, (call) == -1 && errno == (code)))
 
-/* Not permitted, or not there, on this machine. */
+/* For what this machine does not permit or does not have. */
 #define SKIP(reason)                                                                                                   \
     do {                                                                                                               \
         printf("skip %s%s: %s\n", check_current, test_label(), reason);                                                \
@@ -72,8 +73,7 @@ enum { DEADLINE_SECONDS = 60 };
 
 #define TEST(name)                                                                                                     \
     static void name(void);                                                                                            \
-    __attribute__((constructor)) static void register_##name(void)                                                     \
-    {                                                                                                                  \
+    __attribute__((constructor)) static void register_##name(void) {                                                   \
         check_tests[check_count++] = (struct check_test){#name, name};                                                 \
     }                                                                                                                  \
     static void name(void)
@@ -86,47 +86,40 @@ static struct check_test check_tests[100];
 static int check_count;
 static const char *check_current = "";
 
-static inline bool test_is_handler(void)
-{
+static inline bool test_is_handler(void) {
     const char *name = getenv("CSIGSHIM_MECHANISM");
     return name == NULL || strcmp(name, "signalfd") != 0;
 }
 
-static inline int test_mechanism(void)
-{
+static inline int test_mechanism(void) {
     return test_is_handler() ? CSIGSHIM_HANDLER : CSIGSHIM_SIGNALFD;
 }
 
-static inline const char *test_label(void)
-{
+static inline const char *test_label(void) {
     return test_is_handler() ? "" : " (signalfd)";
 }
 
-static inline void check_failed(const char *file, int line, const char *text)
-{
+static inline void check_failed(const char *file, int line, const char *text) {
     const int code = errno;
     printf("%s:%d: %s (errno %d, %s)\n", file, line, text, code, strerror(code));
     fflush(stdout);
     _exit(1);
 }
 
-static inline int64_t milliseconds(void)
-{
+static inline int64_t milliseconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static inline uint64_t nanoseconds(void)
-{
+static inline uint64_t nanoseconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static inline void pause_ms(int ms)
-{
-    struct timespec end; /* an absolute time: under a flood, the rounding of what is left would make it endless */
+static inline void pause_ms(int ms) {
+    struct timespec end; /* an absolute time: rounding the time that is left would never end under a flood of signals */
     clock_gettime(CLOCK_MONOTONIC, &end);
     const long nanoseconds = end.tv_nsec + ms % 1000 * 1000000l;
     end.tv_sec += ms / 1000 + nanoseconds / 1000000000;
@@ -135,20 +128,19 @@ static inline void pause_ms(int ms)
         ;
 }
 
-/* The test's own process group is killed with it: what it started must not outlive it. */
-static inline bool check_run(const struct check_test *test)
-{
+/* Each test has a process group of its own. The group is killed at the end, so that no child outlives its test. */
+static inline bool check_run(const struct check_test *test) {
     siginfo_t info;
     check_current = test->name;
     fflush(stdout);
     const pid_t child = fork();
     if (child == 0) {
-        /* A test that fills its queue of signals leaves room in the user's, which all its processes share. */
+        /* All processes of a user share one queue of signals: a test that fills its own leaves room for the others. */
         const struct rlimit none = {0, 0}, queue = {40000, 40000};
         setrlimit(RLIMIT_CORE, &none);
         setrlimit(RLIMIT_SIGPENDING, &queue);
         setpgid(0, 0);
-        struct sigaction given; /* what this was started with: a shell's background job ignores INT */
+        struct sigaction given; /* inherited: the background job of a shell ignores SIGINT */
         for (int signo = 1; signo <= SIGRTMAX; signo++)
             if (sigaction(signo, NULL, &given) == 0 && given.sa_handler == SIG_IGN)
                 signal(signo, SIG_DFL);
@@ -166,7 +158,7 @@ static inline bool check_run(const struct check_test *test)
         if (info.si_pid == 0)
             pause_ms(2);
     } while (info.si_pid == 0 && !late);
-    kill(-child, SIGKILL); /* the child is not reaped yet, so that the number is still its own */
+    kill(-child, SIGKILL); /* the child is not reaped yet, so the number is still in use by it */
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
@@ -184,8 +176,7 @@ static inline bool check_run(const struct check_test *test)
     return false;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int failed = 0, run = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 0; i < check_count; i++) {
@@ -201,76 +192,67 @@ int main(int argc, char **argv)
     return failed != 0 || run == 0;
 }
 
-/* What the tests share. */
+/* Helpers of several test programs. */
 
 #define HANDLER_ONLY(reason)                                                                                           \
     do {                                                                                                               \
         if (!test_is_handler())                                                                                        \
-            SKIP("the handler mechanism's only: " reason);                                                             \
+            SKIP("handler mechanism only: " reason);                                                                   \
     } while (0)
 
 #define SIGNALFD_ONLY(reason)                                                                                          \
     do {                                                                                                               \
         if (test_is_handler())                                                                                         \
-            SKIP("signalfd's only: " reason);                                                                          \
+            SKIP("signalfd mechanism only: " reason);                                                                  \
     } while (0)
 
-/* Where the tests are the same but for these: signalfd does not chain, has one bridge for a signal, and leaves standard
- * signals that nobody reads to the kernel, which merges them. */
-static inline unsigned chain_if_possible(void)
-{
+/* The differences between the mechanisms that most tests need. Over signalfd there is no chaining, and one bridge for
+ * each signal. The kernel holds unread signals and coalesces the standard ones. */
+static inline unsigned chain_if_possible(void) {
     return test_is_handler() ? CSIGSHIM_CHAIN : 0;
 }
 
-static inline int for_second_bridge(int signo)
-{
+static inline int for_second_bridge(int signo) {
     return test_is_handler() ? signo : SIGHUP;
 }
 
-static inline unsigned long unread(int signo, unsigned long sent)
-{
+static inline unsigned long unread(int signo, unsigned long sent) {
     return test_is_handler() || signo >= SIGRTMIN || sent == 0 ? sent : 1;
 }
 
-/* One of which none merges with another, and how to send it. */
-static inline int countable_signal(void)
-{
+/* Returns a signal that the kernel does not coalesce over this mechanism, so that each delivery can be counted. */
+static inline int countable_signal(void) {
     return test_is_handler() ? SIGUSR1 : SIGRTMIN + 9;
 }
 
-static inline void post(pid_t target, int signo, int value)
-{
+static inline void post(pid_t target, int signo, int value) {
     while (signo < SIGRTMIN ? kill(target, signo) : sigqueue(target, signo, (union sigval){.sival_int = value})) {
         CHECK(errno == EAGAIN); /* the kernel's queue is full */
         sched_yield();
     }
 }
 
-static inline csigshim_bridge *opened(void)
-{
+static inline csigshim_bridge *opened(void) {
     csigshim_bridge *bridge = NULL;
     CHECK(csigshim_open(&bridge, test_mechanism()) == 0);
     CHECK(bridge != NULL);
     return bridge;
 }
 
-static inline csigshim_bridge *opened_on(int signo, unsigned flags)
-{
+static inline csigshim_bridge *opened_on(int signo, unsigned flags) {
     csigshim_bridge *bridge = opened();
     CHECK(csigshim_add(bridge, signo, flags) == 0);
     return bridge;
 }
 
-/* From here on it has a descriptor that matters: somebody polls it. */
-static inline csigshim_bridge *polled(csigshim_bridge *bridge)
-{
+/* Calls csigshim_fd, after which the descriptor is in use. */
+static inline csigshim_bridge *polled(csigshim_bridge *bridge) {
     CHECK(csigshim_fd(bridge) >= 3);
     return bridge;
 }
 
-/* How many deliveries of signo are there to be read now; nothing else may be there. */
-static inline unsigned long drained(csigshim_bridge *bridge, int signo)
-{
+/* Reads all events and returns the number of deliveries. They must be of signo. */
+static inline unsigned long drained(csigshim_bridge *bridge, int signo) {
     csigshim_event events[256];
     unsigned long sum = 0;
     for (ssize_t count; (count = csigshim_read(bridge, events, 256)) != 0;) {
@@ -284,9 +266,8 @@ static inline unsigned long drained(csigshim_bridge *bridge, int signo)
     return sum;
 }
 
-/* Waits until `expected` deliveries were read; more than that is an error. */
-static inline void collect(csigshim_bridge *bridge, int signo, unsigned long expected)
-{
+/* Waits and reads until there were `expected` deliveries, and no more. */
+static inline void collect(csigshim_bridge *bridge, int signo, unsigned long expected) {
     unsigned long sum = 0;
     while (sum < expected) {
         CHECK(csigshim_wait(bridge, DEADLINE_SECONDS * 1000) == 1);
@@ -296,9 +277,13 @@ static inline void collect(csigshim_bridge *bridge, int signo, unsigned long exp
     CHECK(csigshim_wait(bridge, 20) == 0);
 }
 
-/* The next event, which must come. */
-static inline csigshim_event next_event(csigshim_bridge *bridge)
-{
+static inline void raise_times(int signo, int times) {
+    for (int i = 0; i < times; i++)
+        CHECK(raise(signo) == 0);
+}
+
+/* Waits for the next event and returns it. */
+static inline csigshim_event next_event(csigshim_bridge *bridge) {
     csigshim_event event;
     ssize_t count;
     do {
@@ -309,8 +294,7 @@ static inline csigshim_event next_event(csigshim_bridge *bridge)
     return event;
 }
 
-static inline int status_of(pid_t pid)
-{
+static inline int status_of(pid_t pid) {
     int status;
     CHECK(pid > 0);
     while (waitpid(pid, &status, 0) < 0)
@@ -318,29 +302,25 @@ static inline int status_of(pid_t pid)
     return status;
 }
 
-static inline bool exited(pid_t pid, int code)
-{
+static inline bool exited(pid_t pid, int code) {
     const int status = status_of(pid);
     return WIFEXITED(status) && WEXITSTATUS(status) == code;
 }
 
-static inline bool died_of(pid_t pid, int signo)
-{
+static inline bool died_of(pid_t pid, int signo) {
     const int status = status_of(pid);
     return WIFSIGNALED(status) && WTERMSIG(status) == signo;
 }
 
-/* Memory that children share with us, zeroed. */
-static inline void *shared(size_t size)
-{
+/* Returns zeroed memory that forked children share with the parent. */
+static inline void *shared(size_t size) {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(memory != MAP_FAILED);
     return memory;
 }
 
-/* A handler over what is there, as others install theirs. */
-static inline void put_on_top(int signo, void (*handler)(int, siginfo_t *, void *), struct sigaction *saved)
-{
+/* Installs a handler as another library does: it saves the action that it replaces. */
+static inline void put_on_top(int signo, void (*handler)(int, siginfo_t *, void *), struct sigaction *saved) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = handler;
@@ -348,8 +328,7 @@ static inline void put_on_top(int signo, void (*handler)(int, siginfo_t *, void 
     CHECK(sigaction(signo, &action, saved) == 0);
 }
 
-static inline void install(int signo, void (*handler)(int), int flags)
-{
+static inline void install(int signo, void (*handler)(int), int flags) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
@@ -357,23 +336,20 @@ static inline void install(int signo, void (*handler)(int), int flags)
     CHECK(sigaction(signo, &action, NULL) == 0);
 }
 
-static inline bool is_blocked(int signo)
-{
+static inline bool is_blocked(int signo) {
     sigset_t mask;
     CHECK(pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0);
     return sigismember(&mask, signo) == 1;
 }
 
-static inline void change_mask(int how, int signo)
-{
+static inline void change_mask(int how, int signo) {
     sigset_t one;
     sigemptyset(&one);
     sigaddset(&one, signo);
     CHECK(pthread_sigmask(how, &one, NULL) == 0);
 }
 
-static inline pthread_t started(void *(*body)(void *), void *argument)
-{
+static inline pthread_t started(void *(*body)(void *), void *argument) {
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, body, argument) == 0);
     return thread;

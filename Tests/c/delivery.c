@@ -4,10 +4,9 @@
 
 enum { KEPT = 16384 };
 
-/* Nobody reads: 16,384 deliveries keep their details, the rest is one event that says so. */
-TEST(nobody_reads)
-{
-    HANDLER_ONLY("with signalfd the kernel keeps what nobody reads");
+/* Without a reader, 16,384 deliveries keep their details. The rest is one event with a count and a flag. */
+TEST(without_a_reader_16384_keep_their_details) {
+    HANDLER_ONLY("over signalfd, the kernel's queue holds unread signals");
     const unsigned long total = 200000;
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     csigshim_event *events = calloc(KEPT + 2, sizeof *events);
@@ -24,14 +23,13 @@ TEST(nobody_reads)
     CHECK(events[KEPT].count == total - KEPT);
     CHECK(events[KEPT].pid == 0 && events[KEPT].fd == -1 && events[KEPT].reserved[0] == 0);
     CHECK(csigshim_read(bridge, events, 1) == 0);
-    CHECK(kill(getpid(), SIGUSR1) == 0); /* and the next one has its details again */
+    CHECK(kill(getpid(), SIGUSR1) == 0); /* the next event has its details again */
     CHECK(csigshim_read(bridge, events, 2) == 1);
     CHECK(events[0].flags == 0 && events[0].count == 1 && events[0].pid == getpid());
 }
 
-TEST(merged_for_each_signal)
-{
-    HANDLER_ONLY("with signalfd the kernel keeps what nobody reads");
+TEST(overflow_is_counted_for_each_signal) {
+    HANDLER_ONLY("over signalfd, the kernel's queue holds unread signals");
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     csigshim_event *events = calloc(KEPT + 8, sizeof *events);
     CHECK(csigshim_add(bridge, SIGUSR2, 0) == 0 && csigshim_add(bridge, SIGHUP, 0) == 0);
@@ -40,7 +38,7 @@ TEST(merged_for_each_signal)
     for (int i = 0; i < 300; i++)
         CHECK(kill(getpid(), i % 3 == 0 ? SIGHUP : SIGUSR2) == 0);
     CHECK(csigshim_read(bridge, events, KEPT) == KEPT);
-    CHECK(csigshim_wait(bridge, 0) == 1); /* small readers leave it readable */
+    CHECK(csigshim_wait(bridge, 0) == 1); /* a read that filled its buffer leaves the bridge readable */
     CHECK(csigshim_read(bridge, events, 1) == 1);
     CHECK(csigshim_wait(bridge, 0) == 1);
     CHECK(csigshim_read(bridge, events + 1, 1) == 1);
@@ -57,11 +55,10 @@ TEST(merged_for_each_signal)
 static _Atomic bool stop;
 static _Atomic unsigned long seen;
 
-static void *read_in_thread(void *bridge)
-{
+static void *read_in_thread(void *bridge) {
     change_mask(SIG_BLOCK, countable_signal());
     for (;;) {
-        const bool last = stop; /* looked at before the reading, so that the last look sees it all */
+        const bool last = stop; /* loaded before the read, so that the last read finds everything */
         CHECK(csigshim_wait(bridge, 50) >= 0);
         seen += drained(bridge, countable_signal());
         if (last)
@@ -69,8 +66,7 @@ static void *read_in_thread(void *bridge)
     }
 }
 
-TEST(reader_on_another_thread)
-{
+TEST(readers_on_other_threads_lose_nothing) {
     const unsigned long total = SCALED(200000);
     csigshim_bridge *bridge = opened_on(countable_signal(), 0);
     pthread_t readers[2] = {started(read_in_thread, bridge), started(read_in_thread, bridge)};
@@ -83,8 +79,7 @@ TEST(reader_on_another_thread)
     CHECK(csigshim_wait(bridge, 0) == 0);
 }
 
-static void *come_and_go(void *unused)
-{
+static void *open_and_close_bridges(void *unused) {
     (void)unused;
     const int signo = for_second_bridge(countable_signal());
     change_mask(SIG_BLOCK, signo);
@@ -98,11 +93,10 @@ static void *come_and_go(void *unused)
     return NULL;
 }
 
-TEST(others_come_and_go)
-{
+TEST(other_bridges_that_come_and_go_lose_nothing) {
     const unsigned long total = SCALED(100000);
     csigshim_bridge *bridge = opened_on(countable_signal(), 0);
-    pthread_t other = started(come_and_go, NULL);
+    pthread_t other = started(open_and_close_bridges, NULL);
     for (unsigned long i = 0; i < total; i++) {
         post(getpid(), countable_signal(), 0);
         if (i % 1000 == 0)
@@ -113,10 +107,9 @@ TEST(others_come_and_go)
     CHECK(seen + drained(bridge, countable_signal()) == total);
 }
 
-/* Each sender's values come each once and in order. The senders wait for the reader, so that at most 8,000 are unread:
- * the promise is for 16,384. */
-static void numbered(int senders, int each)
-{
+/* The values of each sender come once and in order. The senders wait for the reader, so that at most 8,000 events are
+ * unread: a bridge has room for 16,384. */
+static void check_values_of_senders(int senders, int each) {
     const int signo = SIGRTMIN + 3;
     csigshim_bridge *bridge = opened_on(signo, 0);
     _Atomic unsigned long *consumed = shared(4096), *sent = consumed + 1;
@@ -156,24 +149,21 @@ static void numbered(int senders, int each)
     }
     for (int i = 0; i < senders; i++)
         CHECK(next[i] == each && exited(pids[i], 0));
-    CHECK(drained(bridge, signo) == 0); /* after a read that filled its buffer, the bell may still ring */
+    CHECK(drained(bridge, signo) == 0); /* clears the wake-up that a read with a full buffer leaves */
     CHECK(csigshim_wait(bridge, 20) == 0);
 }
 
-TEST(one_sender_of_200000)
-{
+TEST(values_of_one_sender_come_once_in_order) {
     SKIP_IF_MERGED();
-    numbered(1, SCALED(200000));
+    check_values_of_senders(1, SCALED(200000));
 }
 
-TEST(four_senders_of_20000)
-{
+TEST(values_of_four_senders_come_once_in_order) {
     SKIP_IF_MERGED();
-    numbered(4, SCALED(20000));
+    check_values_of_senders(4, SCALED(20000));
 }
 
-TEST(values_keep_all_their_bits)
-{
+TEST(values_keep_all_their_bits) {
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     const uintptr_t values[] = {0, 1, UINTPTR_MAX, (uintptr_t)1 << (sizeof(void *) * 8 - 1), 0xdeadbeef};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
@@ -183,8 +173,7 @@ TEST(values_keep_all_their_bits)
     }
 }
 
-TEST(times_are_monotonic_clock)
-{
+TEST(event_time_is_clock_monotonic) {
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     struct timespec a, b;
     clock_gettime(CLOCK_MONOTONIC, &a);
@@ -196,8 +185,7 @@ TEST(times_are_monotonic_clock)
     CHECK(event.time_ns <= (uint64_t)b.tv_sec * 1000000000 + (uint64_t)b.tv_nsec || !test_is_handler());
 }
 
-TEST(removed_stays_readable_closed_does_not)
-{
+TEST(remove_keeps_unread_events_close_discards_them) {
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     for (int i = 0; i < 3; i++)
         CHECK(kill(getpid(), SIGUSR1) == 0);
@@ -206,7 +194,7 @@ TEST(removed_stays_readable_closed_does_not)
     CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0);
     CHECK(kill(getpid(), SIGUSR1) == 0);
     collect(bridge, SIGUSR1, unread(SIGUSR1, 3) + 1);
-    for (int i = 0; i < KEPT + 5; i++) /* more than fits */
+    for (int i = 0; i < KEPT + 5; i++) /* more than the bridge has room for */
         CHECK(kill(getpid(), SIGUSR1) == 0);
     CHECK(csigshim_close(bridge) == 0);
     bridge = opened_on(SIGUSR1, 0);
@@ -216,9 +204,8 @@ TEST(removed_stays_readable_closed_does_not)
     collect(bridge, SIGUSR1, 1);
 }
 
-/* A flood from outside and an edge-triggered poller that reads until 0: no wake-up is lost. */
-TEST(edge_triggered_poller)
-{
+/* Another process sends a flood, and an edge-triggered poller reads until csigshim_read returns 0. */
+TEST(edge_triggered_poller_loses_no_wakeup) {
     SKIP_IF_MERGED();
     const int signo = SIGRTMIN, total = SCALED(50000);
     csigshim_bridge *bridge = opened_on(signo, 0);
@@ -244,4 +231,17 @@ TEST(edge_triggered_poller)
         CHECK(left >= 0);
     }
     CHECK(exited(sender, 0));
+}
+
+TEST(one_more_than_the_capacity_is_counted) {
+    HANDLER_ONLY("over signalfd, the kernel's queue holds unread signals");
+    SKIP_IF_MERGED();
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    raise_times(SIGUSR1, KEPT + 1);
+    CHECK(drained(bridge, SIGUSR1) == KEPT + 1);
+    raise_times(SIGUSR1, KEPT + 5);
+    CHECK(csigshim_close(bridge) == 0);
+    bridge = opened_on(SIGUSR1, 0); /* may reuse the memory of the closed bridge, and not its counts */
+    raise_times(SIGUSR1, KEPT + 1);
+    CHECK(drained(bridge, SIGUSR1) == KEPT + 1);
 }

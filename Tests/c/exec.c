@@ -1,4 +1,4 @@
-/* Children of a process with many threads, and what is exec'd (G7, G8). */
+/* Children of a process with many threads, and programs that are exec'd (G7, G8). */
 #include "check.h"
 #include <spawn.h>
 #include <sys/syscall.h>
@@ -6,12 +6,11 @@
 extern char **environ;
 
 static _Atomic bool stop;
-static _Atomic int churning;
+static _Atomic int next_signal;
 
-static void *churn(void *shared_bridge)
-{
+static void *call_in_a_loop(void *shared_bridge) {
     csigshim_event events[16];
-    const int other = test_is_handler() ? SIGUSR1 : SIGRTMIN + churning++;
+    const int other = test_is_handler() ? SIGUSR1 : SIGRTMIN + next_signal++;
     while (!stop) {
         csigshim_bridge *bridge = opened_on(other, 0);
         CHECK(csigshim_read(shared_bridge, events, 16) >= 0);
@@ -22,8 +21,7 @@ static void *churn(void *shared_bridge)
     return NULL;
 }
 
-static void *take_signals(void *unused)
-{
+static void *take_signals(void *unused) {
     (void)unused;
     change_mask(SIG_UNBLOCK, SIGUSR1);
     while (!stop)
@@ -31,9 +29,8 @@ static void *take_signals(void *unused)
     return NULL;
 }
 
-/* The child is a process with one thread, whatever the others were inside of: its counts are its own. */
-static void forking(void *(*body)(void *), int times)
-{
+/* The child has one thread, and the others may have been inside any call or handler at the fork. */
+static void fork_many_times(void *(*body)(void *), int times) {
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     pthread_t threads[3];
     const pid_t target = getpid(), sender = fork();
@@ -46,12 +43,12 @@ static void forking(void *(*body)(void *), int times)
         const pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0) {
-            alarm(DEADLINE_SECONDS); /* a child that hangs dies of it, and the test fails */
+            alarm(DEADLINE_SECONDS); /* kills a child that hangs, and the test fails */
             CHECK(csigshim_after_fork(bridge) == 0);
             CHECK(drained(bridge, SIGUSR1) == 0 || UNDER_TSAN);
             for (int k = 0; k < 10; k++)
                 CHECK(kill(getpid(), SIGUSR1) == 0);
-            if (UNDER_TSAN) /* it merges them, and hands the child what it held back for the parent */
+            if (UNDER_TSAN) /* which coalesces signals, and gives the child what it delayed for the parent */
                 CHECK(csigshim_wait(bridge, -1) == 1 && drained(bridge, SIGUSR1) >= 1);
             else
                 collect(bridge, SIGUSR1, unread(SIGUSR1, 10));
@@ -71,18 +68,15 @@ static void forking(void *(*body)(void *), int times)
     collect(bridge, SIGUSR1, 1);
 }
 
-TEST(fork_while_threads_take_a_flood)
-{
-    forking(take_signals, SCALED(300));
+TEST(fork_during_a_flood_gives_the_child_its_bridge) {
+    fork_many_times(take_signals, SCALED(300));
 }
 
-TEST(fork_while_threads_are_in_calls)
-{
-    forking(churn, SCALED(300));
+TEST(fork_during_calls_gives_the_child_its_bridge) {
+    fork_many_times(call_in_a_loop, SCALED(300));
 }
 
-static unsigned long long mask_of(const char *text, const char *name)
-{
+static unsigned long long mask_of(const char *text, const char *name) {
     const char *line = strstr(text, name);
     CHECK(line != NULL);
     return strtoull(line + strlen(name), NULL, 16);
@@ -90,9 +84,8 @@ static unsigned long long mask_of(const char *text, const char *name)
 
 enum how { FORK, VFORK, CLONE };
 
-/* What `cat /proc/self/status` tells of the signals that it ignores, if it was started like this. */
-static unsigned long long ignored_after_exec(enum how how, bool reset, unsigned long long *blocked)
-{
+/* Starts `cat /proc/self/status` in this way, and returns the signals that it ignores. */
+static unsigned long long ignored_after_exec(enum how how, bool reset, unsigned long long *blocked) {
     static char text[8192];
     int ends[2];
     CHECK(pipe2(ends, O_CLOEXEC) == 0);
@@ -119,18 +112,15 @@ static unsigned long long ignored_after_exec(enum how how, bool reset, unsigned 
     return mask_of(text, "SigIgn:");
 }
 
-static unsigned long long bit(int signo)
-{
+static unsigned long long bit(int signo) {
     return 1ull << (signo - 1);
 }
 
-static void host(int signo)
-{
+static void host(int signo) {
     (void)signo;
 }
 
-TEST(reset_for_exec_gives_back_what_was_ignored)
-{
+TEST(reset_for_exec_restores_ignored_signals) {
     unsigned long long blocked_before, blocked;
     install(SIGHUP, SIG_IGN, 0);
     install(SIGRTMIN + 4, SIG_IGN, 0);
@@ -143,12 +133,12 @@ TEST(reset_for_exec_gives_back_what_was_ignored)
         CHECK(csigshim_add(bridge, subscribed[i], 0) == 0);
     for (enum how how = FORK; how <= CLONE; how++) {
         if (UNDER_TSAN && how != FORK)
-            continue; /* its sigaction must not run in such a child */
+            continue; /* the thread sanitizer's sigaction must not run in such a child */
         CHECK(ignored_after_exec(how, true, &blocked) == before);
         CHECK(blocked == blocked_before);
         for (size_t i = 0; i < sizeof subscribed / sizeof *subscribed; i++)
-            CHECK(csigshim_state(subscribed[i]) == CSIGSHIM_ARMED); /* here nothing has changed */
-        while (csigshim_read(bridge, &(csigshim_event){0}, 1) == 1) /* the children that ended */
+            CHECK(csigshim_state(subscribed[i]) == CSIGSHIM_ARMED); /* nothing has changed in the parent */
+        while (csigshim_read(bridge, &(csigshim_event){0}, 1) == 1) /* SIGCHLD */
             ;
         CHECK(kill(getpid(), SIGHUP) == 0);
         collect(bridge, SIGHUP, 1);
@@ -157,28 +147,25 @@ TEST(reset_for_exec_gives_back_what_was_ignored)
 
 static _Atomic int stage;
 
-static void *exec_when_it_has_gone(void *blocked)
-{
+static void *exec_after_the_remove(void *blocked) {
     while (stage == 0)
         pause_ms(1);
     ignored_after_exec(FORK, false, blocked);
     return NULL;
 }
 
-static void *remove_here(void *bridge)
-{
+static void *remove_here(void *bridge) {
     CHECK(csigshim_remove(bridge, SIGTERM) == 0);
     return NULL;
 }
 
-/* A thread that inherited the blocked signal, and the thread that added it, after it was removed elsewhere: what they
- * exec must not be deaf. */
-TEST(exec_after_the_bridge_has_gone)
-{
+/* A thread inherited the blocked signal, and the bridge is gone. Then a signal is removed on another thread than the
+ * one that added it. What both threads exec starts with the mask from before the bridge. */
+TEST(exec_after_the_last_remove_has_the_old_mask) {
     unsigned long long before, blocked = ~0ull;
     ignored_after_exec(FORK, false, &before);
     csigshim_bridge *bridge = opened_on(SIGTERM, 0);
-    pthread_t thread = started(exec_when_it_has_gone, &blocked);
+    pthread_t thread = started(exec_after_the_remove, &blocked);
     CHECK(csigshim_close(bridge) == 0);
     stage = 1;
     pthread_join(thread, NULL);
@@ -190,8 +177,7 @@ TEST(exec_after_the_bridge_has_gone)
     CHECK(blocked == before);
 }
 
-TEST(reset_for_exec_in_a_child_that_stays)
-{
+TEST(child_after_reset_for_exec_has_the_saved_actions) {
     install(SIGHUP, SIG_IGN, 0);
     install(SIGUSR2, host, 0);
     csigshim_bridge *bridge = opened_on(SIGHUP, 0);
@@ -202,7 +188,8 @@ TEST(reset_for_exec_in_a_child_that_stays)
             errno = 4711;
             if (csigshim_reset_for_exec() != 0 || errno != 4711)
                 _exit(1);
-            if (csigshim_disposition(SIGHUP) != CSIGSHIM_DISPOSITION_IGNORED || csigshim_disposition(SIGTERM) != CSIGSHIM_DISPOSITION_DEFAULT)
+            if (csigshim_disposition(SIGHUP) != CSIGSHIM_DISPOSITION_IGNORED ||
+                csigshim_disposition(SIGTERM) != CSIGSHIM_DISPOSITION_DEFAULT)
                 _exit(2);
             struct sigaction now;
             if (sigaction(SIGUSR2, NULL, &now) != 0 || now.sa_handler != host)
@@ -218,9 +205,8 @@ TEST(reset_for_exec_in_a_child_that_stays)
     CHECK(csigshim_state(SIGTERM) == CSIGSHIM_ARMED);
 }
 
-/* clone(2) runs no atfork handlers: a signal meets the previous action all the same, if it is not blocked. */
-TEST(cloned_child_dies_by_default)
-{
+/* clone(2) runs no atfork handlers. A signal that is not blocked still meets the saved action. */
+TEST(cloned_child_dies_by_default) {
     if (UNDER_TSAN)
         SKIP("the thread sanitizer does not know such a child");
     csigshim_bridge *bridge = opened_on(SIGTERM, 0);
@@ -236,9 +222,8 @@ TEST(cloned_child_dies_by_default)
     CHECK(csigshim_wait(bridge, 50) == 0);
 }
 
-/* The doorbell is close-on-exec, so an exec'd child has none of ours. */
-TEST(exec_inherits_no_descriptor)
-{
+/* All descriptors of a bridge are close-on-exec. */
+TEST(exec_inherits_no_descriptor) {
     const int below = dup(0);
     CHECK(below >= 0 && close(below) == 0);
     opened_on(SIGTERM, 0);
@@ -249,4 +234,75 @@ TEST(exec_inherits_no_descriptor)
     pid_t child;
     CHECK(posix_spawnp(&child, "sh", NULL, NULL, arguments, environ) == 0);
     CHECK(exited(child, 0));
+}
+
+static bool exec_unblocks(int signo) {
+    unsigned long long blocked;
+    ignored_after_exec(FORK, false, &blocked);
+    return !(blocked & bit(signo));
+}
+
+static void *has_clean_children(void *bridge) {
+    CHECK(is_blocked(SIGTERM) && exec_unblocks(SIGTERM));
+    stage = 1;
+    while (stage == 1)
+        pause_ms(1);
+    CHECK(is_blocked(SIGTERM) && exec_unblocks(SIGTERM)); /* the bridge is gone */
+    CHECK(csigshim_add(bridge, SIGTERM, 0) == 0 && exec_unblocks(SIGTERM));
+    CHECK(csigshim_remove(bridge, SIGTERM) == 0 && !is_blocked(SIGTERM));
+    return NULL;
+}
+
+TEST(threads_that_inherited_the_block_have_clean_children) {
+    SIGNALFD_ONLY("masks");
+    csigshim_bridge *bridge = opened_on(SIGTERM, 0);
+    pthread_t thread = started(has_clean_children, bridge);
+    while (stage != 1)
+        pause_ms(1);
+    CHECK(csigshim_remove(bridge, SIGTERM) == 0);
+    stage = 2;
+    pthread_join(thread, NULL);
+}
+
+TEST(closing_an_inherited_bridge_spares_the_childs_own) {
+    csigshim_bridge *bridge = opened_on(SIGTERM, 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        csigshim_bridge *own = opened_on(SIGTERM, 0);
+        CHECK(csigshim_close(bridge) == 0);
+        CHECK(is_blocked(SIGTERM) == !test_is_handler());
+        CHECK(exec_unblocks(SIGTERM));
+        CHECK(kill(getpid(), SIGTERM) == 0);
+        collect(own, SIGTERM, 1);
+        _exit(0);
+    }
+    CHECK(exited(child, 0));
+}
+
+static void *add_unblocked_and_stay(void *bridge) {
+    change_mask(SIG_BLOCK, SIGTERM);
+    CHECK(csigshim_add(bridge, SIGTERM, CSIGSHIM_UNBLOCK) == 2);
+    stage = 1;
+    while (stage == 1)
+        pause_ms(1);
+    return NULL;
+}
+
+/* CSIGSHIM_UNBLOCK changes the mask of the thread that calls csigshim_add. The children of other threads, which did not
+ * block the signal, start without it blocked. */
+TEST(reset_for_exec_blocks_nothing_on_other_threads) {
+    HANDLER_ONLY("over signalfd, csigshim_add blocks the signal");
+    unsigned long long blocked;
+    csigshim_bridge *bridge = opened();
+    const pthread_t thread = started(add_unblocked_and_stay, bridge);
+    while (stage != 1)
+        pause_ms(1);
+    for (enum how how = FORK; how <= CLONE; how++) {
+        if (UNDER_TSAN && how != FORK)
+            continue; /* the thread sanitizer's sigaction must not run in such a child */
+        ignored_after_exec(how, true, &blocked);
+        CHECK(!(blocked & bit(SIGTERM)));
+    }
+    stage = 2;
+    CHECK(pthread_join(thread, NULL) == 0);
 }

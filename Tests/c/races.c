@@ -1,13 +1,17 @@
-/* Calls that race with signals, with each other, and with the end of threads (G5, G9, G14). */
+/* Calls that race with signals, with other calls, and with the cancellation of threads (G5, G9, G14). */
 #include "check.h"
 #include <sys/stat.h>
 
 static _Atomic bool stop;
-static _Atomic long spinning;
+static _Atomic long rounds;
+static int flood_signal;
 
-/* A signal that is sent while `remove` runs is received, or kills: it never vanishes. */
-TEST(remove_races_with_kill)
-{
+static void host(int signo) {
+    (void)signo;
+}
+
+/* A signal that is sent during csigshim_remove is recorded, or it meets the default action and kills. */
+TEST(signal_during_remove_is_read_or_kills) {
     int received = 0, died = 0;
     for (int round = 0; round < 200; round++) {
         _Atomic int *go = shared(4096);
@@ -22,7 +26,7 @@ TEST(remove_races_with_kill)
             if (csigshim_remove(bridge, SIGTERM) != 0)
                 _exit(3);
             *go = 3;
-            while (*go != 4) /* until it was sent */
+            while (*go != 4) /* until the signal was sent */
                 sched_yield();
             _exit(drained(bridge, SIGTERM) == 1 ? 7 : 8);
         }
@@ -53,44 +57,42 @@ TEST(remove_races_with_kill)
     CHECK(received + died == 200);
 }
 
-static volatile unsigned char *hosts;
+static volatile unsigned char *seen_by_host;
 static _Atomic int *received;
 
-static void takes_a_number(int signo, siginfo_t *info, void *context)
-{
+static void count_number_of_host(int signo, siginfo_t *info, void *context) {
     (void)signo, (void)context;
-    hosts[info->si_value.sival_int]++;
+    seen_by_host[info->si_value.sival_int]++;
     ++*received;
 }
 
-static void *opens_its_mask(void *unused)
-{
+static void *unblock_and_wait(void *unused) {
     change_mask(SIG_UNBLOCK, SIGRTMIN);
     while (!stop)
         pause_ms(1);
     return unused;
 }
 
-/* The signal comes and goes between the bridge and the host's own handler: each number is had once, by one of them. */
-static void handed_to_and_fro(bool with_thread)
-{
+/* The signal alternates between the bridge and the handler of the host. One of them gets each number, once. */
+static void alternate_bridge_and_host(bool with_thread) {
     SKIP_IF_MERGED();
     enum { FEW = SCALED(100), MANY = SCALED(10000), MOST = 100 * MANY };
-    static unsigned char ours[MOST];
+    static unsigned char seen_by_bridge[MOST];
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_sigaction = takes_a_number;
+    action.sa_sigaction = count_number_of_host;
     action.sa_flags = SA_SIGINFO;
     CHECK(sigaction(SIGRTMIN, &action, NULL) == 0);
-    hosts = calloc(MOST, 1);
-    pthread_t thread = with_thread ? started(opens_its_mask, NULL) : 0;
+    seen_by_host = calloc(MOST, 1);
+    pthread_t thread = with_thread ? started(unblock_and_wait, NULL) : 0;
     csigshim_bridge *bridge = opened();
     received = shared(4096);
-    _Atomic int *const by_us = received + 1, *const sent = received + 2;
+    _Atomic int *const read_by_bridge = received + 1, *const sent = received + 2;
     const pid_t target = getpid(), sender = fork();
     if (sender == 0) {
-        for (int i = 0; i < MANY || (i < MOST && (*by_us < FEW || *received - *by_us < FEW)); *sent = ++i) {
-            while (i - *received > 20) /* a few in each round, so that they meet every stage of it */
+        for (int i = 0; i < MANY || (i < MOST && (*read_by_bridge < FEW || *received - *read_by_bridge < FEW));
+             *sent = ++i) {
+            while (i - *received > 20) /* few for each round, so that they arrive in every phase of it */
                 sched_yield();
             post(target, SIGRTMIN, i);
         }
@@ -102,34 +104,37 @@ static void handed_to_and_fro(bool with_thread)
         CHECK(waitid(P_PID, (id_t)sender, &info, WEXITED | WNOHANG | WNOWAIT) == 0);
         last = info.si_pid == sender;
         CHECK(csigshim_add(bridge, SIGRTMIN, 0) == 0);
-        for (int i = 0; i < 20 && csigshim_read(bridge, &event, 1) == 1; i++, ++*by_us, ++*received)
-            ours[event.value]++;
+        for (int i = 0; i < 20 && csigshim_read(bridge, &event, 1) == 1; i++) {
+            seen_by_bridge[event.value]++;
+            ++*read_by_bridge;
+            ++*received;
+        }
         CHECK(csigshim_remove(bridge, SIGRTMIN) == 0);
         CHECK(!is_blocked(SIGRTMIN));
-        for (; csigshim_read(bridge, &event, 1) == 1; ++*by_us, ++*received)
-            ours[event.value]++;
+        while (csigshim_read(bridge, &event, 1) == 1) {
+            seen_by_bridge[event.value]++;
+            ++*read_by_bridge;
+            ++*received;
+        }
     }
     CHECK(exited(sender, 0));
     stop = true;
     if (with_thread)
         pthread_join(thread, NULL);
     for (int i = 0; i < *sent; i++)
-        CHECK(ours[i] + hosts[i] == 1);
-    CHECK(*received == *sent && *by_us >= FEW && *sent - *by_us >= FEW);
+        CHECK(seen_by_bridge[i] + seen_by_host[i] == 1);
+    CHECK(*received == *sent && *read_by_bridge >= FEW && *sent - *read_by_bridge >= FEW);
 }
 
-TEST(nothing_vanishes_between_bridge_and_host)
-{
-    handed_to_and_fro(false);
+TEST(signal_between_bridge_and_host_is_taken_once) {
+    alternate_bridge_and_host(false);
 }
 
-TEST(nothing_vanishes_with_a_thread_that_does_not_block)
-{
-    handed_to_and_fro(true);
+TEST(signal_between_bridge_host_and_thread_is_taken_once) {
+    alternate_bridge_and_host(true);
 }
 
-static pid_t flooding(const int *signals, int count)
-{
+static pid_t start_flood(const int *signals, int count) {
     const pid_t target = getpid(), sender = fork();
     if (sender == 0)
         for (int i = 0;; i = (i + 1) % count)
@@ -139,16 +144,14 @@ static pid_t flooding(const int *signals, int count)
     return sender;
 }
 
-static void ended(pid_t sender)
-{
+static void end_flood(pid_t sender) {
     CHECK(kill(sender, SIGKILL) == 0);
     CHECK(died_of(sender, SIGKILL));
 }
 
-/* Opens and closes bridges, and files that get the numbers which became free: they must stay empty. With signalfd each
- * thread has a signal of its own. */
-static void *churn(void *argument)
-{
+/* Opens and closes bridges, and a file that may get a number which has become free. The file must stay empty. Over
+ * signalfd, each thread has its own signal. */
+static void *open_and_close_bridges(void *argument) {
     struct stat status;
     const int signo = *(const int *)argument;
     while (!stop) {
@@ -161,57 +164,53 @@ static void *churn(void *argument)
         CHECK(csigshim_remove(bridge, signo) == 0);
         CHECK(csigshim_add(bridge, signo, chain_if_possible()) == 0);
         CHECK(csigshim_close(bridge) == 0);
-        const int file = memfd_create("stranger", MFD_CLOEXEC);
+        const int file = memfd_create("other", MFD_CLOEXEC);
         CHECK(file >= 3);
         sched_yield();
         CHECK(fstat(file, &status) == 0 && status.st_size == 0);
         CHECK(close(file) == 0);
-        spinning++;
+        rounds++;
     }
     return NULL;
 }
 
-static void churning(bool with_keeper)
-{
+static void open_and_close_on_four_threads(bool with_keeper) {
     pthread_t threads[4];
     static int signals[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGWINCH, SIGURG};
     for (int i = 0; i < 5; i++) {
         signals[i] = test_is_handler() ? SIGUSR1 : signals[i];
-        install(signals[i], SIG_IGN, 0); /* what the flood meets between two bridges */
+        install(signals[i], SIG_IGN, 0); /* the flood meets it between two bridges */
     }
     csigshim_bridge *keeper = with_keeper ? opened_on(signals[4], 0) : NULL;
-    const pid_t sender = flooding(signals, 5);
+    const pid_t sender = start_flood(signals, 5);
     for (int i = 0; i < 4; i++)
-        threads[i] = started(churn, &signals[i]);
+        threads[i] = started(open_and_close_bridges, &signals[i]);
     const int64_t end = milliseconds() + 2000;
-    while (milliseconds() < end || spinning < 100) {
+    while (milliseconds() < end || rounds < 100) {
         static csigshim_event events[512];
-        if (keeper != NULL) /* once: a flood may be quicker than a reader who wants to see the end of it */
+        if (keeper != NULL) /* once, since a flood may be faster than a reader that drains the bridge */
             CHECK(csigshim_read(keeper, events, 512) >= 0);
         pause_ms(5);
     }
     stop = true;
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    ended(sender);
+    end_flood(sender);
     if (keeper != NULL)
         CHECK(csigshim_close(keeper) == 0);
     for (int i = 0; i < 5; i++)
         CHECK(csigshim_disposition(signals[i]) == CSIGSHIM_DISPOSITION_IGNORED);
 }
 
-TEST(four_threads_under_a_flood)
-{
-    churning(false);
+TEST(bridges_opened_under_a_flood_write_to_no_other_file) {
+    open_and_close_on_four_threads(false);
 }
 
-TEST(four_threads_beside_one_that_stays)
-{
-    churning(true);
+TEST(bridges_opened_beside_another_write_to_no_other_file) {
+    open_and_close_on_four_threads(true);
 }
 
-static void *take_signals(void *unused)
-{
+static void *unblock_realtime_and_wait(void *unused) {
     (void)unused;
     change_mask(SIG_UNBLOCK, SIGRTMIN);
     while (!stop)
@@ -219,16 +218,15 @@ static void *take_signals(void *unused)
     return NULL;
 }
 
-/* Two threads take the signal at once: each value once. The order is the kernel's. */
-TEST(two_threads_take_signals)
-{
+/* Two threads take the signal, so the kernel may reorder it. Each value is recorded once. */
+TEST(two_unblocked_threads_record_each_value_once) {
     SKIP_IF_MERGED();
     enum { TOTAL = SCALED(20000) };
     const int signo = SIGRTMIN;
-    static unsigned char got[TOTAL];
+    static unsigned char times_read[TOTAL];
     csigshim_bridge *bridge = opened_on(signo, 0);
     _Atomic int *read_so_far = shared(4096);
-    pthread_t takers[2] = {started(take_signals, NULL), started(take_signals, NULL)};
+    pthread_t takers[2] = {started(unblock_realtime_and_wait, NULL), started(unblock_realtime_and_wait, NULL)};
     const pid_t target = getpid(), sender = fork();
     if (sender == 0) {
         for (int i = 0; i < TOTAL; i++) {
@@ -242,7 +240,7 @@ TEST(two_threads_take_signals)
     for (int count = 0; count < TOTAL; count++, (*read_so_far)++) {
         const csigshim_event event = next_event(bridge);
         CHECK(event.count == 1 && event.flags == 0 && event.value < TOTAL);
-        CHECK(got[event.value]++ == 0);
+        CHECK(times_read[event.value]++ == 0);
     }
     stop = true;
     for (int i = 0; i < 2; i++)
@@ -253,41 +251,28 @@ TEST(two_threads_take_signals)
 
 static _Atomic int in_loop;
 
-static void *deferred(void *unused)
-{
+static void *spin_until_cancelled(void *unused) {
     (void)unused;
     change_mask(SIG_UNBLOCK, SIGUSR1);
     in_loop = 1;
     for (;;) {
-        spinning++;
+        rounds++;
         pthread_testcancel();
     }
     return NULL;
 }
 
-static void *asynchronous(void *unused)
-{
-    int before;
-    (void)unused;
-    change_mask(SIG_UNBLOCK, SIGUSR1);
-    CHECK(pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &before) == 0);
-    in_loop = 1;
-    for (;;)
-        spinning++;
-    return NULL;
-}
-
-/* Threads that take a flood are cancelled; nothing is left behind that remove or close would wait for. */
-static void cancelling(void *(*body)(void *), int times)
-{
+/* Threads are cancelled while they take a flood. csigshim_remove and csigshim_close wait for no handler after that. */
+TEST(remove_returns_after_threads_were_cancelled_in_a_flood) {
+    const int times = SCALED(500);
     install(SIGUSR1, SIG_IGN, 0);
-    change_mask(SIG_BLOCK, SIGUSR1); /* only the threads take it */
+    change_mask(SIG_BLOCK, SIGUSR1); /* so that the threads take it */
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
-    const pid_t sender = flooding((int[]){SIGUSR1}, 1);
+    const pid_t sender = start_flood((int[]){SIGUSR1}, 1);
     for (int i = 0; i < times; i++) {
         void *result = NULL;
         in_loop = 0;
-        pthread_t thread = started(body, NULL);
+        pthread_t thread = started(spin_until_cancelled, NULL);
         while (!in_loop)
             sched_yield();
         for (volatile int k = 0; k < i * 100; k++)
@@ -295,63 +280,119 @@ static void cancelling(void *(*body)(void *), int times)
         CHECK(pthread_cancel(thread) == 0);
         CHECK(pthread_join(thread, &result) == 0);
         CHECK(result == PTHREAD_CANCELED);
-        csigshim_event events[256]; /* once: see above */
+        csigshim_event events[256];
         CHECK(csigshim_read(bridge, events, 256) >= 0);
         if (i % 5 == 0) {
             CHECK(csigshim_remove(bridge, SIGUSR1) == 0);
             CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0);
         }
     }
-    ended(sender);
+    end_flood(sender);
     CHECK(csigshim_close(bridge) == 0);
 }
+static csigshim_bridge *shared_bridge;
 
-TEST(cancelled_while_signals_come)
-{
-    cancelling(deferred, SCALED(500));
-}
-
-TEST(cancelled_asynchronously_while_signals_come)
-{
-    if (UNDER_TSAN)
-        SKIP("the thread sanitizer cannot be cancelled asynchronously");
-    cancelling(asynchronous, SCALED(500));
-}
-
-static csigshim_bridge *common;
-
-static void *readers_and_wakers(void *index)
-{
+static void *make_all_calls(void *index) {
     csigshim_event event;
     change_mask(SIG_BLOCK, countable_signal());
     while (!stop) {
         if (*(int *)index == 0)
-            CHECK(csigshim_wake(common) == 0);
-        CHECK(csigshim_wait(common, 20) >= 0);
-        const ssize_t count = csigshim_read(common, &event, 1);
+            CHECK(csigshim_wake(shared_bridge) == 0);
+        CHECK(csigshim_wait(shared_bridge, 20) >= 0);
+        const ssize_t count = csigshim_read(shared_bridge, &event, 1);
         CHECK(count >= 0);
         if (count == 1)
-            spinning += event.count;
+            rounds += event.count;
         CHECK(csigshim_state(countable_signal()) == CSIGSHIM_ARMED);
         if (test_is_handler())
-            CHECK(csigshim_set_chain(common, SIGUSR1, *(int *)index) == 0);
+            CHECK(csigshim_set_chain(shared_bridge, SIGUSR1, *(int *)index) == 0);
     }
     return NULL;
 }
 
-/* All calls at once on one bridge; the counts add up. */
-TEST(one_bridge_for_all_threads)
-{
+/* Four threads make all calls on one bridge at once. No delivery is lost. */
+TEST(calls_of_four_threads_on_one_bridge_add_up) {
     pthread_t threads[4];
     static int index[4] = {0, 1, 2, 3};
     const long total = SCALED(30000);
-    common = opened_on(countable_signal(), 0);
+    shared_bridge = opened_on(countable_signal(), 0);
     for (int i = 0; i < 4; i++)
-        threads[i] = started(readers_and_wakers, &index[i]);
+        threads[i] = started(make_all_calls, &index[i]);
     for (long i = 0; i < total; i++)
         post(getpid(), countable_signal(), 0);
     stop = true;
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    CHECK(spinning + (long)drained(common, countable_signal()) == total);
+    CHECK(rounds + (long)drained(shared_bridge, countable_signal()) == total);
+}
+
+static void *raise_until_stopped(void *argument) {
+    change_mask(SIG_UNBLOCK, flood_signal);
+    while (!atomic_load(&stop))
+        raise(flood_signal);
+    return argument;
+}
+
+static void discard(csigshim_bridge *bridge) {
+    csigshim_event events[256];
+    while (csigshim_read(bridge, events, 256) > 0)
+        ;
+}
+
+/* A handler that examines one bridge after the other always finds the signal in one of them. */
+TEST(signal_moved_between_two_bridges_always_has_one) {
+    HANDLER_ONLY("two bridges for one signal");
+    csigshim_bridge *bridges[] = {opened_on(SIGUSR1, 0), opened()};
+    flood_signal = SIGUSR1;
+    pthread_t threads[] = {started(raise_until_stopped, NULL), started(raise_until_stopped, NULL),
+                           started(raise_until_stopped, NULL)};
+    const int64_t end = milliseconds() + 4000;
+    for (int i = 0; milliseconds() < end; i++) {
+        CHECK(csigshim_add(bridges[(i + 1) % 2], SIGUSR1, 0) == 0);
+        CHECK(csigshim_remove(bridges[i % 2], SIGUSR1) == 0);
+        discard(bridges[0]);
+        discard(bridges[1]);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* A handler that runs late for the old subscription does not undo what the new one installed. */
+TEST(add_after_remove_under_a_flood_stays_armed) {
+    csigshim_bridge *bridge = opened_on(SIGURG, 0);
+    flood_signal = SIGURG;
+    pthread_t threads[] = {started(raise_until_stopped, NULL), started(raise_until_stopped, NULL),
+                           started(raise_until_stopped, NULL)};
+    const int64_t end = milliseconds() + 4000;
+    while (milliseconds() < end) {
+        CHECK(csigshim_remove(bridge, SIGURG) == 0);
+        CHECK(csigshim_add(bridge, SIGURG, 0) == 0);
+        CHECK(csigshim_state(SIGURG) == CSIGSHIM_ARMED);
+        discard(bridge);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* csigshim_remove waits for the handlers that are running. What they record is there when it returns. */
+TEST(nothing_is_recorded_after_remove_has_returned) {
+    csigshim_bridge *bridge = opened();
+    install(SIGUSR1, host, 0);
+    flood_signal = SIGUSR1;
+    pthread_t threads[] = {started(raise_until_stopped, NULL), started(raise_until_stopped, NULL),
+                           started(raise_until_stopped, NULL)};
+    const int64_t end = milliseconds() + 3000;
+    while (milliseconds() < end) {
+        CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0);
+        sched_yield();
+        CHECK(csigshim_remove(bridge, SIGUSR1) == 0);
+        discard(bridge);
+        sched_yield(); /* lets a handler go on that csigshim_remove did not wait for */
+        CHECK(drained(bridge, SIGUSR1) == 0);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compiles the tests of the C target and runs them: run.sh [thread|address,undefined] [program...]
-# Each program runs once for each mechanism: "ok name" is the handler's, "ok name (signalfd)" the other one's (Linux).
-# With CSIGSHIM_MECHANISM=handler or =signalfd in the environment, for that one only.
+# Each program runs once for each mechanism: "ok name" is the handler mechanism, "ok name (signalfd)" the other (Linux).
+# CSIGSHIM_MECHANISM=handler or =signalfd in the environment selects one of them.
 # The last line is "N passed, N failed"; the exit status is 0 if none failed.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -26,7 +26,7 @@ esac
 link="-ldl"
 [ -z "$sanitizer" ] || flags="$flags -fno-sanitize-recover=all"
 if [ "$sanitizer" = thread ] && command -v swiftc >/dev/null 2>&1; then
-    # A clang that comes with Swift has a runtime that wants libdispatch.
+    # The sanitizer runtime of the clang that comes with Swift needs libdispatch.
     case $("$compiler" --version 2>/dev/null) in
     *[Ss]wift*)
         paths=$(swiftc -print-target-info | sed -n '/"runtimeLibraryPaths"/,/]/s/^ *"\(\/.*\)",\{0,1\}$/\1/p')
@@ -36,7 +36,7 @@ if [ "$sanitizer" = thread ] && command -v swiftc >/dev/null 2>&1; then
         ;;
     esac
 fi
-# Tests fork with threads running, end with _exit, and count on a report to fail the test.
+# Tests fork while threads run, and end with _exit. A report of a sanitizer must fail the test.
 TSAN_OPTIONS="halt_on_error=1 die_after_fork=0 report_signal_unsafe=1 ${TSAN_OPTIONS:-}"
 ASAN_OPTIONS="detect_leaks=0 ${ASAN_OPTIONS:-}"
 export TSAN_OPTIONS ASAN_OPTIONS
@@ -85,7 +85,7 @@ if is_wanted consumer; then
     fi
 fi
 
-# Both mechanisms at once: most of the time, tests wait.
+# Both mechanisms run at the same time, because tests wait most of the time.
 mechanisms=handler
 [ "$(uname -s)" != Linux ] || mechanisms="handler signalfd"
 lanes=

@@ -1,4 +1,5 @@
-/* What a child is given: mask and dispositions as before the bridge, however and on whichever thread it starts (G8). */
+/* A child starts with the mask and the dispositions from before the bridge, however it is started and by any thread
+ * (G8). */
 #include "check.h"
 #include <spawn.h>
 #include <sys/syscall.h>
@@ -8,24 +9,21 @@ extern char **environ;
 enum way { FORK, FORK_RESET, VFORK, CLONE, SPAWN, POPEN, SYSTEM };
 enum { PLAIN = -1 }; /* without csigshim_spawn_begin */
 
-struct told {
+struct signal_state {
     unsigned long long blocked, ignored, caught;
 };
 
-static unsigned long long bit(int signo)
-{
+static unsigned long long bit(int signo) {
     return 1ull << (signo - 1);
 }
 
-static unsigned long long line_of(const char *text, const char *name)
-{
+static unsigned long long line_of(const char *text, const char *name) {
     const char *line = strstr(text, name);
     CHECK(line != NULL);
     return strtoull(line + strlen(name), NULL, 16);
 }
 
-static bool same(struct told a, struct told b)
-{
+static bool same(struct signal_state a, struct signal_state b) {
     if (a.blocked == b.blocked && a.ignored == b.ignored && a.caught == b.caught)
         return true;
     printf("SigBlk %llx SigIgn %llx SigCgt %llx, not %llx %llx %llx\n", a.blocked, a.ignored, a.caught, b.blocked,
@@ -33,16 +31,14 @@ static bool same(struct told a, struct told b)
     return false;
 }
 
-static unsigned long long own_mask(void)
-{
+static unsigned long long own_mask(void) {
     unsigned long long mask = 0;
     for (int signo = 1; signo <= SIGRTMAX; signo++)
         mask |= is_blocked(signo) ? bit(signo) : 0;
     return mask;
 }
 
-static pid_t begun(enum way way, char **arguments)
-{
+static pid_t start_program(enum way way, char **arguments) {
     pid_t child;
     if (way == SPAWN)
         return posix_spawnp(&child, arguments[0], NULL, NULL, arguments, environ) == 0 ? child : -1;
@@ -59,13 +55,12 @@ static pid_t begun(enum way way, char **arguments)
     return child;
 }
 
-/* What /proc says of a program that was started like this. */
-static struct told told(enum way way, int flags)
-{
+/* Starts a program in this way, and returns its signal state as /proc shows it. */
+static struct signal_state status_of_started(enum way way, int flags) {
     csigshim_spawn spawn;
     char command[100], text[8192] = "";
     char *arguments[] = {"sh", "-c", command, NULL};
-    const int out = memfd_create("told", MFD_CLOEXEC);
+    const int out = memfd_create("status", MFD_CLOEXEC);
     snprintf(command, sizeof command, "exec cat /proc/self/status >/proc/%d/fd/%d", (int)getpid(), out);
     fflush(stdout);
     const unsigned long long mask = own_mask();
@@ -80,16 +75,16 @@ static struct told told(enum way way, int flags)
         CHECK(file != NULL);
         status = pclose(file);
     } else {
-        child = begun(way, arguments);
+        child = start_program(way, arguments);
     }
     if (flags != PLAIN)
         CHECK(csigshim_spawn_end(&spawn) == 0);
     CHECK(own_mask() == mask);
     CHECK(child == 0 ? status == 0 : exited(child, 0));
     CHECK(pread(out, text, sizeof text - 1, 0) > 0 && close(out) == 0);
-    /* posix_spawn, also that of make, ignores the two that the C library keeps for itself */
+    /* posix_spawn ignores the two signals that the C library reserves, and such a state is inherited from make */
     const unsigned long long ignored = line_of(text, "SigIgn:") & ~(bit(32) | bit(33));
-    return (struct told){line_of(text, "SigBlk:"), ignored, line_of(text, "SigCgt:")};
+    return (struct signal_state){line_of(text, "SigBlk:"), ignored, line_of(text, "SigCgt:")};
 }
 
 static const int subscribed[] = {0 /* SIGRTMIN + 4 */, SIGTERM, SIGHUP, SIGUSR2, SIGCHLD, SIGINT, SIGUSR1};
@@ -97,20 +92,17 @@ enum { SUBSCRIBED = sizeof subscribed / sizeof *subscribed };
 static volatile sig_atomic_t calls;
 static _Atomic int stage, done;
 
-static void host(int signo)
-{
+static void host(int signo) {
     (void)signo;
     calls++;
 }
 
-static int subscribed_to(int i)
-{
+static int subscribed_to(int i) {
     return i == 0 ? SIGRTMIN + 4 : subscribed[i];
 }
 
-/* nohup ignores two, the host blocks two and catches one. */
-static void as_a_host(void)
-{
+/* The host ignores two signals, as after nohup(1), blocks two and catches one. */
+static void set_up_host(void) {
     install(SIGHUP, SIG_IGN, 0);
     install(SIGRTMIN + 4, SIG_IGN, 0);
     install(SIGUSR1, host, SA_RESTART);
@@ -118,82 +110,74 @@ static void as_a_host(void)
     change_mask(SIG_BLOCK, SIGWINCH);
 }
 
-static csigshim_bridge *with_everything(void)
-{
+static csigshim_bridge *opened_with_everything(void) {
     csigshim_bridge *bridge = opened();
     for (int i = 0; i < SUBSCRIBED; i++)
         CHECK(csigshim_add(bridge, subscribed_to(i), 0) == 0);
     return bridge;
 }
 
-static void measure(struct told *before)
-{
+static void measure(struct signal_state *before) {
     for (enum way way = FORK; way <= SYSTEM; way++)
-        before[way] = told(way >= SPAWN ? way : FORK, PLAIN);
+        before[way] = status_of_started(way >= SPAWN ? way : FORK, PLAIN);
 }
 
-static void every_way(const struct told *before)
-{
+static void check_every_way(const struct signal_state *before) {
     for (enum way way = FORK; way <= SYSTEM; way++) {
         if (UNDER_TSAN && (way == VFORK || way == CLONE))
-            continue; /* its sigaction must not run in such a child */
+            continue; /* the thread sanitizer's sigaction must not run in such a child */
         if (way < SPAWN)
-            CHECK(same(told(way, PLAIN), before[way]));
-        CHECK(same(told(way, CSIGSHIM_SPAWN_IGNORED), before[way]));
-        struct told expected = before[way];
-        if (way >= SPAWN) /* what has a handler in the parent starts with the default */
+            CHECK(same(status_of_started(way, PLAIN), before[way]));
+        struct signal_state expected = before[way];
+        if (way >= SPAWN) /* exec resets a signal that the parent handles to the default action */
             expected.ignored &= ~(bit(SIGHUP) | bit(SIGRTMIN + 4));
-        CHECK(same(told(way, 0), expected));
+        CHECK(same(status_of_started(way, 0), expected));
     }
 }
 
-static void *early(void *unused)
-{
+static void *thread_from_before(void *unused) {
     (void)unused;
-    change_mask(SIG_BLOCK, SIGALRM); /* a mask of its own, without main's */
+    change_mask(SIG_BLOCK, SIGALRM); /* another mask than the main thread's */
     change_mask(SIG_UNBLOCK, SIGUSR2);
-    struct told before[SYSTEM + 1];
+    struct signal_state before[SYSTEM + 1];
     measure(before);
     CHECK(before[FORK].blocked & bit(SIGALRM));
     done = 1;
     while (stage == 0)
         pause_ms(1);
-    every_way(before);
+    check_every_way(before);
     return NULL;
 }
 
-static void *late(void *before)
-{
-    every_way(before);
+static void *thread_from_after(void *before) {
+    check_every_way(before);
     return NULL;
 }
 
-TEST(exec_finds_everything_as_before)
-{
-    as_a_host();
-    struct told before[SYSTEM + 1];
+TEST(started_child_has_the_old_mask_and_actions) {
+    set_up_host();
+    struct signal_state before[SYSTEM + 1];
     measure(before);
     for (enum way way = FORK; way <= SYSTEM; way++) {
         CHECK(before[way].blocked == (bit(SIGUSR2) | bit(SIGWINCH)));
         CHECK((before[way].ignored & bit(SIGHUP)) && (before[way].ignored & bit(SIGRTMIN + 4)));
     }
-    pthread_t thread = started(early, NULL);
+    pthread_t thread = started(thread_from_before, NULL);
     while (done == 0)
         pause_ms(1);
-    csigshim_bridge *bridge = with_everything();
-    every_way(before);
-    pthread_join(started(late, before), NULL);
+    csigshim_bridge *bridge = opened_with_everything();
+    check_every_way(before);
+    pthread_join(started(thread_from_after, before), NULL);
     stage = 1;
     pthread_join(thread, NULL);
     for (int i = 0; i < SUBSCRIBED; i++)
         CHECK(csigshim_state(subscribed_to(i)) == CSIGSHIM_ARMED);
     CHECK(csigshim_close(bridge) == 0);
-    CHECK(same(told(FORK, PLAIN), before[FORK]));
+    CHECK(same(status_of_started(FORK, PLAIN), before[FORK]));
 }
 
-/* A child that does not exec: the exact actions, the mask; its signals meet them; then it asks for the bridge. */
-static void *runs_on(void *bridge)
-{
+/* A forked child that does not exec has the exact saved actions and the old mask, until csigshim_after_fork. */
+static void *run_on_in_a_child(void *bridge) {
     const unsigned long long mask = bit(SIGUSR2) | bit(SIGWINCH);
     struct sigaction now;
     const pid_t child = fork();
@@ -215,7 +199,7 @@ static void *runs_on(void *bridge)
         CHECK(csigshim_after_fork(bridge) == 0);
         for (int i = 0; i < SUBSCRIBED; i++)
             CHECK(csigshim_state(subscribed_to(i)) == CSIGSHIM_ARMED);
-        CHECK(csigshim_wait(bridge, 0) == 0); /* nothing of the parent, nor of before */
+        CHECK(csigshim_wait(bridge, 0) == 0); /* no event of the parent, and none from before after_fork */
         CHECK(is_blocked(SIGTERM) == !test_is_handler());
         CHECK(kill(getpid(), SIGTERM) == 0);
         collect(bridge, SIGTERM, 1);
@@ -232,14 +216,13 @@ static void *runs_on(void *bridge)
     return NULL;
 }
 
-TEST(child_that_runs_on)
-{
-    as_a_host();
-    csigshim_bridge *bridge = with_everything();
-    CHECK(kill(getpid(), SIGTERM) == 0); /* unread: the parent's alone */
-    runs_on(bridge);
-    if (!UNDER_TSAN) /* it runs no handlers in a child that another thread forked */
-        pthread_join(started(runs_on, bridge), NULL);
+TEST(forked_child_has_the_saved_actions_until_after_fork) {
+    set_up_host();
+    csigshim_bridge *bridge = opened_with_everything();
+    CHECK(kill(getpid(), SIGTERM) == 0); /* unread, so only the parent gets it */
+    run_on_in_a_child(bridge);
+    if (!UNDER_TSAN) /* which runs no handlers in a child that another thread forked */
+        pthread_join(started(run_on_in_a_child, bridge), NULL);
     csigshim_event events[64];
     int terms = 0;
     for (ssize_t count; (count = csigshim_read(bridge, events, 64)) > 0;)
@@ -250,26 +233,23 @@ TEST(child_that_runs_on)
     CHECK(terms == 1);
 }
 
-static void original_everywhere(void)
-{
+static void check_original_mask(void) {
     const unsigned long long original = bit(SIGALRM) | bit(SIGUSR2), now = bit(SIGUSR1) | bit(SIGUSR2);
     for (enum way way = FORK; way <= SYSTEM; way++) {
         if (way == FORK_RESET || way == VFORK || way == CLONE)
             continue;
-        CHECK(told(way, CSIGSHIM_SPAWN_ORIGINAL).blocked == original);
-        CHECK(told(way, 0).blocked == now);
+        CHECK(status_of_started(way, CSIGSHIM_SPAWN_ORIGINAL).blocked == original);
+        CHECK(status_of_started(way, 0).blocked == now);
     }
 }
 
-static void *original_on_a_thread(void *unused)
-{
-    original_everywhere();
+static void *check_original_mask_on_a_thread(void *unused) {
+    check_original_mask();
     return unused;
 }
 
-/* In a program that was started with ALRM and USR2 blocked, and then changed its mind. */
-TEST(mask_of_the_start)
-{
+/* This program starts itself with SIGALRM and SIGUSR2 blocked, and then changes its mask. */
+TEST(spawn_original_gives_the_mask_of_the_start) {
     char self[4096] = "";
     if (getenv("STARTED_WITH_A_MASK") == NULL) {
         CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
@@ -280,7 +260,7 @@ TEST(mask_of_the_start)
             change_mask(SIG_BLOCK, SIGUSR2);
             const int silent = open("/dev/null", O_WRONLY);
             dup2(silent, 1);
-            execl(self, "spawn", "mask_of_the_start", (char *)NULL);
+            execl(self, "spawn", "spawn_original_gives_the_mask_of_the_start", (char *)NULL);
             _exit(2);
         }
         CHECK(exited(child, 0));
@@ -288,9 +268,9 @@ TEST(mask_of_the_start)
     }
     change_mask(SIG_UNBLOCK, SIGALRM);
     change_mask(SIG_BLOCK, SIGUSR1);
-    original_everywhere(); /* works without a bridge */
+    check_original_mask(); /* without a bridge */
     csigshim_bridge *bridge = opened_on(SIGTERM, 0);
     CHECK(csigshim_add(bridge, SIGUSR2, 0) == 0 && csigshim_add(bridge, SIGUSR1, 0) == 0);
-    original_everywhere();
-    pthread_join(started(original_on_a_thread, NULL), NULL);
+    check_original_mask();
+    pthread_join(started(check_original_mask_on_a_thread, NULL), NULL);
 }

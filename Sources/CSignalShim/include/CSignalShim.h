@@ -32,7 +32,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/select.h> /* sigset_t, where the compiler is told to be strict */
+#include <sys/select.h> /* sigset_t and pid_t, also where the compiler is told to be strict */
 #include <sys/types.h>
 
 #define CSIGSHIM_VERSION_MAJOR 0
@@ -48,12 +48,11 @@ typedef struct csigshim_bridge csigshim_bridge; /* a queue of events, and a desc
 
 enum { CSIGSHIM_HANDLER = 0, CSIGSHIM_SIGNALFD = 1 }; /* mechanism */
 
-/* Flags of csigshim_add. */
-enum {
-    CSIGSHIM_CHAIN = 1,        /* the previous handler runs as well, after the capture */
-    CSIGSHIM_KEEP_IGNORED = 2, /* a signal that is ignored now stays ignored; the result is 1 */
-    CSIGSHIM_INTERRUPT = 4,    /* system calls that the signal interrupts fail with EINTR: no SA_RESTART */
-    CSIGSHIM_UNBLOCK = 64,     /* unblocks the signal in the calling thread; the result is 2 if it was blocked */
+enum {                            /* flags of csigshim_add */
+       CSIGSHIM_CHAIN = 1,        /* the previous handler runs as well, after the capture */
+       CSIGSHIM_KEEP_IGNORED = 2, /* a signal that is ignored now stays ignored; the result is 1 */
+       CSIGSHIM_INTERRUPT = 4,    /* system calls that the signal interrupts fail with EINTR: no SA_RESTART */
+       CSIGSHIM_UNBLOCK = 64,     /* unblocks the signal in the calling thread; the result is 2 if it was blocked */
 };
 
 enum { CSIGSHIM_ABSENT, CSIGSHIM_ARMED, CSIGSHIM_DISPLACED }; /* results of csigshim_state */
@@ -162,8 +161,7 @@ typedef struct csigshim_spawn {
 int csigshim_spawn_begin(csigshim_spawn *spawn, unsigned flags);
 int csigshim_spawn_end(csigshim_spawn *spawn);
 
-/* Returns the CSIGSHIM_VERSION that the library was built with. */
-int csigshim_version(void);
+int csigshim_version(void); /* the CSIGSHIM_VERSION that the library was built with */
 
 #ifdef __cplusplus
 }

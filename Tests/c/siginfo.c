@@ -1,11 +1,10 @@
-/* What each event tells (G2): sender, code, child status, timer overrun, descriptor. */
+/* The fields of an event (G2): sender, code, child status, timer overrun, descriptor. */
 #include "check.h"
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
-static pid_t sleeper(void)
-{
+static pid_t sleeper(void) {
     const pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0)
@@ -14,12 +13,11 @@ static pid_t sleeper(void)
     return child;
 }
 
-TEST(sender_in_another_process)
-{
+TEST(sender_is_the_process_and_its_real_user) {
     csigshim_bridge *bridge = opened_on(SIGTERM, 0);
     const pid_t parent = getpid(), sender = fork();
     if (sender == 0) {
-        if (getuid() == 0 && setresuid(4242, 0, 0) != 0) /* the real user is what counts */
+        if (getuid() == 0 && setresuid(4242, 0, 0) != 0) /* si_uid is the real user */
             _exit(1);
         _exit(kill(parent, SIGTERM) != 0);
     }
@@ -30,16 +28,14 @@ TEST(sender_in_another_process)
     CHECK(exited(sender, 0));
 }
 
-TEST(sender_on_a_thread)
-{
+TEST(pthread_kill_has_code_si_tkill) {
     csigshim_bridge *bridge = opened_on(SIGTERM, 0);
     CHECK(pthread_kill(pthread_self(), SIGTERM) == 0);
     const csigshim_event event = next_event(bridge);
     CHECK(event.code == SI_TKILL && event.pid == getpid() && event.uid == getuid() && event.value == 0);
 }
 
-TEST(status_of_a_child)
-{
+TEST(sigchld_carries_the_status_of_the_child) {
     csigshim_bridge *bridge = opened_on(SIGCHLD, 0);
     pid_t child = fork();
     if (child == 0)
@@ -61,21 +57,20 @@ TEST(status_of_a_child)
     CHECK(event.code == CLD_KILLED && event.status == SIGKILL && event.pid == child);
     CHECK(died_of(child, SIGKILL));
 
-    CHECK(kill(getpid(), SIGCHLD) == 0); /* no child at all */
+    CHECK(kill(getpid(), SIGCHLD) == 0); /* sent by hand, so it carries no status */
     event = next_event(bridge);
     CHECK(event.code == SI_USER && event.pid == getpid() && event.status == 0);
 }
 
-/* The host's flags for SIGCHLD hold on: no event for stops, no zombies. */
-TEST(host_flags_of_sigchld)
-{
+/* The flags of the saved action stay in force: no event for a stopped child, and no zombies. */
+TEST(sa_nocldstop_and_sa_nocldwait_are_kept) {
     struct sigaction action, now;
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
     action.sa_flags = SA_NOCLDSTOP | SA_NOCLDWAIT;
     CHECK(sigaction(SIGCHLD, &action, NULL) == 0);
     csigshim_bridge *bridge = opened_on(SIGCHLD, 0);
-    if (!UNDER_TSAN) { /* it changes the flags that are told */
+    if (!UNDER_TSAN) { /* which changes the flags that sigaction returns */
         CHECK(sigaction(SIGCHLD, NULL, &now) == 0);
         CHECK((now.sa_flags & (SA_NOCLDSTOP | SA_NOCLDWAIT)) == (SA_NOCLDSTOP | SA_NOCLDWAIT));
     }
@@ -89,8 +84,8 @@ TEST(host_flags_of_sigchld)
     FAILS(waitpid(child, &status, 0), ECHILD);
 }
 
-TEST(no_zombies_where_sigchld_was_ignored)
-{
+/* The kernel reaps children by itself only while SIGCHLD is ignored, and a bridge catches it. */
+TEST(children_become_zombies_where_sigchld_was_ignored) {
     install(SIGCHLD, SIG_IGN, 0);
     csigshim_bridge *bridge = opened_on(SIGCHLD, 0);
     const pid_t child = fork();
@@ -98,12 +93,10 @@ TEST(no_zombies_where_sigchld_was_ignored)
         _exit(3);
     const csigshim_event event = next_event(bridge);
     CHECK(event.pid == child && event.status == 3);
-    int status;
-    FAILS(waitpid(child, &status, 0), ECHILD);
+    CHECK(exited(child, 3));
 }
 
-TEST(timers)
-{
+TEST(timer_event_carries_value_and_overrun) {
     const int signo = SIGRTMIN + 1;
     csigshim_bridge *bridge = opened_on(signo, 0);
     timer_t timer;
@@ -114,7 +107,7 @@ TEST(timers)
     how.sigev_value.sival_ptr = (void *)(uintptr_t)0x123456789abcu;
     CHECK(timer_create(CLOCK_MONOTONIC, &how, &timer) == 0);
     const struct itimerspec quick = {{0, 1000000}, {0, 1000000}}, off = {{0, 0}, {0, 0}};
-    change_mask(SIG_BLOCK, signo); /* with signalfd it is blocked already, and stays so */
+    change_mask(SIG_BLOCK, signo); /* over signalfd, it is blocked already */
     CHECK(timer_settime(timer, 0, &quick, NULL) == 0);
     pause_ms(100);
     if (test_is_handler())
@@ -126,8 +119,7 @@ TEST(timers)
     CHECK(timer_delete(timer) == 0);
 }
 
-static void sigio(int signo)
-{
+static void carries_the_descriptor(int signo) {
     csigshim_bridge *bridge = opened_on(signo, 0);
     int pair[2];
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
@@ -142,18 +134,15 @@ static void sigio(int signo)
     CHECK(event.pid == 0 && event.uid == 0 && event.value == 0 && event.overrun == 0);
 }
 
-TEST(descriptor_of_sigio)
-{
-    sigio(SIGIO);
+TEST(sigio_carries_the_descriptor) {
+    carries_the_descriptor(SIGIO);
 }
 
-TEST(descriptor_of_a_signal_in_place_of_sigio)
-{
-    sigio(SIGRTMIN + 2);
+TEST(signal_of_f_setsig_carries_the_descriptor) {
+    carries_the_descriptor(SIGRTMIN + 2);
 }
 
-TEST(alarm_comes_from_the_kernel)
-{
+TEST(alarm_has_code_si_kernel_and_no_sender) {
     csigshim_bridge *bridge = opened_on(SIGALRM, 0);
     const struct itimerval soon = {{0, 0}, {0, 20000}};
     CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
@@ -162,8 +151,7 @@ TEST(alarm_comes_from_the_kernel)
     CHECK(event.value == 0 && event.fd == -1 && event.overrun == 0 && event.status == 0);
 }
 
-TEST(pipe_without_readers)
-{
+TEST(sigpipe_of_a_write_is_recorded_once) {
     csigshim_bridge *bridge = opened_on(SIGPIPE, 0);
     int ends[2];
     CHECK(pipe(ends) == 0 && close(ends[0]) == 0);
@@ -174,9 +162,8 @@ TEST(pipe_without_readers)
     CHECK(drained(bridge, SIGPIPE) == 0);
 }
 
-/* A sender that is outside of our PID namespace has no number for us: 0. */
-TEST(sender_outside_the_namespace)
-{
+/* A sender outside the PID namespace of the process has no pid there. */
+TEST(sender_outside_the_pid_namespace_is_0) {
     if (unshare(CLONE_NEWPID) != 0)
         SKIP("unshare(CLONE_NEWPID) is not permitted");
     int ready[2];
@@ -193,4 +180,15 @@ TEST(sender_outside_the_namespace)
     CHECK(read(ready[0], &byte, 1) == 1);
     CHECK(kill(child, SIGTERM) == 0);
     CHECK(exited(child, 9));
+}
+
+TEST(poll_hup_carries_the_descriptor) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    info.si_code = POLL_HUP;
+    info.si_fd = 42;
+    csigshim_bridge *bridge = opened_on(SIGRTMIN + 1, 0);
+    CHECK(syscall(SYS_rt_sigqueueinfo, getpid(), SIGRTMIN + 1, &info) == 0);
+    const csigshim_event event = next_event(bridge);
+    CHECK(event.code == POLL_HUP && event.fd == 42);
 }

@@ -1,4 +1,4 @@
-/* Many signals, many readers, and the pollers that a host may have (G1, G3). */
+/* Many signals, several readers, and each kind of poller that a host may use (G1, G3). */
 #include "check.h"
 #include <sys/epoll.h>
 
@@ -8,9 +8,8 @@ struct counts {
     _Atomic int sent, consumed, refused;
 };
 
-/* Numbers from 0 on, each once: where the queue is full we are told, and try again. */
-static pid_t sender_of(int signo, int total, struct counts *counts)
-{
+/* Starts a process that sends the numbers from 0 on. It tries again whenever the queue is full. */
+static pid_t start_sender(int signo, int total, struct counts *counts) {
     const pid_t target = getpid(), sender = fork();
     if (sender == 0) {
         for (int i = 0; i < total; i++) {
@@ -29,11 +28,10 @@ static pid_t sender_of(int signo, int total, struct counts *counts)
     return sender;
 }
 
-/* Nothing is lost while the consumer stalls, and what is in order for each sender stays so. The limit is our own: the
- * queue that fills up is not the one of other programs. */
-TEST(a_million_from_four_senders)
-{
-    SIGNALFD_ONLY("a handler keeps 16,384");
+/* While the reader stalls, nothing is lost, and the order of each sender is kept. This process has a limit of its own,
+ * so that it does not fill the queue of other programs. */
+TEST(full_queue_of_a_stalled_reader_loses_nothing) {
+    SIGNALFD_ONLY("over the handler, a bridge has room for 16,384");
     const int signo = SIGRTMIN + 3, each = SCALED(250000);
     const struct rlimit limit = {20000, 20000};
     CHECK(setrlimit(RLIMIT_SIGPENDING, &limit) == 0);
@@ -42,7 +40,7 @@ TEST(a_million_from_four_senders)
     pid_t pids[SENDERS];
     int next[SENDERS] = {0};
     for (int i = 0; i < SENDERS; i++)
-        pids[i] = sender_of(signo, each, counts);
+        pids[i] = start_sender(signo, each, counts);
     pause_ms(5000);
     CHECK(counts->refused > 0); /* the queue is full */
     for (int left = SENDERS * each; left > 0;) {
@@ -65,46 +63,44 @@ TEST(a_million_from_four_senders)
     CHECK(csigshim_wait(bridge, 20) == 0);
 }
 
-static _Atomic unsigned char *got;
+static _Atomic unsigned char *times_read;
 static _Atomic int total_read, total_wanted;
 static struct counts *read_counts;
 
-static void *one_of_two(void *bridge)
-{
+static void *read_until_all_are_read(void *bridge) {
     csigshim_event events[16];
     while (total_read < total_wanted) {
         CHECK(csigshim_wait(bridge, 50) >= 0);
         const ssize_t count = csigshim_read(bridge, events, 16);
         CHECK(count >= 0);
         for (ssize_t i = 0; i < count; i++)
-            CHECK(events[i].count == 1 && got[events[i].value]++ == 0);
+            CHECK(events[i].count == 1 && times_read[events[i].value]++ == 0);
         total_read += (int)count;
         read_counts->consumed += (int)count;
     }
     return NULL;
 }
 
-TEST(two_threads_read_one_bridge)
-{
+TEST(two_readers_get_each_value_once) {
     SKIP_IF_MERGED();
     const int signo = SIGRTMIN + 3;
     total_wanted = SCALED(50000);
-    got = shared((size_t)total_wanted);
+    times_read = shared((size_t)total_wanted);
     read_counts = shared(4096);
     csigshim_bridge *bridge = opened_on(signo, 0);
-    pthread_t readers[2] = {started(one_of_two, bridge), started(one_of_two, bridge)};
-    const pid_t sender = sender_of(signo, total_wanted, read_counts);
+    pthread_t readers[2] = {started(read_until_all_are_read, bridge), started(read_until_all_are_read, bridge)};
+    const pid_t sender = start_sender(signo, total_wanted, read_counts);
     pthread_join(readers[0], NULL);
     pthread_join(readers[1], NULL);
     CHECK(exited(sender, 0) && total_read == total_wanted);
     CHECK(csigshim_read(bridge, &(csigshim_event){0}, 1) == 0);
 }
 
-static _Atomic bool stop;
+static _Atomic bool stop, is_blocked_there;
 
-static void *other_signal_comes_and_goes(void *bridge)
-{
-    change_mask(SIG_BLOCK, SIGRTMIN + 3); /* one thread at a time takes it, or the kernel reorders */
+static void *add_and_remove_another_signal(void *bridge) {
+    change_mask(SIG_BLOCK, SIGRTMIN + 3); /* two threads that take it would reorder it */
+    is_blocked_there = true;
     while (!stop) {
         CHECK(csigshim_add(bridge, SIGUSR2, 0) == 0);
         CHECK(csigshim_remove(bridge, SIGUSR2) == 0);
@@ -112,19 +108,20 @@ static void *other_signal_comes_and_goes(void *bridge)
     return NULL;
 }
 
-/* `remove` empties the kernel's queue of one signal; the edge of another that comes just then must not be lost. */
-TEST(edges_while_another_signal_comes_and_goes)
-{
+/* csigshim_remove takes what is pending of one signal. An edge of another signal in that moment is not lost. */
+TEST(edges_survive_the_removal_of_another_signal) {
     SKIP_IF_MERGED();
     const int signo = SIGRTMIN + 3, total = SCALED(20000), poller = epoll_create1(EPOLL_CLOEXEC);
     struct counts *counts = shared(sizeof *counts);
     csigshim_bridge *bridge = opened_on(signo, 0);
     struct epoll_event wanted = {.events = EPOLLIN | EPOLLET};
     CHECK(epoll_ctl(poller, EPOLL_CTL_ADD, csigshim_fd(bridge), &wanted) == 0);
-    pthread_t thread = started(other_signal_comes_and_goes, bridge);
+    pthread_t thread = started(add_and_remove_another_signal, bridge);
+    while (!is_blocked_there) /* or the new thread takes the first signal */
+        sched_yield();
     const pid_t target = getpid(), sender = fork();
     if (sender == 0) {
-        for (int i = 0; i < total; i++) { /* few at a time: each is an edge of its own, or nearly */
+        for (int i = 0; i < total; i++) { /* few at a time, so that almost each of them is an edge */
             while (i - counts->consumed > 1)
                 sched_yield();
             post(target, signo, i);
@@ -145,9 +142,8 @@ TEST(edges_while_another_signal_comes_and_goes)
     CHECK(exited(sender, 0));
 }
 
-/* Each bridge gets its own signal, in order; one epoll waits for all of them. */
-TEST(several_bridges_in_one_poller)
-{
+/* Each bridge gets its own signal in order, and one epoll waits for all bridges. */
+TEST(eight_bridges_in_one_poller_keep_their_order) {
     SKIP_IF_MERGED();
     enum { BRIDGES = 8 };
     const int each = SCALED(5000), poller = epoll_create1(EPOLL_CLOEXEC);
@@ -161,7 +157,7 @@ TEST(several_bridges_in_one_poller)
         CHECK(epoll_ctl(poller, EPOLL_CTL_ADD, csigshim_fd(bridges[i]), &wanted) == 0);
     }
     for (int i = 0; i < BRIDGES; i++)
-        pids[i] = sender_of(SIGRTMIN + i, each, &counts[i]);
+        pids[i] = start_sender(SIGRTMIN + i, each, &counts[i]);
     while (left > 0) {
         struct epoll_event event;
         csigshim_event one[4];
@@ -179,21 +175,19 @@ TEST(several_bridges_in_one_poller)
         CHECK(exited(pids[i], 0));
         CHECK(csigshim_wait(bridges[i], 0) == 0 || csigshim_read(bridges[i], &(csigshim_event){0}, 1) == 0);
     }
-    for (int i = 0; i < BRIDGES; i++) /* the last one still works when the others have gone */
+    for (int i = 0; i < BRIDGES; i++) /* the last bridge works when the others are closed */
         CHECK(i == BRIDGES - 1 || csigshim_close(bridges[i]) == 0);
     CHECK(kill(getpid(), SIGRTMIN + BRIDGES - 1) == 0);
     collect(bridges[BRIDGES - 1], SIGRTMIN + BRIDGES - 1, 1);
 }
 
-static bool polls(int poller)
-{
+static bool is_reported_by(int poller) {
     struct epoll_event event;
     return epoll_wait(poller, &event, 1, 20) == 1;
 }
 
-/* Level, edge and one shot, each with what came before it was asked, a signal, and a wake. */
-TEST(pollers_of_every_kind)
-{
+/* Level, edge and one shot: each reports a signal from before it was registered, a later one, and csigshim_wake. */
+TEST(level_edge_and_oneshot_pollers_see_each_signal) {
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     const int poller = epoll_create1(EPOLL_CLOEXEC), fd = csigshim_fd(bridge);
     const unsigned kinds[] = {0, EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT};
@@ -202,22 +196,22 @@ TEST(pollers_of_every_kind)
         const bool once = kinds[i] & EPOLLONESHOT;
         CHECK(kill(getpid(), SIGUSR1) == 0);
         CHECK(epoll_ctl(poller, EPOLL_CTL_ADD, fd, &wanted) == 0);
-        CHECK(polls(poller));
-        CHECK(polls(poller) == (kinds[i] == 0));
+        CHECK(is_reported_by(poller));
+        CHECK(is_reported_by(poller) == (kinds[i] == 0));
         CHECK(drained(bridge, SIGUSR1) == 1);
-        CHECK(!polls(poller));
+        CHECK(!is_reported_by(poller));
         CHECK(kill(getpid(), SIGUSR1) == 0);
-        CHECK(polls(poller) == !once);
+        CHECK(is_reported_by(poller) == !once);
         CHECK(!once || epoll_ctl(poller, EPOLL_CTL_MOD, fd, &wanted) == 0);
-        CHECK(!once || polls(poller));
+        CHECK(!once || is_reported_by(poller));
         CHECK(drained(bridge, SIGUSR1) == 1);
         CHECK(!once || epoll_ctl(poller, EPOLL_CTL_MOD, fd, &wanted) == 0);
-        CHECK(!polls(poller));
+        CHECK(!is_reported_by(poller));
         CHECK(csigshim_wake(bridge) == 0);
-        CHECK(polls(poller));
+        CHECK(is_reported_by(poller));
         CHECK(drained(bridge, SIGUSR1) == 0);
         CHECK(!once || epoll_ctl(poller, EPOLL_CTL_MOD, fd, &wanted) == 0);
-        CHECK(!polls(poller));
+        CHECK(!is_reported_by(poller));
         CHECK(epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL) == 0);
     }
     struct pollfd poll_fd = {.fd = fd, .events = POLLIN};

@@ -1,49 +1,44 @@
-/* The host's handlers: restored exactly (G5), chained, put on top of ours, passed on to (G6). */
+/* The actions of the host: restored exactly (G5), and chained to as their flags ask (G6). */
 #include "check.h"
 
-static volatile sig_atomic_t calls, last_signo, last_value, mask_was, errno_was;
+static volatile sig_atomic_t calls, last_signo, last_value, mask_seen, errno_seen;
 
-static void plain(int signo)
-{
+static void host(int signo) {
     calls++;
     last_signo = signo;
 }
 
-static void detailed(int signo, siginfo_t *info, void *context)
-{
+static void host_with_siginfo(int signo, siginfo_t *info, void *context) {
     sigset_t mask;
     calls++;
     last_signo = context != NULL ? signo : -1;
     last_value = info->si_value.sival_int;
     sigemptyset(&mask);
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
-    mask_was = sigismember(&mask, signo) | sigismember(&mask, SIGUSR2) << 1 | sigismember(&mask, SIGHUP) << 2 |
-               sigismember(&mask, SIGWINCH) << 3;
-    errno_was = errno;
+    mask_seen = sigismember(&mask, signo) | sigismember(&mask, SIGUSR2) << 1 | sigismember(&mask, SIGHUP) << 2 |
+                sigismember(&mask, SIGWINCH) << 3;
+    errno_seen = errno;
     errno = 777;
 }
 
-static void install_detailed(int signo, int flags, int masked)
-{
+static void install_with_siginfo(int signo, int flags, int masked) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_sigaction = detailed;
+    action.sa_sigaction = host_with_siginfo;
     action.sa_flags = SA_SIGINFO | flags;
     if (masked)
         sigaddset(&action.sa_mask, masked);
     CHECK(sigaction(signo, &action, NULL) == 0);
 }
 
-static bool equal(const struct sigaction *a, const struct sigaction *b)
-{
+static bool equal_actions(const struct sigaction *a, const struct sigaction *b) {
     for (int signo = 1; signo <= 64; signo++)
         if (sigismember(&a->sa_mask, signo) != sigismember(&b->sa_mask, signo))
             return false;
     return a->sa_flags == b->sa_flags && (void *)(uintptr_t)a->sa_handler == (void *)(uintptr_t)b->sa_handler;
 }
 
-TEST(restores_exactly)
-{
+TEST(remove_restores_handler_flags_and_mask) {
     const int flags[] = {0,
                          SA_RESTART,
                          SA_SIGINFO,
@@ -59,14 +54,14 @@ TEST(restores_exactly)
                 struct sigaction before, after;
                 memset(&before, 0, sizeof before);
                 if (handler == 0)
-                    before.sa_handler = plain;
+                    before.sa_handler = host;
                 else
                     before.sa_handler = handler == 1 ? SIG_DFL : SIG_IGN;
                 before.sa_flags = handler == 0 ? flags[i] : flags[i] & ~SA_SIGINFO;
                 sigaddset(&before.sa_mask, SIGUSR1);
                 sigaddset(&before.sa_mask, (int)(i + 34));
                 CHECK(sigaction(signals[k], &before, NULL) == 0);
-                CHECK(sigaction(signals[k], NULL, &before) == 0); /* as the C library tells it */
+                CHECK(sigaction(signals[k], NULL, &before) == 0); /* as the C library returns it */
                 csigshim_bridge *one = opened_on(signals[k], i % 2 ? chain_if_possible() : 0);
                 csigshim_bridge *two = test_is_handler() ? opened_on(signals[k], 0) : opened();
                 if (test_is_handler()) {
@@ -76,14 +71,13 @@ TEST(restores_exactly)
                 CHECK(csigshim_state(signals[k]) == CSIGSHIM_ARMED);
                 CHECK(csigshim_close(two) == 0 && csigshim_close(one) == 0);
                 CHECK(sigaction(signals[k], NULL, &after) == 0);
-                CHECK(equal(&before, &after));
+                CHECK(equal_actions(&before, &after));
             }
 }
 
-TEST(flags_and_mask_of_ours)
-{
+TEST(handler_has_a_full_mask_and_sa_onstack) {
     if (UNDER_TSAN)
-        SKIP("the thread sanitizer changes what sigaction tells");
+        SKIP("the thread sanitizer changes what sigaction returns");
     csigshim_bridge *bridge = opened();
     struct sigaction now;
     const int open_to[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS};
@@ -93,11 +87,11 @@ TEST(flags_and_mask_of_ours)
         CHECK(csigshim_add(bridge, signo, chain_if_possible()) == 0);
         CHECK(sigaction(signo, NULL, &now) == 0);
         const int restart = signo == SIGTTIN || signo == SIGTTOU ? 0 : SA_RESTART;
-        now.sa_flags &= ~0x04000000; /* SA_RESTORER, the C library's own */
+        now.sa_flags &= ~0x04000000; /* SA_RESTORER, which the C library adds */
         CHECK(now.sa_flags == (SA_SIGINFO | SA_ONSTACK | restart));
         for (int other = 1; other <= SIGRTMAX; other++) {
             bool is_open = csigshim_classify(other) == CSIGSHIM_UNCATCHABLE || other == 32 || other == 33;
-            bool known = !is_open; /* those may be in the mask or not: they cannot be blocked, or are hidden */
+            bool known = !is_open; /* signals that cannot be blocked, or that the C library hides, may be in the mask */
             for (size_t i = 0; i < sizeof open_to / sizeof *open_to; i++)
                 is_open |= other == open_to[i];
             if (known)
@@ -105,7 +99,7 @@ TEST(flags_and_mask_of_ours)
         }
         CHECK(csigshim_remove(bridge, signo) == 0);
     }
-    install(SIGUSR1, plain, 0); /* counts on EINTR, if it goes on running */
+    install(SIGUSR1, host, 0); /* wants EINTR, so a chained one turns SA_RESTART off */
     CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0);
     CHECK(sigaction(SIGUSR1, NULL, &now) == 0 && (now.sa_flags & SA_RESTART));
     if (!test_is_handler())
@@ -116,9 +110,8 @@ TEST(flags_and_mask_of_ours)
     CHECK(sigaction(SIGUSR1, NULL, &now) == 0 && (now.sa_flags & SA_RESTART));
 }
 
-/* Until the process sleeps in a system call, and its handlers have run. */
-static void wait_until_asleep(pid_t pid)
-{
+/* Waits until the process sleeps in a system call and no signal is pending for its handlers. */
+static void wait_until_asleep(pid_t pid) {
     char path[40], line[200];
     bool asleep = false;
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
@@ -139,13 +132,12 @@ static void wait_until_asleep(pid_t pid)
     }
 }
 
-/* SA_RESTART as it is felt: a read(2) goes on after the signal, but not where the chained handler asked for EINTR. */
-static void interrupted_read(int flags_of_host, unsigned flags, ssize_t expected)
-{
+/* read(2) goes on after a signal, unless the chained handler was installed without SA_RESTART. */
+static void read_during_a_signal(int flags_of_host, unsigned flags, ssize_t expected) {
     int ends[2];
     char byte;
     CHECK(pipe(ends) == 0);
-    install(SIGUSR1, plain, flags_of_host);
+    install(SIGUSR1, host, flags_of_host);
     csigshim_bridge *bridge = opened_on(SIGUSR1, flags);
     const pid_t parent = getpid(), sender = fork();
     if (sender == 0) {
@@ -162,20 +154,18 @@ static void interrupted_read(int flags_of_host, unsigned flags, ssize_t expected
     CHECK(csigshim_close(bridge) == 0);
 }
 
-TEST(restarts_or_interrupts)
-{
-    interrupted_read(0, 0, 1);
+TEST(read_restarts_unless_the_chained_handler_wants_eintr) {
+    read_during_a_signal(0, 0, 1);
     if (!test_is_handler())
         return;
-    interrupted_read(SA_RESTART, CSIGSHIM_CHAIN, 1);
-    interrupted_read(0, CSIGSHIM_CHAIN, -1);
+    read_during_a_signal(SA_RESTART, CSIGSHIM_CHAIN, 1);
+    read_during_a_signal(0, CSIGSHIM_CHAIN, -1);
     CHECK(calls == 2);
 }
 
-TEST(chains_with_siginfo_and_mask)
-{
+TEST(chained_handler_gets_siginfo_mask_and_errno) {
     HANDLER_ONLY("chaining");
-    install_detailed(SIGUSR1, 0, SIGUSR2);
+    install_with_siginfo(SIGUSR1, 0, SIGUSR2);
     csigshim_bridge *bridge = opened_on(SIGUSR1, CSIGSHIM_CHAIN), *second = opened_on(SIGUSR1, CSIGSHIM_CHAIN);
     change_mask(SIG_BLOCK, SIGHUP);
     errno = 4711;
@@ -183,25 +173,24 @@ TEST(chains_with_siginfo_and_mask)
     const int errno_after = errno;
     collect(bridge, SIGUSR1, 1);
     collect(second, SIGUSR1, 1);
-    CHECK(result == 0 && errno_after == 4711); /* ours repairs what he did to it */
+    CHECK(result == 0 && errno_after == 4711); /* although the chained handler changed it */
     CHECK(calls == 1 && last_signo == SIGUSR1 && last_value == 99);
-    CHECK(errno_was == 4711 || UNDER_TSAN); /* it delivers later */
-    if (!UNDER_TSAN)                        /* it has a full mask in handlers */
-        CHECK(mask_was == (1 | 2 | 4));
+    CHECK(errno_seen == 4711 || UNDER_TSAN); /* which delivers later */
+    if (!UNDER_TSAN)                         /* which gives each handler a full mask */
+        CHECK(mask_seen == (1 | 2 | 4));
     CHECK(csigshim_remove(bridge, SIGUSR1) == 0 && csigshim_remove(second, SIGUSR1) == 0);
-    install_detailed(SIGUSR1, SA_NODEFER, 0);
+    install_with_siginfo(SIGUSR1, SA_NODEFER, 0);
     CHECK(csigshim_add(bridge, SIGUSR1, CSIGSHIM_CHAIN) == 0);
     CHECK(kill(getpid(), SIGUSR1) == 0);
     collect(bridge, SIGUSR1, 1);
     CHECK(calls == 2);
     if (!UNDER_TSAN)
-        CHECK(mask_was == 4);
+        CHECK(mask_seen == 4);
 }
 
-TEST(chains_plain_handlers_and_only_if_asked)
-{
+TEST(plain_handler_is_chained_only_on_request) {
     HANDLER_ONLY("chaining");
-    install(SIGUSR1, plain, 0);
+    install(SIGUSR1, host, 0);
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     CHECK(kill(getpid(), SIGUSR1) == 0);
     CHECK(calls == 0);
@@ -214,8 +203,7 @@ TEST(chains_plain_handlers_and_only_if_asked)
     collect(bridge, SIGUSR1, 3);
 }
 
-TEST(chaining_onto_default_and_ignored)
-{
+TEST(chaining_to_sig_dfl_or_sig_ign_runs_nothing) {
     HANDLER_ONLY("chaining");
     csigshim_bridge *bridge = opened_on(SIGTERM, CSIGSHIM_CHAIN);
     CHECK(kill(getpid(), SIGTERM) == 0);
@@ -226,32 +214,30 @@ TEST(chaining_onto_default_and_ignored)
     collect(bridge, SIGHUP, 1);
 }
 
-TEST(resethand_is_called_once)
-{
+TEST(chained_sa_resethand_handler_runs_once) {
     HANDLER_ONLY("chaining");
     if (UNDER_TSAN)
         SKIP("the thread sanitizer changes the flags");
-    install(SIGUSR1, plain, (int)SA_RESETHAND);
+    install(SIGUSR1, host, (int)SA_RESETHAND);
     csigshim_bridge *bridge = opened_on(SIGUSR1, CSIGSHIM_CHAIN);
     for (int i = 0; i < 3; i++)
         CHECK(kill(getpid(), SIGUSR1) == 0);
     collect(bridge, SIGUSR1, 3);
     CHECK(calls == 1);
     CHECK(csigshim_remove(bridge, SIGUSR1) == 0);
-    CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DISPOSITION_DEFAULT); /* as the kernel would have it after his one call */
-    install(SIGUSR1, plain, (int)SA_RESETHAND);               /* a new one has a call of its own */
+    CHECK(csigshim_disposition(SIGUSR1) == CSIGSHIM_DISPOSITION_DEFAULT); /* as the kernel leaves it after the call */
+    install(SIGUSR1, host, (int)SA_RESETHAND); /* installed again, the handler runs once more */
     CHECK(csigshim_add(bridge, SIGUSR1, CSIGSHIM_CHAIN) == 0);
     CHECK(kill(getpid(), SIGUSR1) == 0 && kill(getpid(), SIGUSR1) == 0);
     CHECK(calls == 2);
 }
 
-TEST(runs_on_the_alternate_stack)
-{
+TEST(handler_runs_on_the_alternate_stack) {
     static char memory[65536];
     const stack_t stack = {.ss_sp = memory, .ss_size = sizeof memory};
     CHECK(sigaltstack(&stack, NULL) == 0);
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
-    change_mask(SIG_UNBLOCK, SIGUSR1); /* with signalfd: so that the handler runs */
+    change_mask(SIG_UNBLOCK, SIGUSR1); /* over signalfd: so that the handler runs */
     CHECK(kill(getpid(), SIGUSR1) == 0);
     collect(bridge, SIGUSR1, 1);
     bool touched = false;
@@ -260,25 +246,71 @@ TEST(runs_on_the_alternate_stack)
     CHECK(touched || UNDER_TSAN);
 }
 
-TEST(errno_is_preserved)
-{
+TEST(handler_preserves_errno) {
     csigshim_bridge *bridge = polled(opened_on(SIGUSR1, 0));
-    change_mask(SIG_UNBLOCK, SIGUSR1); /* with signalfd: so that the handler runs */
+    change_mask(SIG_UNBLOCK, SIGUSR1); /* over signalfd: so that the handler runs */
     for (int i = 0; i < (test_is_handler() ? 4 : 2); i++) {
-        if (i == 1) /* a stalled bridge: no room */
+        if (i == 1) /* a bridge without room */
             for (int k = 0; k < 16384; k++)
                 kill(getpid(), SIGUSR1);
-        if (i == 2) { /* its descriptor is gone, and the host's handler is not asked for EBADF */
-            install(SIGUSR2, plain, 0);
+        if (i == 2) { /* a closed descriptor, and a saved handler */
+            install(SIGUSR2, host, 0);
             CHECK(csigshim_add(bridge, SIGUSR2, 0) == 0 && csigshim_add(bridge, SIGURG, 0) == 0);
             for (int fd = 3; fd < 64; fd++)
                 close(fd);
         }
         errno = 4711 + i;
-        /* the last one meets a default action that does nothing: no handler of the host hides what fstat left behind */
+        /* 3: a closed descriptor, and a default action that ignores the signal */
         const int result = kill(getpid(), i == 3 ? SIGURG : i == 2 ? SIGUSR2 : SIGUSR1);
         const int after = errno;
         CHECK(result == 0 && after == 4711 + i);
     }
     CHECK(calls == (test_is_handler() ? 1 : 0));
+}
+
+static int flags_of(int signo) {
+    struct sigaction now;
+    CHECK(sigaction(signo, NULL, &now) == 0);
+    return now.sa_flags & (SA_RESTART | SA_ONSTACK);
+}
+
+/* The host installs the same handler with other flags each time. */
+TEST(remove_restores_flags_that_changed_between_adds) {
+    csigshim_bridge *bridge = opened();
+    const int flags[] = {0, SA_RESTART, SA_ONSTACK, 0};
+    for (int i = 0; i < 4; i++) {
+        install(SIGUSR1, host, flags[i]);
+        CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0 && csigshim_remove(bridge, SIGUSR1) == 0);
+        CHECK(flags_of(SIGUSR1) == flags[i]);
+    }
+}
+
+TEST(sa_restart_returns_when_the_chaining_bridge_leaves) {
+    HANDLER_ONLY("chaining");
+    install(SIGUSR1, host, 0);
+    csigshim_bridge *chains = opened_on(SIGUSR1, CSIGSHIM_CHAIN);
+    opened_on(SIGUSR1, 0);
+    CHECK(!(flags_of(SIGUSR1) & SA_RESTART));
+    CHECK(csigshim_remove(chains, SIGUSR1) == 0);
+    CHECK(flags_of(SIGUSR1) & SA_RESTART);
+}
+
+/* The kernel has chosen the library's handler, and calls it when csigshim_remove has already returned. */
+TEST(handler_called_after_remove_takes_the_default_action) {
+    if (UNDER_TSAN)
+        SKIP("the thread sanitizer returns no handler but its own");
+    const pid_t child = fork();
+    if (child == 0) {
+        struct sigaction installed;
+        ucontext_t context;
+        siginfo_t info;
+        memset(&info, 0, sizeof info);
+        csigshim_bridge *bridge = opened_on(SIGTERM, 0);
+        memset(&context, 0, sizeof context); /* the mask of a thread that blocks nothing */
+        CHECK(sigaction(SIGTERM, NULL, &installed) == 0);
+        CHECK(csigshim_remove(bridge, SIGTERM) == 0);
+        installed.sa_sigaction(SIGTERM, &info, &context);
+        _exit(0);
+    }
+    CHECK(died_of(child, SIGTERM));
 }

@@ -1,7 +1,7 @@
-/* What the tests take for granted and some systems lack, so that they compile there: macOS and OpenBSD have no realtime
- * signals, no sleep until a time and no files in memory, only Linux a limit of pending signals. */
-#ifndef ELSEWHERE_H
-#define ELSEWHERE_H
+/* Replacements for what the tests use and other systems lack, so that the tests compile there. macOS and OpenBSD have
+ * no realtime signals, no clock_nanosleep and no memfd_create. Only Linux limits the number of pending signals. */
+#ifndef NON_LINUX_H
+#define NON_LINUX_H
 
 #include <errno.h>
 #include <signal.h>
@@ -16,8 +16,7 @@ enum { RLIMIT_SIGPENDING = -1 }; /* setrlimit fails */
 
 #ifndef SIGRTMIN
 enum { SIGRTMIN = NSIG, SIGRTMAX = NSIG - 1 }; /* none */
-static inline int sigqueue(pid_t pid, int signo, union sigval value)
-{
+static inline int sigqueue(pid_t pid, int signo, union sigval value) {
     (void)pid, (void)signo, (void)value;
     errno = ENOSYS;
     return -1;
@@ -28,8 +27,7 @@ static inline int sigqueue(pid_t pid, int signo, union sigval value)
 #define TIMER_ABSTIME 1
 #endif
 #if defined(__APPLE__) || defined(__OpenBSD__)
-static inline int clock_nanosleep(clockid_t clock, int flags, const struct timespec *end, struct timespec *left)
-{
+static inline int clock_nanosleep(clockid_t clock, int flags, const struct timespec *end, struct timespec *left) {
     struct timespec now;
     (void)flags;
     clock_gettime(clock, &now);
@@ -40,8 +38,7 @@ static inline int clock_nanosleep(clockid_t clock, int flags, const struct times
     return nanosleep(&length, left) == 0 ? 0 : errno;
 }
 enum { MFD_CLOEXEC = 1 };
-static inline int memfd_create(const char *name, unsigned flags)
-{
+static inline int memfd_create(const char *name, unsigned flags) {
     char path[] = "/tmp/memory.XXXXXX";
     (void)name, (void)flags;
     const int fd = mkstemp(path);

@@ -1,16 +1,17 @@
-/* The safety net under signalfd: threads that do not block a signal neither lose it nor let it kill the process. With
- * the handler mechanism, which no thread needs to block for, the same holds. */
+/* Over signalfd, a thread that does not block a signal neither loses it nor lets it kill the process: a handler takes
+ * it. The tests run over the handler mechanism too, where no thread needs to block anything. */
 #include "check.h"
 #include <sys/epoll.h>
 
-enum { TOTAL = 10000 };
+enum { TOTAL = 10000, UNREAD = 8000, CAPACITY = 16384 };
+_Static_assert(2 * UNREAD <= CAPACITY, "UNREAD numbers and as many SIGTERM fit unread into a bridge");
 
 static _Atomic bool stop;
 static _Atomic int ready;
 static int signo;
+static unsigned long terms_read;
 
-static void *open_minded(void *unused)
-{
+static void *unblock_signals(void *unused) {
     change_mask(SIG_UNBLOCK, signo);
     change_mask(SIG_UNBLOCK, SIGTERM);
     ready++;
@@ -19,8 +20,7 @@ static void *open_minded(void *unused)
     return unused;
 }
 
-static void *wavering(void *unused)
-{
+static void *toggle_mask(void *unused) {
     ready++;
     while (!stop) {
         change_mask(SIG_UNBLOCK, signo);
@@ -29,9 +29,9 @@ static void *wavering(void *unused)
     return unused;
 }
 
-/* Numbers from another process, and a TERM after each, which would kill. `ahead`: how many may be unread. */
-static pid_t sending(int total, int ahead, _Atomic int *consumed)
-{
+/* Another process sends numbers, and after each a SIGTERM, whose default action would kill. At most `ahead` numbers are
+ * unread at a time. */
+static pid_t sending(int total, int ahead, _Atomic int *consumed) {
     const pid_t target = getpid(), sender = fork();
     if (sender == 0) {
         for (int i = 0; i < total; i++) {
@@ -46,36 +46,36 @@ static pid_t sending(int total, int ahead, _Atomic int *consumed)
     return sender;
 }
 
-/* Reads what is there: each number once, with its sender. */
-static int numbers(csigshim_bridge *bridge, unsigned char *got, int total, pid_t sender)
-{
+/* Reads all events. Each number comes once, with its sender. */
+static int read_numbers(csigshim_bridge *bridge, unsigned char *times_read, int total, pid_t sender) {
     csigshim_event events[64];
     int sum = 0;
     for (ssize_t count; (count = csigshim_read(bridge, events, 64)) != 0;) {
         CHECK(count > 0);
         for (ssize_t i = 0; i < count; i++) {
-            if (events[i].signo == SIGTERM)
+            if (events[i].signo == SIGTERM) {
+                terms_read += events[i].count;
                 continue;
+            }
             CHECK(events[i].signo == signo && events[i].count == 1 && events[i].flags == 0);
-            CHECK(events[i].pid == sender && events[i].value < (unsigned)total && got[events[i].value]++ == 0);
+            CHECK(events[i].pid == sender && events[i].value < (unsigned)total && times_read[events[i].value]++ == 0);
             sum++;
         }
     }
     return sum;
 }
 
-static csigshim_bridge *with_term(void)
-{
+static csigshim_bridge *opened_with_term(void) {
     csigshim_bridge *bridge = opened_on(signo, 0);
     CHECK(csigshim_add(bridge, SIGTERM, 0) == 0);
     return bridge;
 }
 
-/* Three threads take 10,000 while nobody reads. */
-static void unread_by(void *(*body)(void *), bool before)
-{
+/* Three threads take 8,000 numbers and up to 8,000 SIGTERM before the first read: the kernel coalesces some SIGTERM, or
+ * none. All of them fit. */
+static void unread_signals_of_threads(void *(*body)(void *), bool before) {
     SKIP_IF_MERGED();
-    static unsigned char got[TOTAL];
+    static unsigned char times_read[UNREAD];
     pthread_t threads[3];
     pid_t tids[8];
     signo = SIGRTMIN + 1;
@@ -83,93 +83,87 @@ static void unread_by(void *(*body)(void *), bool before)
         threads[i] = started(body, NULL);
     while (before && ready < 3)
         pause_ms(1);
-    csigshim_bridge *bridge = with_term();
+    csigshim_bridge *bridge = opened_with_term();
     for (int i = 0; i < 3 && !before; i++)
         threads[i] = started(body, NULL);
     while (ready < 3)
         pause_ms(1);
-    if (body == open_minded)
+    if (body == unblock_signals)
         CHECK(csigshim_unblocked_threads(signo, tids, 8) == (test_is_handler() ? 4 : 3));
-    const pid_t sender = sending(TOTAL, TOTAL, shared(4096));
+    const pid_t sender = sending(UNREAD, UNREAD, shared(4096));
     CHECK(exited(sender, 0));
-    stop = true; /* what was blocked at the end is the process's, for whom who reads */
+    stop = true; /* a signal that a thread blocked at the end is pending for the process, so the read takes it */
     for (int i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
     CHECK(csigshim_wait(bridge, 0) == 1);
-    CHECK(numbers(bridge, got, TOTAL, sender) == TOTAL);
+    CHECK(read_numbers(bridge, times_read, UNREAD, sender) == UNREAD);
+    CHECK(terms_read >= 1 && terms_read <= UNREAD);
     CHECK(csigshim_wait(bridge, 20) == 0);
 }
 
-TEST(threads_from_before_open)
-{
-    unread_by(open_minded, true);
+TEST(threads_started_before_open_lose_nothing) {
+    unread_signals_of_threads(unblock_signals, true);
 }
 
-TEST(threads_that_unblock)
-{
-    unread_by(open_minded, false);
+TEST(threads_that_unblock_lose_nothing) {
+    unread_signals_of_threads(unblock_signals, false);
 }
 
-TEST(threads_that_waver)
-{
-    unread_by(wavering, false);
+TEST(threads_toggling_their_masks_lose_nothing) {
+    unread_signals_of_threads(toggle_mask, false);
 }
 
-static void *read_all(void *shared_bridge)
-{
-    static unsigned char got[TOTAL];
+static void *read_all(void *shared_bridge) {
+    static unsigned char times_read[TOTAL];
     _Atomic int *consumed = shared(4096);
     const pid_t sender = sending(TOTAL, 1000, consumed);
     while (*consumed < TOTAL) {
         CHECK(csigshim_wait(shared_bridge, DEADLINE_SECONDS * 1000) == 1);
-        *consumed += numbers(shared_bridge, got, TOTAL, sender);
+        *consumed += read_numbers(shared_bridge, times_read, TOTAL, sender);
     }
     CHECK(exited(sender, 0));
-    for (stop = true; stop; pause_ms(10)) /* until main has seen it */
+    for (stop = true; stop; pause_ms(10)) /* until the main thread has seen it */
         kill(getpid(), SIGTERM);
     return NULL;
 }
 
-/* Swift's main thread on Linux: parked in sigsuspend with an empty mask, while another thread reads. */
-TEST(main_in_sigsuspend)
-{
+/* Swift's dispatchMain parks the main thread of a Linux program in sigsuspend with an empty mask. */
+TEST(main_thread_in_sigsuspend_loses_nothing) {
     SKIP_IF_MERGED();
     sigset_t empty;
     sigemptyset(&empty);
     signo = SIGRTMIN + 1;
-    pthread_t reader = started(read_all, with_term());
+    pthread_t reader = started(read_all, opened_with_term());
     while (!stop)
         sigsuspend(&empty);
     stop = false;
     pthread_join(reader, NULL);
 }
 
-/* One thread that blocks, and one that wavers; the poller is edge-triggered. No wake-up is lost on either way. */
-TEST(edge_triggered_on_both_ways)
-{
+/* Signals arrive through the kernel's queue and through the handler. An edge-triggered poller sees all of them. */
+TEST(edge_triggered_poller_sees_handler_and_queue) {
     SKIP_IF_MERGED();
-    static unsigned char got[SCALED(20000)];
+    static unsigned char times_read[SCALED(20000)];
     const int total = SCALED(20000), poller = epoll_create1(EPOLL_CLOEXEC);
     signo = SIGRTMIN + 1;
-    csigshim_bridge *bridge = with_term();
+    csigshim_bridge *bridge = opened_with_term();
     struct epoll_event wanted = {.events = EPOLLIN | EPOLLET};
     CHECK(epoll_ctl(poller, EPOLL_CTL_ADD, csigshim_fd(bridge), &wanted) == 0);
-    pthread_t thread = started(wavering, NULL);
+    pthread_t thread = started(toggle_mask, NULL);
     _Atomic int *consumed = shared(4096);
     const pid_t sender = sending(total, 50, consumed);
     while (*consumed < total) {
         const int count = epoll_wait(poller, &wanted, 1, DEADLINE_SECONDS * 500);
         CHECK(count == 1 || (count < 0 && errno == EINTR));
-        *consumed += numbers(bridge, got, total, sender);
+        *consumed += read_numbers(bridge, times_read, total, sender);
     }
     stop = true;
     pthread_join(thread, NULL);
     CHECK(exited(sender, 0));
 }
 
-/* Standard signals: each delivery counts, since none is pending when the next one comes. */
-TEST(ten_thousand_on_this_thread)
-{
+/* No standard signal is coalesced here: raise(3) returns after the delivery. */
+TEST(unblocked_thread_counts_each_standard_signal) {
     signo = SIGTERM;
     csigshim_bridge *bridge = opened_on(signo, 0);
     change_mask(SIG_UNBLOCK, signo);
@@ -179,9 +173,8 @@ TEST(ten_thousand_on_this_thread)
     CHECK(csigshim_state(signo) == CSIGSHIM_ARMED);
 }
 
-/* 16,384 with their details, then a count; and then details again. */
-TEST(more_than_the_ring_holds)
-{
+/* 16,384 events with details, then one with the count of the rest, and then details again. */
+TEST(unread_beyond_the_capacity_keeps_an_exact_count) {
     enum { KEPT = 16384, MANY = 40000 };
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     csigshim_event *events = calloc(KEPT + 2, sizeof *events);
@@ -197,16 +190,14 @@ TEST(more_than_the_ring_holds)
     CHECK(csigshim_wait(bridge, 0) == 0);
 }
 
-static void *raise_soon(void *unused)
-{
+static void *raise_soon(void *unused) {
     change_mask(SIG_UNBLOCK, SIGUSR1);
     pause_ms(30);
     CHECK(raise(SIGUSR1) == 0);
     return unused;
 }
 
-TEST(net_wakes_who_waits)
-{
+TEST(handler_ends_the_wait_of_another_thread) {
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     for (int i = 0; i < 20; i++) {
         pthread_t thread = started(raise_soon, NULL);

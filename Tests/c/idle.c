@@ -1,4 +1,5 @@
-/* No wake-up and no system call while no signal arrives (G13); over signalfd, no interruption when one does. */
+/* While no signal arrives: no wake-up, no system call, no thread, no growing memory (G13). Over signalfd, a signal
+ * interrupts no system call. */
 #include "check.h"
 #include <dirent.h>
 #include <semaphore.h>
@@ -6,8 +7,7 @@
 
 static _Atomic pid_t tid;
 
-static void *wait_until_woken(void *bridge)
-{
+static void *wait_and_count_switches(void *bridge) {
     struct rusage before, after;
     tid = gettid();
     CHECK(getrusage(RUSAGE_THREAD, &before) == 0);
@@ -22,9 +22,8 @@ static void *wait_until_woken(void *bridge)
     return NULL;
 }
 
-/* What /proc says the thread is in, with its arguments and stack pointer: the same call for the whole time. */
-static bool current_call(char *text, size_t size)
-{
+/* The system call that the waiting thread is in, with its arguments and stack pointer, as /proc shows it. */
+static bool system_call_of_waiter(char *text, size_t size) {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%d/syscall", (int)tid);
     FILE *file = fopen(path, "r");
@@ -35,8 +34,7 @@ static bool current_call(char *text, size_t size)
     return fine;
 }
 
-static long switches_of_waiter(void)
-{
+static long context_switches_of_waiter(void) {
     char path[64], line[256];
     long count = -1;
     snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)tid);
@@ -49,32 +47,30 @@ static long switches_of_waiter(void)
     return count;
 }
 
-TEST(two_idle_seconds)
-{
+TEST(waiting_thread_makes_no_call_while_idle) {
     csigshim_bridge *bridge = opened_on(SIGTERM, 0);
     CHECK(csigshim_add(bridge, SIGCHLD, 0) == 0 && csigshim_add(bridge, SIGRTMIN, 0) == 0);
-    pthread_t waiter = started(wait_until_woken, bridge);
+    pthread_t waiter = started(wait_and_count_switches, bridge);
     while (tid == 0)
         pause_ms(1);
     char first[256] = "", last[256] = "";
-    bool told;
-    do { /* until it has come to rest, on a machine that may be busy */
+    bool known;
+    do { /* until the thread sleeps, also on a busy machine */
         pause_ms(200);
-        told = current_call(first, sizeof first);
-    } while (told && strncmp(first, "running", 7) == 0);
-    const long before = switches_of_waiter();
+        known = system_call_of_waiter(first, sizeof first);
+    } while (known && strncmp(first, "running", 7) == 0);
+    const long before = context_switches_of_waiter();
     pause_ms(2000);
-    CHECK(switches_of_waiter() == before);
-    if (told) {
-        CHECK(current_call(last, sizeof last));
+    CHECK(context_switches_of_waiter() == before);
+    if (known) {
+        CHECK(system_call_of_waiter(last, sizeof last));
         CHECK(strcmp(first, last) == 0);
     }
     CHECK(csigshim_wake(bridge) == 0);
     CHECK(pthread_join(waiter, NULL) == 0);
 }
 
-static int threads_now(void)
-{
+static int thread_count(void) {
     int count = 0;
     DIR *tasks = opendir("/proc/self/task");
     CHECK(tasks != NULL);
@@ -84,18 +80,16 @@ static int threads_now(void)
     return count;
 }
 
-TEST(starts_no_thread)
-{
-    const int before = threads_now();
+TEST(library_starts_no_thread) {
+    const int before = thread_count();
     csigshim_bridge *bridge = opened_on(SIGTERM, chain_if_possible());
     CHECK(kill(getpid(), SIGTERM) == 0);
     collect(bridge, SIGTERM, 1);
-    CHECK(threads_now() == before);
+    CHECK(thread_count() == before);
     CHECK(csigshim_close(bridge) == 0);
 }
 
-static long private_pages(void)
-{
+static long memory_pages(void) {
     long total = 0, resident = 0;
     FILE *file = fopen("/proc/self/statm", "r");
     CHECK(file != NULL && fscanf(file, "%ld %ld", &total, &resident) == 2);
@@ -103,41 +97,37 @@ static long private_pages(void)
     return total;
 }
 
-static void handler_a(int signo)
-{
+static void one_handler(int signo) {
     (void)signo;
 }
 
-static void handler_b(int signo)
-{
+static void another_handler(int signo) {
     (void)signo;
 }
 
-/* Bridges that come and go, a storm, and handlers that are swapped: memory stays where it was after the first round. */
-TEST(memory_is_bounded)
-{
+/* Bridges that come and go, a full queue, and alternating handlers: memory does not grow after the first rounds. */
+TEST(memory_stays_bounded) {
     if (UNDER_TSAN)
         SKIP("the thread sanitizer keeps memory for itself");
     long after_first = 0;
     for (int round = 0; round < 200; round++) {
-        install(SIGUSR1, round % 2 ? handler_a : handler_b, 0);
+        install(SIGUSR1, round % 2 ? one_handler : another_handler, 0);
         csigshim_bridge *bridge = opened_on(SIGUSR1, chain_if_possible());
         for (int i = 0; i < (round == 199 ? 40000 : 50); i++)
             CHECK(kill(getpid(), SIGUSR1) == 0);
         CHECK(csigshim_close(bridge) == 0);
         if (round == 3)
-            after_first = private_pages();
+            after_first = memory_pages();
     }
-    CHECK(private_pages() - after_first <= 64);
+    CHECK(memory_pages() - after_first <= 64);
 }
 
 static int silent_pipe[2];
 static sem_t semaphore;
 static _Atomic int asleep, interrupted;
 
-/* signal(7): these say EINTR after any handler, SA_RESTART or not; the read after one without it. */
-static void *blocking_calls(void *which)
-{
+/* Calls that fail with EINTR after any handler, with or without SA_RESTART: see signal(7). */
+static void *blocking_calls(void *which) {
     const struct timespec second = {1, 500000000};
     struct timespec until;
     struct epoll_event event;
@@ -164,8 +154,7 @@ static void *blocking_calls(void *which)
     return NULL;
 }
 
-TEST(no_call_of_the_host_is_interrupted)
-{
+TEST(signalfd_interrupts_no_system_call) {
     SIGNALFD_ONLY("a handler interrupts them");
     enum { THREADS = 4 };
     pthread_t threads[THREADS];
@@ -194,4 +183,14 @@ TEST(no_call_of_the_host_is_interrupted)
         terms += event.signo == SIGTERM;
     }
     CHECK(numbers == 1000 && terms == 1);
+}
+
+TEST(repeated_add_and_remove_take_no_memory) {
+    if (UNDER_TSAN)
+        SKIP("the thread sanitizer remembers each call");
+    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+    const long before = memory_pages();
+    for (int i = 0; i < 5000; i++)
+        CHECK(csigshim_remove(bridge, SIGUSR1) == 0 && csigshim_add(bridge, SIGUSR1, 0) == 0);
+    CHECK(memory_pages() - before < 100);
 }

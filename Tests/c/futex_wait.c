@@ -1,41 +1,38 @@
-/* Bridges that nobody polls: csigshim_wait sleeps without a descriptor, and wakes for whatever rings. */
+/* csigshim_wait before the first csigshim_fd: it waits on a futex, without a descriptor. */
 #include "check.h"
 #include <sys/stat.h>
 #include <sys/time.h>
 
 #if defined(__linux__)
-enum { SLEEPS_ON_WORDS = !UNDER_TSAN }; /* which runs handlers only in calls that it knows to sleep */
+enum { USES_FUTEX = !UNDER_TSAN }; /* the thread sanitizer runs handlers only in calls that it knows */
 #else
-enum { SLEEPS_ON_WORDS = 0 };
+enum { USES_FUTEX = 0 };
 #endif
-#define NEEDS_WORDS()                                                                                                  \
-    if (!SLEEPS_ON_WORDS)                                                                                              \
-    SKIP("bridges are polled here")
+#define NEEDS_FUTEX()                                                                                                  \
+    if (!USES_FUTEX)                                                                                                   \
+    SKIP("csigshim_wait polls the descriptor here")
 
-static csigshim_bridge *slept_on;
+static csigshim_bridge *waited_on;
 static atomic_int returned;
 
-static void *waits(void *timeout)
-{
-    const int result = csigshim_wait(slept_on, (int)(intptr_t)timeout);
+static void *wait_for(void *timeout) {
+    const int result = csigshim_wait(waited_on, (int)(intptr_t)timeout);
     returned++;
     return (void *)(intptr_t)result;
 }
 
-static void close_from_3(void)
-{
+static void close_from_3(void) {
     for (int fd = 3; fd < 1024; fd++)
         close(fd);
 }
 
-/* Its process may close all that it has, and a stranger's file may have the numbers. */
-TEST(waits_without_descriptors)
-{
-    HANDLER_ONLY("signalfd is a descriptor");
-    NEEDS_WORDS();
+/* The process closes all of its descriptors, and opens files at the same numbers. */
+TEST(wait_works_after_closefrom) {
+    HANDLER_ONLY("a signalfd bridge needs its descriptors");
+    NEEDS_FUTEX();
     const pid_t child = fork();
     if (child == 0) {
-        char path[] = "/tmp/csigshim-unpolled-XXXXXX";
+        char path[] = "/tmp/csigshim-futex-XXXXXX";
         csigshim_event event;
         struct stat status;
         csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
@@ -60,30 +57,28 @@ TEST(waits_without_descriptors)
     CHECK(exited(child, 0));
 }
 
-/* All who sleep wake: for a signal, for a wake-up, and for both where the descriptor was asked for in the meantime. */
-TEST(wakes_all_who_sleep)
-{
+/* A signal, or csigshim_wake, ends the wait of three threads, also if csigshim_fd is called in the meantime. */
+TEST(signal_or_wake_ends_every_wait) {
     for (int how = 0; how < 4; how++) {
         pthread_t threads[3];
         void *result;
         returned = 0;
-        slept_on = opened_on(SIGUSR1, 0);
+        waited_on = opened_on(SIGUSR1, 0);
         for (int i = 0; i < 3; i++)
-            threads[i] = started(waits, (void *)(intptr_t)-1);
-        pause_ms(50); /* most likely they sleep by now; if not, it must hold all the same */
+            threads[i] = started(wait_for, (void *)(intptr_t)-1);
+        pause_ms(50); /* usually they wait by now; the test holds in any case */
         CHECK(returned == 0);
         if (how >= 2)
-            polled(slept_on);
-        CHECK((how % 2 == 1 ? csigshim_wake(slept_on) : kill(getpid(), SIGUSR1)) == 0);
+            polled(waited_on);
+        CHECK((how % 2 == 1 ? csigshim_wake(waited_on) : kill(getpid(), SIGUSR1)) == 0);
         for (int i = 0; i < 3; i++)
             CHECK(pthread_join(threads[i], &result) == 0 && (intptr_t)result == 1);
-        CHECK(csigshim_close(slept_on) == 0);
+        CHECK(csigshim_close(waited_on) == 0);
     }
 }
 
-/* Whoever asks for the descriptor late finds it readable, for what came before and for what comes. */
-TEST(descriptor_tells_of_what_came_before)
-{
+/* The first csigshim_fd finds the descriptor readable for earlier signals, and it becomes readable for later ones. */
+TEST(first_fd_call_finds_earlier_signals_readable) {
     for (int how = 0; how < 2; how++) {
         csigshim_event event;
         csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
@@ -97,17 +92,15 @@ TEST(descriptor_tells_of_what_came_before)
     }
 }
 
-/* The handler and csigshim_fd race: whoever comes second sees the other one. */
-static void *asks(void *bridge)
-{
+/* The handler and the first csigshim_fd race. The later of the two sees the earlier one. */
+static void *call_fd(void *bridge) {
     return (void *)(intptr_t)csigshim_fd(bridge);
 }
 
-TEST(descriptor_asked_for_while_a_signal_comes)
-{
+TEST(signal_during_the_first_fd_call_makes_it_readable) {
     for (int round = 0; round < SCALED(2000); round++) {
         csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
-        const pthread_t thread = started(asks, bridge);
+        const pthread_t thread = started(call_fd, bridge);
         void *fd = NULL;
         CHECK(kill(getpid(), SIGUSR1) == 0 && pthread_join(thread, &fd) == 0);
         struct pollfd polled = {.fd = (int)(intptr_t)fd, .events = POLLIN};
@@ -116,41 +109,37 @@ TEST(descriptor_asked_for_while_a_signal_comes)
     }
 }
 
-/* A read that has room for more takes the wake-up away, whatever else it found. */
-TEST(read_takes_the_wake_up_away)
-{
+/* A read that does not fill its buffer clears the wake-up, whether or not it found events. */
+TEST(read_clears_the_wakeup) {
     csigshim_event events[4];
     for (int asked = 0; asked < 2; asked++) {
         csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
         if (asked)
             polled(bridge);
-        for (int comes = 0; comes < 2; comes++) {
-            CHECK(csigshim_wake(bridge) == 0 && (!comes || kill(getpid(), SIGUSR1) == 0));
-            CHECK(csigshim_wait(bridge, 0) == 1 && csigshim_read(bridge, events, 4) == comes);
+        for (int sent = 0; sent < 2; sent++) {
+            CHECK(csigshim_wake(bridge) == 0 && (!sent || kill(getpid(), SIGUSR1) == 0));
+            CHECK(csigshim_wait(bridge, 0) == 1 && csigshim_read(bridge, events, 4) == sent);
             CHECK(csigshim_wait(bridge, 0) == 0);
         }
         CHECK(csigshim_close(bridge) == 0);
     }
 }
 
-/* A thread that sleeps can be cancelled, and nobody misses it. */
-TEST(cancelled_while_it_sleeps)
-{
-    HANDLER_ONLY("signalfd is polled");
-    NEEDS_WORDS();
+/* A waiting thread is cancelled. The next signal still ends the wait of another. */
+TEST(cancelled_wait_loses_no_signal) {
+    HANDLER_ONLY("csigshim_wait polls a signalfd bridge");
+    NEEDS_FUTEX();
     void *result;
-    slept_on = opened_on(SIGUSR1, 0);
-    const pthread_t thread = started(waits, (void *)(intptr_t)-1);
+    waited_on = opened_on(SIGUSR1, 0);
+    const pthread_t thread = started(wait_for, (void *)(intptr_t)-1);
     pause_ms(50);
     CHECK(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
-    CHECK(kill(getpid(), SIGUSR1) == 0 && csigshim_wait(slept_on, 10000) == 1);
-    collect(slept_on, SIGUSR1, 1);
+    CHECK(kill(getpid(), SIGUSR1) == 0 && csigshim_wait(waited_on, 10000) == 1);
+    collect(waited_on, SIGUSR1, 1);
 }
 
-/* A flood from other processes, taken by a thread that sleeps in between: none is lost, and it never sleeps too long.
- */
-TEST(flood_wakes_who_sleeps)
-{
+/* Another process sends in bursts, so that the reader waits in between. */
+TEST(wait_under_a_flood_loses_nothing) {
     if (UNDER_TSAN)
         SKIP("the thread sanitizer keeps one signal of a number for a handler");
     const int values = SCALED(100000);
@@ -165,25 +154,24 @@ TEST(flood_wakes_who_sleeps)
         }
         _exit(0);
     }
-    unsigned long came = 0;
-    while (came < (unsigned long)values) {
+    unsigned long received = 0;
+    while (received < (unsigned long)values) {
         CHECK(csigshim_wait(bridge, 60000) == 1);
         for (ssize_t count; (count = csigshim_read(bridge, events, 64)) > 0;)
             for (ssize_t i = 0; i < count; i++)
-                came += events[i].count;
+                received += events[i].count;
     }
     CHECK(exited(sender, 0));
 }
 
-/* The parent's sleepers are no affair of the child's. */
-TEST(child_waits_for_itself)
-{
+/* The waiters of the parent have no effect on the child. */
+TEST(wait_in_a_child_needs_after_fork) {
     csigshim_event event;
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     const pid_t child = fork();
     if (child == 0) {
         FAILS(csigshim_wait(bridge, 0), EPERM);
-        CHECK(csigshim_after_fork(bridge) >= 0 && csigshim_wait(bridge, 0) == 0);
+        CHECK(csigshim_after_fork(bridge) == 0 && csigshim_wait(bridge, 0) == 0);
         CHECK(kill(getpid(), SIGUSR1) == 0 && csigshim_wait(bridge, 10000) == 1);
         CHECK(csigshim_read(bridge, &event, 1) == 1);
         _exit(0);
@@ -191,72 +179,33 @@ TEST(child_waits_for_itself)
     CHECK(exited(child, 0) && csigshim_wait(bridge, 0) == 0);
 }
 
-static volatile pid_t forked = -1;
-
-static void forks(int signo)
-{
-    (void)signo;
-    forked = fork();
-}
-
-static void *sends_both(void *unused)
-{
-    pause_ms(50); /* most likely it sleeps by now; if not, it must hold all the same */
-    CHECK(kill(getpid(), SIGUSR2) == 0);
-    pause_ms(50);
-    CHECK(kill(getpid(), SIGUSR1) == 0);
-    return unused;
-}
-
-/* In a child, whom a handler made that interrupted it, the wait ends: nobody will ever ring there. */
-TEST(fork_in_a_handler_within_a_wait)
-{
-    sigset_t both;
-    csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
-    install(SIGUSR2, forks, SA_RESTART);
-    sigemptyset(&both);
-    sigaddset(&both, SIGUSR1);
-    sigaddset(&both, SIGUSR2);
-    CHECK(pthread_sigmask(SIG_BLOCK, &both, NULL) == 0);
-    const pthread_t thread = started(sends_both, NULL);
-    CHECK(pthread_sigmask(SIG_UNBLOCK, &both, NULL) == 0);
-    const int result = csigshim_wait(bridge, -1);
-    if (forked == 0)
-        _exit(result == -1 && errno == EPERM ? 0 : 1);
-    CHECK(result == 1 && pthread_join(thread, NULL) == 0 && exited(forked, 0));
-}
-
-static void *waits_when_cancelled(void *unused)
-{
+static void *cancel_itself_and_wait(void *unused) {
     CHECK(pthread_cancel(pthread_self()) == 0);
-    (void)csigshim_wait(slept_on, 0);
+    (void)csigshim_wait(waited_on, 0);
     return unused;
 }
 
-/* It is a cancellation point whether or not it has to sleep. */
-TEST(cancelled_before_it_waits)
-{
-    NEEDS_WORDS();
+/* csigshim_wait is a cancellation point whether or not it has to sleep. */
+TEST(wait_is_a_cancellation_point_without_sleeping) {
+    NEEDS_FUTEX();
     void *result;
-    slept_on = opened_on(SIGUSR1, 0);
-    for (int comes = 0; comes < 2; comes++) {
-        CHECK(comes == 0 || kill(getpid(), SIGUSR1) == 0);
-        const pthread_t thread = started(waits_when_cancelled, NULL);
+    waited_on = opened_on(SIGUSR1, 0);
+    for (int sent = 0; sent < 2; sent++) {
+        CHECK(sent == 0 || kill(getpid(), SIGUSR1) == 0);
+        const pthread_t thread = started(cancel_itself_and_wait, NULL);
         CHECK(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
     }
 }
 
-static void interrupts(int signo)
-{
+static void do_nothing(int signo) {
     (void)signo;
 }
 
-/* Whatever interrupts it, and however often, it does not end before its time. */
-TEST(never_too_early)
-{
+/* Frequent interruptions do not end the wait before its timeout. */
+TEST(wait_never_ends_before_its_timeout) {
     const struct itimerval often = {{0, 700}, {0, 700}}, never = {{0, 0}, {0, 0}};
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
-    install(SIGALRM, interrupts, 0);
+    install(SIGALRM, do_nothing, 0);
     for (int how = 0; how < 2; how++) {
         CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
         for (int i = 0; i < 200; i++) {
@@ -266,4 +215,16 @@ TEST(never_too_early)
         CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
         polled(bridge);
     }
+}
+
+/* A bridge that takes the place of one that was polled waits by the futex again, and needs no descriptor. */
+TEST(bridge_opened_after_a_polled_one_needs_no_descriptor) {
+    HANDLER_ONLY("a signalfd bridge needs its descriptors");
+    NEEDS_FUTEX();
+    csigshim_bridge *bridge = polled(opened());
+    CHECK(csigshim_close(bridge) == 0);
+    bridge = opened_on(SIGUSR1, 0);
+    close_from_3();
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    collect(bridge, SIGUSR1, 1);
 }
