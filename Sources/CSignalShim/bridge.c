@@ -8,10 +8,8 @@ static int open_locked(csigshim_bridge **out, int mechanism, size_t capacity) {
     unsigned i = 0;
     while (i < CSIGSHIM__BRIDGES && atomic_load(&csigshim__bridges[i].open))
         i++;
-    if (i == CSIGSHIM__BRIDGES) {
-        errno = ENOSPC;
-        return -1;
-    }
+    if (i == CSIGSHIM__BRIDGES)
+        return csigshim__fail(ENOSPC);
     if (csigshim__open_resources(&resources, mechanism, capacity) != 0)
         return -1;
     struct csigshim_bridge *const bridge = &csigshim__bridges[i];
@@ -54,8 +52,10 @@ int csigshim_close(csigshim_bridge *bridge) {
         return locked < 0 ? -1 : 0;
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
         if (atomic_load(&bridge->subscriptions[signo].flags) != 0 &&
-            csigshim__unsubscribe(bridge, signo, &state.mask) != 0)
+            csigshim__unsubscribe(bridge, signo, &state.mask) != 0) {
             csigshim__deactivate(bridge, signo);
+            csigshim__unblock(signo, &state.mask);
+        }
     csigshim__close_resources(&bridge->has, bridge->mechanism);
     pthread_mutex_destroy(&bridge->reader);
     atomic_store(&bridge->inherited, false);
@@ -71,17 +71,14 @@ static int lock_bridge(const struct csigshim_bridge *bridge, struct csigshim__lo
     if (!atomic_load(&bridge->inherited))
         return 0;
     csigshim__unlock(state);
-    errno = EPERM;
-    return -1;
+    return csigshim__fail(EPERM);
 }
 
 int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags) {
     enum { ALL = CSIGSHIM_CHAIN | CSIGSHIM_KEEP_IGNORED | CSIGSHIM_INTERRUPT | CSIGSHIM_UNBLOCK };
     struct csigshim__lock_state state;
-    if (flags & ~(unsigned)ALL) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (flags & ~(unsigned)ALL)
+        return csigshim__fail(EINVAL);
     if (csigshim__check_catchable(signo) != 0 || lock_bridge(bridge, &state) != 0)
         return -1;
     int result = csigshim__subscribe(bridge, signo, flags & ~(unsigned)CSIGSHIM_UNBLOCK, &state.mask);
@@ -96,10 +93,14 @@ int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags) {
 
 int csigshim_add_set(csigshim_bridge *bridge, const sigset_t *set, unsigned flags) {
     bool added[CSIGSHIM__NSIG] = {false};
+    sigset_t unblocked;
+    sigemptyset(&unblocked);
     int left_out = 0;
     for (int signo = 1; signo < CSIGSHIM__NSIG && set != NULL; signo++) {
         const int result = sigismember(set, signo) == 1 ? csigshim_add(bridge, signo, flags) : 3;
         added[signo] = result == 0 || result == 2;
+        if (result == 2)
+            sigaddset(&unblocked, signo);
         left_out |= result == 1;
         if (result >= 0)
             continue;
@@ -107,13 +108,13 @@ int csigshim_add_set(csigshim_bridge *bridge, const sigset_t *set, unsigned flag
         while (--signo > 0)
             if (added[signo])
                 (void)csigshim_remove(bridge, signo);
+        pthread_sigmask(SIG_BLOCK, &unblocked, NULL);
         errno = saved_errno;
         return -1;
     }
     if (set != NULL && csigshim__is_open(bridge))
         return left_out;
-    errno = EINVAL;
-    return -1;
+    return csigshim__fail(EINVAL);
 }
 
 int csigshim_remove(csigshim_bridge *bridge, int signo) {
@@ -186,8 +187,7 @@ int csigshim_mechanism(int signo) {
         return -1;
     if (csigshim__is_wanted(signo))
         return csigshim__other_bridge_has(NULL, signo, CSIGSHIM__QUEUED) ? CSIGSHIM_SIGNALFD : CSIGSHIM_HANDLER;
-    errno = ENOENT;
-    return -1;
+    return csigshim__fail(ENOENT);
 }
 
 int csigshim_rearm(int signo) {

@@ -104,7 +104,7 @@ int csigshim__install(int signo) {
 }
 
 int csigshim__reinstall(int signo) {
-    return csigshim__is_installed(signo) ? 0 : install_over_saved(signo);
+    return install_over_saved(signo);
 }
 
 int csigshim__restore_action(int signo) {

@@ -62,8 +62,7 @@ static int register_fork_handlers(void) {
     if (failure == 0)
         return 0;
     atomic_store(&registered, false);
-    errno = failure;
-    return -1;
+    return csigshim__fail(failure);
 }
 
 /* When the code is loaded: before a host registers handlers of its own, which may then call this library. */
@@ -108,10 +107,8 @@ int csigshim__claim_process(void) {
     const pid_t self = csigshim__getpid();
     const size_t size = (size_t)sysconf(_SC_PAGESIZE);
     void *const page = self < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
-    if (page == MAP_FAILED) {
-        errno = self < 0 ? -self : errno; /* a sandbox refuses getpid(2) */
-        return -1;
-    }
+    if (page == MAP_FAILED)
+        return csigshim__fail(self < 0 ? -self : errno); /* a sandbox refuses getpid(2) */
     CSIGSHIM__WIPE_ON_FORK(page, size);
     atomic_store((_Atomic pid_t *)page, self);
     atomic_store(&csigshim__owner_page, (_Atomic pid_t *)page);
@@ -141,8 +138,7 @@ static int resubscribe(struct csigshim_bridge *bridge, sigset_t *mask) {
                 (void)csigshim__unsubscribe(bridge, signo, mask);
             atomic_store(&bridge->subscriptions[signo].flags, wanted[signo]);
         }
-    errno = failure;
-    return -1;
+    return csigshim__fail(failure);
 }
 
 static int after_fork_locked(struct csigshim_bridge *bridge, sigset_t *mask) {

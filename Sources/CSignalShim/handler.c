@@ -21,7 +21,7 @@
 enum { RECORDED = 1 << 16, ESCALATE = 1 << 17 };
 
 /* Returns 0, or RECORDED with the subscription's flags, and ESCALATE if this delivery is one unread too many. */
-static unsigned record(struct csigshim_bridge *bridge, int signo, const siginfo_t *info) {
+static unsigned record(struct csigshim_bridge *bridge, int signo, const siginfo_t *info, uint64_t now) {
     struct csigshim__subscription *const subscription = &bridge->subscriptions[signo];
     unsigned result = 0;
     if (!(atomic_load_explicit(&subscription->flags, memory_order_acquire) & CSIGSHIM__ACTIVE)) /* R1, R2 */
@@ -34,7 +34,7 @@ static unsigned record(struct csigshim_bridge *bridge, int signo, const siginfo_
         const unsigned limit = atomic_load(&subscription->escalate_at);
         if (limit != 0 && unread >= limit)
             result |= ESCALATE;
-        csigshim__store(bridge, signo, info);
+        csigshim__store(bridge, signo, info, now);
         csigshim__notify(bridge); /* W1 */
     }
     atomic_fetch_sub(&subscription->active_handlers, 1); /* R1: from here on the bridge may be gone */
@@ -42,13 +42,14 @@ static unsigned record(struct csigshim_bridge *bridge, int signo, const siginfo_
 }
 
 static unsigned record_in_each_bridge(int signo, const siginfo_t *info) {
+    const uint64_t now = csigshim__now(); /* the same in each bridge */
     unsigned result, add_count;
     do {
         add_count = atomic_load(&csigshim__add_count);
         result = 0;
         const unsigned count = atomic_load(&csigshim__bridge_count);
         for (unsigned i = 0; i < count; i++)
-            result |= record(&csigshim__bridges[i], signo, info);
+            result |= record(&csigshim__bridges[i], signo, info, now);
     } while (!(result & RECORDED) && atomic_load(&csigshim__add_count) != add_count); /* R2 */
     return result;
 }

@@ -82,10 +82,8 @@ int csigshim_wake(csigshim_bridge *bridge) {
         return -1;
     if (csigshim__process_role() != CSIGSHIM__SELF || atomic_load(&bridge->inherited))
         return 0;
-    if (!csigshim__can_record(bridge)) {
-        errno = EBADF;
-        return -1;
-    }
+    if (!csigshim__can_record(bridge))
+        return csigshim__fail(EBADF);
     const bool first = atomic_exchange(&bridge->notified, 1) == 0;
     if (atomic_load(&bridge->fd_in_use) && !csigshim__write_wakeup(bridge)) {
         if (first)

@@ -76,18 +76,19 @@ bool csigshim__call_old_handler(struct csigshim__delivery *delivery, bool kernel
 
 /* Sends signo to this thread with nothing blocking it, so that the installed action happens here and now. Every caller
  * has it blocked. */
-void csigshim__raise_unblocked(int signo) {
-    const pid_t owner = csigshim_owner(), self = csigshim__getpid();
-    (void)csigshim__change_mask(SIG_UNBLOCK, signo);
-    (void)csigshim__send_to_thread(self > 0 ? self : owner, signo); /* O4 */
+long csigshim__raise_unblocked(int signo) {
+    long result = csigshim__change_mask(SIG_UNBLOCK, signo);
+    if (result == 0)
+        result = csigshim__send_to_thread(signo); /* O4 */
     (void)csigshim__change_mask(SIG_BLOCK, signo);
+    return result;
 }
 
 /* Tries more than once, because another thread may install this library's handler again at the same time. */
 void csigshim__terminate(int signo) {
     for (int tries = 0; tries < 100; tries++)
         if (csigshim__set_plain(signo, false, NULL) == 0 || signo == SIGKILL)
-            csigshim__raise_unblocked(signo);
+            (void)csigshim__raise_unblocked(signo);
     csigshim__exit(128 + signo); /* the init of a PID namespace, which no signal kills; or a sandbox refuses */
 }
 
@@ -99,7 +100,7 @@ static void stop(int signo) {
     struct csigshim__action_now shim_action;
     if (csigshim__set_plain(signo, false, &shim_action) != 0)
         return;
-    csigshim__raise_unblocked(signo);
+    (void)csigshim__raise_unblocked(signo);
     do
         (void)csigshim__exchange_action(signo, &shim_action, NULL);
     while (!csigshim__is_wanted(signo) && csigshim__set_plain(signo, false, NULL) == 0 && csigshim__is_wanted(signo));
@@ -119,7 +120,7 @@ void csigshim__run_old_action(struct csigshim__delivery *delivery) {
     else if (kernel_called && action == CSIGSHIM_ACTION_STOP)
         stop(signo);
     else if (!kernel_called && installed == SIG_DFL) /* csigshim_remove has just restored it */
-        csigshim__raise_unblocked(signo);
+        (void)csigshim__raise_unblocked(signo);
     /* else another handler called this one, and decides what happens */
 }
 
@@ -135,7 +136,7 @@ void csigshim__pass_on_in_child(struct csigshim__delivery *delivery, enum csigsh
         return;
     const bool may_share = role == CSIGSHIM__VFORK_CHILD && csigshim__may_share_handlers(self, csigshim_owner());
     const bool is_sent = !may_share && csigshim__set_plain(signo, is_ignored, NULL) == 0 && /* O4 */
-                         csigshim__send_to_thread(self, signo);
+                         csigshim__send_to_thread(signo) == 0;
     if (!is_sent && !is_ignored && csigshim__default_action(signo) == CSIGSHIM_ACTION_TERMINATE)
         csigshim__exit(128 + signo);
 }

@@ -86,14 +86,13 @@ enum { CSIGSHIM__FUTEX_WAIT = 128, CSIGSHIM__FUTEX_WAKE = 129 };
 #define csigshim__futex(word, operation, value, timeout)                                                               \
     CSIGSHIM__SYSTEM_CALL(SYS_futex, (long)(word), operation, value, (long)(timeout))
 
-/* Sends signo to the calling thread of process `pid`. Where the kernel's queue is full, kill(2) needs no place in it;
- * EAGAIN shows that pid and thread belong together, so that no other process can be hit. */
-static inline bool csigshim__send_to_thread(pid_t pid, int signo) {
+/* Sends signo to the calling thread, whose id is never that of another process. Where the kernel's queue is full,
+ * kill(2) needs no place in it; but a refused getpid(2) would make it a kill of a process group. */
+static inline long csigshim__send_to_thread(int signo) {
     const long thread = CSIGSHIM__SYSTEM_CALL(SYS_gettid, 0, 0, 0, 0);
-    if (pid <= 0 || thread <= 0)
-        return false;
-    const long result = CSIGSHIM__SYSTEM_CALL(SYS_tgkill, pid, thread, signo, 0);
-    return result == 0 || (result == -EAGAIN && CSIGSHIM__SYSTEM_CALL(SYS_kill, pid, signo, 0, 0) == 0);
+    const long result = thread > 0 ? CSIGSHIM__SYSTEM_CALL(SYS_tkill, thread, signo, 0, 0) : thread;
+    const pid_t pid = result == -EAGAIN ? csigshim__getpid() : -1;
+    return pid > 0 ? CSIGSHIM__SYSTEM_CALL(SYS_kill, pid, signo, 0, 0) : result;
 }
 
 /* Whether two processes may share one table of handlers: clone(2) with CLONE_SIGHAND. 4 is KCMP_SIGHAND. */
@@ -102,6 +101,7 @@ static inline bool csigshim__send_to_thread(pid_t pid, int signo) {
 /* The kernel's clock, which needs no system call; null: there is none. */
 extern _Atomic(int (*)(clockid_t, struct timespec *)) csigshim__vdso_clock __attribute__((visibility("hidden")));
 static inline void csigshim__read_clock(struct timespec *now) {
+    now->tv_sec = now->tv_nsec = 0; /* where a sandbox refuses */
     int (*const clock)(clockid_t, struct timespec *) = atomic_load(&csigshim__vdso_clock);
     if (clock == NULL || clock(CLOCK_MONOTONIC, now) != 0)
         (void)CSIGSHIM__SYSTEM_CALL(SYS_clock_gettime, CLOCK_MONOTONIC, (long)now, 0, 0);
@@ -148,7 +148,7 @@ enum { CSIGSHIM__FUTEX_WAKE };
 #define csigshim__read_bytes(fd, bytes, size)            csigshim__transfer(fd, bytes, size, false)
 #define csigshim__fstat(fd, status)                      (fstat(fd, status) == 0 ? 0 : -errno)
 #define csigshim__exit(status)                           _exit(status)
-#define csigshim__send_to_thread(pid, signo)             ((void)(pid), raise(signo) == 0)
+#define csigshim__send_to_thread(signo)                  (raise(signo) == 0 ? 0L : (long)-errno)
 #define csigshim__may_share_handlers(a, b)               ((void)(a), (void)(b), false)
 #define csigshim__read_clock(now)                        ((void)clock_gettime(CLOCK_MONOTONIC, now))
 #define csigshim__action_now                             sigaction
@@ -250,6 +250,11 @@ static inline void csigshim__set_details(csigshim_event *event, const siginfo_t 
 }
 
 /* What follows is not for signal context. */
+
+static inline int csigshim__fail(int code) {
+    errno = code;
+    return -1;
+}
 
 /* A flag that the C library adds for the kernel, and that sigaction(2) returns: SA_RESTORER. */
 #if defined(__linux__)

@@ -114,10 +114,8 @@ ssize_t csigshim_read(csigshim_bridge *bridge, csigshim_event *events, size_t ca
     int failure = 0;
     if (!csigshim__is_open(bridge))
         return -1;
-    if (events == NULL || capacity > SSIZE_MAX) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (events == NULL || capacity > SSIZE_MAX)
+        return csigshim__fail(EINVAL);
     if (capacity == 0 || csigshim__is_inherited(bridge))
         return 0;
     pthread_mutex_lock(&bridge->reader);

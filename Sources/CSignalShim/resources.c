@@ -8,10 +8,8 @@
 static int remember(struct csigshim__file *file, int fd) {
     struct stat status;
     const long result = csigshim__fstat(fd, &status);
-    if (result != 0) {
-        errno = (int)-result;
-        return -1;
-    }
+    if (result != 0)
+        return csigshim__fail((int)-result);
     *file =
         (struct csigshim__file){fd, status.st_dev, status.st_ino, status.st_mode & S_IFMT, CSIGSHIM__CREATED(&status)};
     return 0;

@@ -12,7 +12,7 @@
  * The reader's half is in read.c. Checked by Tests/prove/protocol/delivery.pml, which refutes each broken variant. */
 #include "shim.h"
 
-void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info) {
+void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info, uint64_t now) {
     event->signo = signo;
     event->code = info->si_code;
     event->pid = 0;
@@ -20,7 +20,7 @@ void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info)
     event->status = 0;
     event->count = 1;
     event->value = 0;
-    event->time_ns = csigshim__now();
+    event->time_ns = now;
     event->flags = 0;
     event->overrun = 0;
     event->fd = -1;
@@ -28,7 +28,7 @@ void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info)
     csigshim__set_details(event, info);
 }
 
-static bool push(struct csigshim_bridge *bridge, int signo, const siginfo_t *info) {
+static bool push(struct csigshim_bridge *bridge, int signo, const siginfo_t *info, uint64_t now) {
     size_t at = atomic_load_explicit(&bridge->tail, memory_order_relaxed);
     for (;;) {
         struct csigshim__slot *slot = csigshim__slot_at(bridge, at);
@@ -36,7 +36,7 @@ static bool push(struct csigshim_bridge *bridge, int signo, const siginfo_t *inf
         const size_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
         if (sequence == free) {
             if (atomic_compare_exchange_weak(&bridge->tail, &at, at + 1)) {
-                csigshim__describe(&slot->event, signo, info);
+                csigshim__describe(&slot->event, signo, info, now);
                 atomic_store_explicit(&slot->sequence, free + 1, memory_order_release); /* Q1 */
                 return true;
             }
@@ -48,8 +48,8 @@ static bool push(struct csigshim_bridge *bridge, int signo, const siginfo_t *inf
     }
 }
 
-void csigshim__store(struct csigshim_bridge *bridge, int signo, const siginfo_t *info) {
-    if (push(bridge, signo, info))
+void csigshim__store(struct csigshim_bridge *bridge, int signo, const siginfo_t *info, uint64_t now) {
+    if (push(bridge, signo, info, now))
         return;
     atomic_fetch_add(&bridge->subscriptions[signo].overflow, 1); /* Q2 */
     atomic_store(&bridge->overflowed, true);

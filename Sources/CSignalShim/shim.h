@@ -125,9 +125,9 @@ static inline bool csigshim__is_inherited(const struct csigshim_bridge *bridge) 
     return csigshim_owner() == 0 || atomic_load(&bridge->inherited);
 }
 
-/* ring.c: the queue of events */
-void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info);
-void csigshim__store(struct csigshim_bridge *bridge, int signo, const siginfo_t *info); /* queues it, or counts it */
+/* ring.c: the queue of events. `store` queues a record, or counts it if the queue is full. */
+void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info, uint64_t now);
+void csigshim__store(struct csigshim_bridge *bridge, int signo, const siginfo_t *info, uint64_t now);
 
 /* notify.c: waking the reader */
 int csigshim__compare_file(const struct csigshim__file *file); /* 1: the same; 0: not; -1: a sandbox does not tell */
@@ -146,7 +146,7 @@ struct csigshim__delivery {
     int signo, interrupted_errno;
     long is_owner; /* of this memory; a long leaves no padding, for which some compilers call memset */
 };
-void csigshim__handler(int signo, siginfo_t *info, void *context); /* in handler.c, below which nothing calls it */
+void csigshim__handler(int signo, siginfo_t *info, void *context); /* of handler.c; here only its address is used */
 static inline bool csigshim__is_shim_action(const struct sigaction *action) {
     return action->sa_sigaction == csigshim__handler;
 }
@@ -158,8 +158,8 @@ bool csigshim__is_reentry(siginfo_t *info); /* this delivery has entered this li
 bool csigshim__call_old_handler(struct csigshim__delivery *delivery, bool kernel_called); /* false: there is none */
 void csigshim__run_old_action(struct csigshim__delivery *delivery);
 void csigshim__pass_on_in_child(struct csigshim__delivery *delivery, enum csigshim__role role);
-int csigshim__default_action(int signo); /* what signal(7) says */
-void csigshim__raise_unblocked(int signo);
+int csigshim__default_action(int signo);   /* what signal(7) says */
+long csigshim__raise_unblocked(int signo); /* 0, or a negative errno code */
 void csigshim__terminate(int signo);
 
 /* lock.c: the one lock, with all signals blocked */

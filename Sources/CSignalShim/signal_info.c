@@ -43,8 +43,7 @@ int csigshim__check_signal(int signo) {
     const int class = csigshim_classify(signo);
     if (class != CSIGSHIM_OUT_OF_RANGE && class != CSIGSHIM_RESERVED)
         return 0;
-    errno = EINVAL;
-    return -1;
+    return csigshim__fail(EINVAL);
 }
 
 int csigshim__check_catchable(int signo) {
@@ -52,8 +51,7 @@ int csigshim__check_catchable(int signo) {
         return -1;
     if (csigshim_classify(signo) == CSIGSHIM_CATCHABLE)
         return 0;
-    errno = ENOTSUP;
-    return -1;
+    return csigshim__fail(ENOTSUP);
 }
 
 int csigshim_default_of(int signo) {
@@ -71,10 +69,8 @@ int csigshim_disposition(int signo) {
 
 int csigshim_set_disposition(int signo, int disposition) {
     struct csigshim__lock_state state;
-    if (disposition != CSIGSHIM_DISPOSITION_DEFAULT && disposition != CSIGSHIM_DISPOSITION_IGNORED) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (disposition != CSIGSHIM_DISPOSITION_DEFAULT && disposition != CSIGSHIM_DISPOSITION_IGNORED)
+        return csigshim__fail(EINVAL);
     if (csigshim__check_catchable(signo) != 0 || csigshim__lock(&state) != 0)
         return -1;
     int result = -1;
@@ -96,10 +92,11 @@ static int stop(int signo) {
         return -1;
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
-    int result = sigaction(signo, &action, &before);
+    int result = signo == SIGSTOP ? 0 : sigaction(signo, &action, &before);
     if (result == 0) {
-        csigshim__raise_unblocked(signo); /* returns when another process sends SIGCONT */
-        result = sigaction(signo, &before, NULL);
+        const long raised = csigshim__raise_unblocked(signo); /* returns when another process sends SIGCONT */
+        result = signo == SIGSTOP ? 0 : sigaction(signo, &before, NULL);
+        result = raised < 0 ? csigshim__fail((int)-raised) : result;
     }
     csigshim__unlock(&state);
     return result;
@@ -114,10 +111,7 @@ int csigshim_take_default_action(int signo) {
         csigshim__terminate(signo);
         return 0;
     case CSIGSHIM_ACTION_STOP:
-        if (signo != SIGSTOP)
-            return stop(signo);
-        csigshim__raise_unblocked(signo);
-        return 0;
+        return stop(signo);
     default:
         return 0;
     }

@@ -102,7 +102,7 @@ ssize_t csigshim__queue_take(const struct csigshim__queue *queue, csigshim_event
         const int signo = take_pending(&queue->signals, &info);
         if (signo <= 0)
             return signo < 0 && count == 0 ? -1 : count;
-        csigshim__describe(&events[count], signo, &info);
+        csigshim__describe(&events[count], signo, &info, csigshim__now());
     }
     return count;
 }
@@ -116,7 +116,7 @@ static int move_pending_to_ring(struct csigshim_bridge *bridge, int signo) {
     int taken = 1;
     size_t left = (size_t)csigshim__queue_capacity() + CSIGSHIM__NSIG;
     while (left-- > 0 && (taken = take_pending(&only, &info)) > 0) {
-        csigshim__store(bridge, signo, &info);
+        csigshim__store(bridge, signo, &info, csigshim__now());
         if (csigshim__can_record(bridge))
             csigshim__notify(bridge);
     }
@@ -125,12 +125,14 @@ static int move_pending_to_ring(struct csigshim_bridge *bridge, int signo) {
 
 int csigshim__queue_remove(struct csigshim_bridge *bridge, int signo) {
     pthread_mutex_lock(&bridge->reader);
-    const bool inherited = atomic_load(&bridge->inherited);                 /* K3 */
-    const int result = inherited ? 0 : move_pending_to_ring(bridge, signo); /* K2 */
+    const bool inherited = atomic_load(&bridge->inherited);           /* K3 */
+    int result = inherited ? 0 : move_pending_to_ring(bridge, signo); /* K2 */
     if (result == 0)
         sigdelset(&bridge->has.queue.signals, signo);
     if (result == 0 && !inherited && csigshim__is_queue_usable(&bridge->has.queue, &bridge->has.pipe))
-        (void)set_signals(&bridge->has.queue);
+        result = set_signals(&bridge->has.queue);
+    if (result != 0)
+        sigaddset(&bridge->has.queue.signals, signo);
     pthread_mutex_unlock(&bridge->reader);
     return result;
 }

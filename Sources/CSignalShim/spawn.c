@@ -14,14 +14,12 @@ __attribute__((constructor)) static void remember_startup_mask(void) {
 
 int csigshim_spawn_begin(csigshim_spawn *spawn, unsigned flags) {
     struct csigshim__lock_state state;
-    if (spawn == NULL || (flags & ~(unsigned)CSIGSHIM_SPAWN_ORIGINAL)) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (spawn == NULL || (flags & ~(unsigned)CSIGSHIM_SPAWN_ORIGINAL))
+        return csigshim__fail(EINVAL);
     if (csigshim__lock(&state) != 0)
         return -1;
     spawn->mask = state.mask;
-    spawn->process = csigshim__getpid();
+    spawn->process = csigshim_owner();
     if (flags & CSIGSHIM_SPAWN_ORIGINAL)
         state.mask = startup_mask;
     else
@@ -32,13 +30,11 @@ int csigshim_spawn_begin(csigshim_spawn *spawn, unsigned flags) {
 
 int csigshim_spawn_end(csigshim_spawn *spawn) {
     struct csigshim__lock_state state;
-    if (spawn == NULL) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (spawn == NULL)
+        return csigshim__fail(EINVAL);
     if (csigshim__lock(&state) != 0)
         return -1;
-    if (spawn->process == csigshim__getpid()) /* else a child that was forked in between, and keeps its mask */
+    if (spawn->process == csigshim_owner()) /* else a child that was forked in between, and keeps its mask */
         state.mask = spawn->mask;
     csigshim__unlock(&state);
     return 0;
@@ -49,12 +45,13 @@ int csigshim_reset_for_exec(void) {
     const int saved_errno = errno;
     const bool is_child = csigshim__process_role() != CSIGSHIM__SELF;
     int failure = 0;
+    long result;
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
         if (csigshim__restore_action(signo) < 0)
             failure = errno;
         if (is_child && atomic_load(&csigshim__dispositions[signo].ever_blocked) && /* E1 */
-            csigshim__change_mask(SIG_UNBLOCK, signo) != 0)
-            failure = EPERM;
+            (result = csigshim__change_mask(SIG_UNBLOCK, signo)) != 0)
+            failure = (int)-result;
     }
     errno = failure != 0 ? failure : saved_errno;
     return failure != 0 ? -1 : 0;

@@ -13,12 +13,13 @@ void csigshim__deactivate(struct csigshim_bridge *bridge, int signo) {
     struct csigshim__subscription *const subscription = &bridge->subscriptions[signo];
     const bool is_last = !csigshim__other_bridge_has(bridge, signo, 0);
     const unsigned flags = atomic_load(&subscription->flags);
+    struct sigaction now;
     if (is_last && csigshim__dispositions[signo].installed)
         csigshim__uninstall(signo); /* U1 */
     atomic_store(&subscription->flags, 0);
     while (atomic_load(&subscription->active_handlers) != 0) /* R1 */
         nanosleep(&(struct timespec){0, 50000}, NULL);
-    if (is_last && csigshim__is_installed(signo)) /* O6 */
+    if (is_last && sigaction(signo, NULL, &now) == 0 && csigshim__is_shim_action(&now)) /* O6 */
         csigshim__uninstall(signo);
     if (!is_last && (flags & (CSIGSHIM_CHAIN | CSIGSHIM_INTERRUPT)))
         (void)csigshim__install(signo); /* SA_RESTART may have been off for this subscription's sake */

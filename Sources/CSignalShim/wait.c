@@ -5,12 +5,8 @@
 /* 0 if this process may use the bridge's descriptors. */
 static int check_usable(const struct csigshim_bridge *bridge) {
     if (csigshim__is_inherited(bridge))
-        errno = EPERM;
-    else if (csigshim__can_record(bridge) && csigshim__can_poll(bridge))
-        return 0;
-    else
-        errno = EBADF;
-    return -1;
+        return csigshim__fail(EPERM);
+    return csigshim__can_record(bridge) && csigshim__can_poll(bridge) ? 0 : csigshim__fail(EBADF);
 }
 
 static int poll_fd(const struct csigshim_bridge *bridge) {
@@ -22,8 +18,7 @@ static int wait_by_poll(const struct csigshim_bridge *bridge, int timeout_ms) {
     const int ready = poll(&poll_one, 1, timeout_ms);
     if (ready <= 0 || (poll_one.revents & POLLIN))
         return ready;
-    errno = EBADF;
-    return -1;
+    return csigshim__fail(EBADF);
 }
 
 int csigshim_wait(csigshim_bridge *bridge, int timeout_ms) {
@@ -70,10 +65,8 @@ static int use_fd(struct csigshim_bridge *bridge) {
 int csigshim_fd(csigshim_bridge *bridge) {
     if (!csigshim__is_open(bridge))
         return -1;
-    if (csigshim__is_inherited(bridge)) {
-        errno = EPERM;
-        return -1;
-    }
+    if (csigshim__is_inherited(bridge))
+        return csigshim__fail(EPERM);
     if (!atomic_load(&bridge->fd_in_use) && use_fd(bridge) != 0)
         return -1;
     return poll_fd(bridge);

@@ -245,3 +245,14 @@ TEST(one_more_than_the_capacity_is_counted) {
     raise_times(SIGUSR1, KEPT + 1);
     CHECK(drained(bridge, SIGUSR1) == KEPT + 1);
 }
+
+/* A reader of one bridge may ask whether another bridge's reader has had this delivery. */
+TEST(one_delivery_has_the_same_time_in_each_bridge) {
+    HANDLER_ONLY("two bridges");
+    csigshim_bridge *first = opened_on(SIGUSR1, 0), *second = opened_on(SIGUSR1, 0);
+    for (int i = 0; i < 100; i++) {
+        CHECK(raise(SIGUSR1) == 0);
+        const csigshim_event a = next_event(first), b = next_event(second);
+        CHECK(a.time_ns == b.time_ns && a.count == 1 && b.count == 1);
+    }
+}

@@ -560,3 +560,16 @@ TEST(pending_at_remove_is_written_to_no_other_file) {
     all_empty(files, 8);
     CHECK(csigshim_read(bridge, &event, 1) == 1 && event.signo == SIGTERM);
 }
+
+/* Nothing tells whether the numbers are still the bridge's. They are left alone. */
+TEST(close_spares_files_where_fstat_is_refused) {
+    CONFINED();
+    int files[8];
+    csigshim_bridge *bridge = polled(opened_on(SIGUSR1, 0));
+    close_from(3);
+    open_files(files, 8);
+    refuse_fstat(EPERM);
+    CHECK(csigshim_close(bridge) == 0);
+    for (int i = 0; i < 8; i++)
+        CHECK(fcntl(files[i], F_GETFD) >= 0);
+}

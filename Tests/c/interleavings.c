@@ -289,18 +289,28 @@ static void add_and_send(void) {
     send_one();
 }
 
-static void wait_a_while(void) {
-    const uint64_t begin = nanoseconds();
-    CHECK(csigshim_wait(bridge, 4) == 1 || nanoseconds() - begin >= 4000000);
+static void wait_until_woken(void) {
+    CHECK(csigshim_wait(bridge, LONG_MS) == 1);
 }
 
-static void drain(void) {
+/* When this wakes the bridge, the stopped thread has gone on for a while. */
+static void drain_and_wake_later(void) {
     recorded += drained(bridge, SIGUSR1);
+    pause_ms(2 * PATIENCE_MS);
+    CHECK(csigshim_wake(bridge) == 0);
 }
 
-/* A wait whose events another thread reads waits until its timeout. */
+/* A wait whose events another thread reads does not end before its timeout, and a wake-up ends it. */
 TEST(wait_keeps_its_timeout_when_another_thread_reads) {
-    at_each(1, add_and_send, wait_a_while, drain, one_was_sent);
+    at_each(1, add_and_send, wait_until_woken, drain_and_wake_later, one_was_sent);
+}
+
+static void no_check(void) {
+}
+
+/* The same after the kernel has woken the waiter. */
+TEST(wait_goes_on_when_another_thread_reads_what_woke_it) {
+    at_each(3, add_and_send_late, wait_until_woken, drain_and_wake_later, no_check);
 }
 
 /* Two reads, one during and one after csigshim_wake, clear all of its wake-up. */
@@ -504,6 +514,46 @@ static void other_host_is_restored_or_on_top(void) {
 
 TEST(handler_installed_within_an_add_is_not_lost) {
     at_each(2, put_host_alone, add_to_the_first, install_other_host, other_host_is_restored_or_on_top);
+}
+
+/* The bridge has no descriptor any more, so a stop signal meets SIG_DFL, which the handler installs for a moment. The
+ * kernel stops no process of an orphaned group. */
+static csigshim_bridge *lost;
+
+static void add_stop_signal_to_a_lost_bridge(void) {
+    lost = opened();
+    install(SIGTSTP, SIG_DFL, 0);
+    CHECK(csigshim_add(lost, SIGTSTP, 0) == 0 && close(csigshim_fd(lost)) == 0);
+}
+
+static void stop_delivery(void) {
+    struct sigaction installed;
+    ucontext_t context;
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    CHECK(getcontext(&context) == 0 && sigaction(SIGTSTP, NULL, &installed) == 0);
+    if (installed.sa_handler != SIG_DFL) /* removed before this */
+        installed.sa_sigaction(SIGTSTP, &info, &context);
+}
+
+static void remove_stop_signal(void) {
+    CHECK(csigshim_remove(lost, SIGTSTP) == 0);
+}
+
+static void default_is_restored(void) {
+    CHECK(csigshim_disposition(SIGTSTP) == CSIGSHIM_DISPOSITION_DEFAULT);
+    CHECK(csigshim_close(lost) == 0);
+}
+
+TEST(remove_within_a_stop_restores_the_default) {
+    HANDLER_ONLY("over signalfd, a blocked signal stays pending");
+    const pid_t child = fork();
+    if (child == 0) {
+        CHECK(setsid() > 0);
+        at_each(1, add_stop_signal_to_a_lost_bridge, stop_delivery, remove_stop_signal, default_is_restored);
+        _exit(0);
+    }
+    CHECK(exited(child, 0));
 }
 #else
 TEST(interleavings_are_not_tested_here) {

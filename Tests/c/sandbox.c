@@ -336,6 +336,21 @@ TEST(refused_sigtimedwait_lets_no_removal_kill) {
     CHECK(finishes(removes_without_sigtimedwait));
 }
 
+/* A bridge can be closed all the same. What is pending stays pending. */
+static void closes_without_sigtimedwait(void) {
+    sigset_t pending;
+    csigshim_bridge *bridge = without_sigtimedwait();
+    CHECK(csigshim_close(bridge) == 0);
+    CHECK(csigshim_state(SIGUSR1) == CSIGSHIM_ABSENT && csigshim_state(SIGTERM) == CSIGSHIM_ABSENT);
+    CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1) == 1);
+}
+
+TEST(refused_sigtimedwait_lets_a_bridge_be_closed) {
+    SIGNALFD_ONLY("the kernel's queue");
+    refused_code = EPERM;
+    CHECK(finishes(closes_without_sigtimedwait));
+}
+
 /* Says which call is missing from the list. */
 static void needs_more(int signo, siginfo_t *info, void *context) {
     (void)signo, (void)context;

@@ -1,5 +1,11 @@
 /* The system calls that a sandbox must permit to a program that opens a bridge, adds, receives, waits, reads, wakes,
- * removes and closes, on Linux. sandbox.c runs under exactly this list. The manual page has the same. */
+ * removes and closes, on Linux. sandbox.c runs under exactly this list. csignalshim(7) has the same calls in the same
+ * groups, and these, which sandbox.c does not make; Tests/tools/man_calls.sh compares the two.
+ *
+ * CALL(kcmp): a child of vfork(2) or clone(2) that a signal reaches before execve(2).
+ * CALL(getrandom), CALL(pread64): the first csigshim_open, by glibc's dlopen(3). Not by each version of glibc, and not
+ * for each executable.
+ * CALL(getdents64), CALL(lseek): csigshim_unblocked_threads and csigshim_blocked_threads. */
 #ifndef SANDBOX_CALLS_H
 #define SANDBOX_CALLS_H
 

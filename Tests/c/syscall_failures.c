@@ -332,3 +332,25 @@ TEST(failed_add_leaves_the_queue_as_it_was) {
     CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0);
     collect(bridge, SIGUSR1, 1);
 }
+
+/* Each of these calls fails in turn. csigshim_open reports it and leaves no descriptor, or makes up for it. */
+TEST(failed_open_leaves_no_descriptor) {
+    CONFINED();
+    const long numbers[] = {SYS_pipe2, FSTAT, SYS_epoll_create1, SYS_epoll_ctl, SYS_signalfd4};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        csigshim_bridge *bridge;
+        prepare_to_fail(numbers[i]);
+        const int before = descriptors();
+        int after = 0;
+        for (bool failed = true; failed; after += failed) {
+            fail_once(numbers[i], after, EMFILE);
+            const int result = csigshim_open(&bridge, test_mechanism()), code = errno;
+            failed = !failing.armed;
+            failing.armed = false;
+            CHECK(result == 0 || (failed && code == EMFILE));
+            CHECK(result != 0 || csigshim_close(bridge) == 0);
+            CHECK(descriptors() == before);
+        }
+        CHECK(after > 0 || (test_is_handler() && i > 1));
+    }
+}

@@ -47,12 +47,12 @@ extern "C" {
 typedef struct csigshim_bridge csigshim_bridge; /* a queue of events, and a descriptor to poll */
 
 enum { CSIGSHIM_HANDLER = 0, CSIGSHIM_SIGNALFD = 1 }; /* mechanism */
-
-enum {                            /* flags of csigshim_add */
-       CSIGSHIM_CHAIN = 1,        /* the previous handler runs as well, after the capture */
-       CSIGSHIM_KEEP_IGNORED = 2, /* a signal that is ignored now stays ignored; the result is 1 */
-       CSIGSHIM_INTERRUPT = 4,    /* system calls that the signal interrupts fail with EINTR: no SA_RESTART */
-       CSIGSHIM_UNBLOCK = 64,     /* unblocks the signal in the calling thread; the result is 2 if it was blocked */
+/* Flags of csigshim_add. */
+enum {
+    CSIGSHIM_CHAIN = 1,        /* the previous handler runs as well, after the capture */
+    CSIGSHIM_KEEP_IGNORED = 2, /* a signal that is ignored now stays ignored; the result is 1 */
+    CSIGSHIM_INTERRUPT = 4,    /* system calls that the signal interrupts fail with EINTR: no SA_RESTART */
+    CSIGSHIM_UNBLOCK = 64,     /* unblocks the signal in the calling thread; the result is 2 if it was blocked */
 };
 
 enum { CSIGSHIM_ABSENT, CSIGSHIM_ARMED, CSIGSHIM_DISPLACED }; /* results of csigshim_state */

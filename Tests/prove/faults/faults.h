@@ -7,35 +7,45 @@
 #include "CSignalShimSupport.h"
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/wait.h>
 
-enum { CALLS = 1024, PLACES = 256, ERRNOS = 8, DESCRIPTORS = 64 };
+enum { CALLS = 1024, PLACES = 512, ERRNOS = 9, DESCRIPTORS = 64 };
 
-/* interpose.c: one call or two fail, by their number from fault_begin on. */
+/* interpose.c: one or two calls fail, given by their numbers since fault_begin; or every call that a sandbox refuses.
+ */
 struct called {
     const struct place *place;
-    const char *name; /* the call's, or what it is asked for: epoll_ctl_MOD */
+    const char *name; /* of the call, or of what it does: epoll_ctl_MOD */
 };
 struct faults {                 /* in memory that all processes of the run share */
-    int number[2], code[2];     /* which calls fail, from 1 on, and with what; 0: none */
-    bool in_child;              /* counts a forked child's calls, not the parent's */
+    int number[2], code[2];     /* which calls fail, the first being 1, and with what; 0: none */
+    const char *refused;        /* a system call that always fails, with code[0]; null: none */
+    bool in_child;              /* counts the calls of a child, not those of the parent */
     int count, fired;           /* calls made; failures given */
     struct called calls[CALLS]; /* in their order */
-    int maps, memory, files;    /* the library's: mapped and not unmapped, ... */
+    int maps, files;            /* of the library: mapped and not unmapped, opened and not closed */
+    int lost_maps;              /* munmap failed for them */
+    int kept[8], kept_count;    /* descriptors that a refused close left open */
+    int stops;                  /* how often the scenario's process stopped */
+    bool wrong_signal;          /* the library tried to signal another process */
     bool reached[PLACES], failed[PLACES], listed[64];
-    char message[512]; /* what is wrong, of a process that may have no standard output */
+    char message[1024]; /* what is wrong, from a process that may have no standard output */
 };
 extern struct faults *faults;
-extern atomic_bool fault_hold;     /* who writes to the doorbell waits meanwhile */
-extern atomic_bool fault_overtake; /* before ours is installed, somebody is quicker */
-extern atomic_bool fault_comes;    /* who goes to sleep gets a signal soon */
-void fault_begin(void);            /* counts this thread's calls, and those of the child that it forks */
+extern atomic_bool fault_hold;     /* a write of a wake-up byte waits for this to be false */
+extern atomic_bool fault_overtake; /* another thread calls sigaction just before the library does */
+extern atomic_bool fault_comes;    /* a thread that goes to sleep on a futex gets a signal soon */
+extern bool fault_no_proc;         /* /proc is not mounted, so the pipe has two ends */
+extern bool fault_no_vdso;         /* the clock needs a system call */
+extern bool fault_no_wipe;         /* the kernel does not know MADV_WIPEONFORK */
+void fault_begin(void);            /* counts the calls of this thread, and those of the child that it makes */
+void fault_resume(void);           /* goes on counting */
 void fault_end(void);
 int fault_places(struct place ***places);
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-const int *fault_errnos(const char *name); /* ends with 0 */
+const int *fault_errnos(const char *name);          /* ends with 0 */
+const char *fault_system_call_of(const char *name); /* "": none that a sandbox could refuse alone */
 
 /* world.c: what a call must leave as it was */
 struct world {
@@ -45,33 +55,35 @@ struct world {
     int descriptors;
     struct {
         int number;
-        char kind[24];
+        char link[48];
     } descriptor[DESCRIPTORS];
 };
-extern bool world_asks_library; /* not before there is a bridge, nor in a child that has not asked for its own */
+enum comparison { SAME_PROCESS, SAME_NUMBERS, SAME_KINDS }; /* of descriptors: the same files, numbers, or kinds */
+extern bool world_asks_library; /* false before the first bridge, and in a child that has not asked for its own */
 void world_look(struct world *world, int signo);
-const char *world_differs(const struct world *a, const struct world *b, bool numbers); /* NULL: it does not */
+const char *world_differs(const struct world *a, const struct world *b, enum comparison descriptors); /* null: no */
 
 /* scenarios.c */
-enum { HANDLER_TOO = 1, SIGNALFD_TOO = 2, BOTH = 3 };
-enum after { NOTHING, EVENT, EVENT_AND_HOST, HOST }; /* whom a signal reaches afterwards */
+enum { HANDLER_ONLY = 1, SIGNALFD_ONLY = 2, BOTH = 3 };
+enum receiver { NOBODY, BRIDGE, BRIDGE_AND_HOST, HOST };
 struct scenario {
     const char *name;
     int mechanisms;
     void (*prepare)(void);
-    int (*act)(void);    /* what the fault is in: a public function, a delivery, a fork */
-    bool (*check)(void); /* what the call was to do, if that is not to be seen in the world; NULL: all of it is */
-    enum after after;
-    int dies;      /* of this signal */
-    bool in_child; /* the fault is in the forked child's atfork handler */
-    bool may_be_1; /* where it was 0: csigshim_after_fork, with new numbers */
+    int (*act)(void);    /* where the fault is: a public function, a delivery, a fork */
+    bool (*check)(void); /* that the act did what the world does not show; null: the world shows all */
+    enum receiver after; /* of a signal that is sent afterwards */
+    int dies;            /* of this signal */
+    bool in_child;       /* the fault is in a child of the act */
 };
 extern const struct scenario scenarios[];
 extern const int scenario_count;
 extern int mechanism, signo;
 extern csigshim_bridge *bridge, *second;
 extern atomic_int host_calls;
-bool reaches(enum after who, bool or_host); /* sends signo, and sees where it comes out, once */
-void finish(void);                          /* closes what is open */
+bool reaches(enum receiver receiver, bool or_host); /* sends signo, and sees where it arrives, once */
+bool reaches_restored_host(void);                   /* the same after everything is closed */
+bool spins(void);                                   /* there is something to read, and reading does not end that */
+void finish(void);                                  /* closes what is open */
 
 #endif

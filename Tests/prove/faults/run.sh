@@ -1,12 +1,13 @@
 #!/bin/sh
-# Fails each call of the library's once at each place, and lets what a process can run out of run out: run.sh [quick]
-# quick: one errno for each call instead of all. The argument is on top of faults.c and exhausted.c.
+# Makes each call of the library fail once at each place, refuses it for good, and lets a process run out of what it can
+# run out of: run.sh [quick]
+# quick: the first errno of each call instead of all. faults.c and exhausted.c say what must hold.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 library=$here/../../../Sources/CSignalShim
 method='each system call fails'
-if [ "$(uname -s)" != Linux ]; then
-    echo "RESULT $method|not run: Linux only|-"
+if [ "$(uname -s)" != Linux ] || [ "$(getconf LONG_BIT)" != 64 ]; then
+    echo "RESULT $method|not run: 64-bit Linux only|-"
     exit 0
 fi
 cc=${CC:-clang}
@@ -24,6 +25,10 @@ failed() {
 }
 
 flags="-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -O1 -g -Wall -Wextra -Werror -pthread -I$library/include"
+# A value that a failed call leaves unset is then no plausible one.
+pattern=-ftrivial-auto-var-init=pattern
+echo 'int main(void) { return 0; }' >"$work/empty.c"
+"$cc" $pattern -c "$work/empty.c" -o "$work/empty.o" 2>/dev/null && flags="$flags $pattern"
 objects=
 for source in "$library"/*.c; do
     object=$work/$(basename "$source" .c).o
@@ -38,10 +43,11 @@ done
         "$cc" -std=c11 $flags -I"$here/../../c" "$here/exhausted.c" "$library"/*.c -ldl -o "$work/exhausted"
 } || failed "does not compile"
 
-# What the objects call is wrapped, or cannot fail.
+# Every function that the objects call is wrapped, or cannot fail.
 sed '/^#/d; s/ .*//' "$here/cannot-fail" | sort >"$work/listed"
 # shellcheck disable=SC2086
 nm -u $objects | awk '$1 == "U" { print $2 }' | sort -u >"$work/undefined"
+# shellcheck disable=SC2086
 nm -g $objects | awk 'NF == 3 { print $3 }' | sort -u >"$work/own"
 grep -v -e '^fault_' -e '^_GLOBAL_OFFSET_TABLE_$' -e '^__s[a-z]*_fault_places$' "$work/undefined" |
     comm -23 - "$work/own" | comm -23 - "$work/listed" >"$work/new"
@@ -50,7 +56,7 @@ if [ -s "$work/new" ]; then
     cat "$work/new"
     failed "a call that no test makes fail"
 fi
-echo "$(grep -c '^fault_' "$work/undefined") calls are made to fail; $(comm -12 "$work/undefined" "$work/listed" | wc -l) others cannot"
+echo "$(grep -c '^fault_' "$work/undefined") functions are made to fail; $(comm -12 "$work/undefined" "$work/listed" | wc -l) others cannot"
 
 status=0
 "$work/faults" "${1:-}" >"$work/output" || status=1
@@ -58,7 +64,7 @@ cat "$work/output"
 for mechanism in handler signalfd; do
     CSIGSHIM_MECHANISM=$mechanism "$work/exhausted" || status=1
 done
-tried=$(sed -n 's/^faults: \([0-9]*\) at \([0-9]*\) of [0-9]* places in \([0-9]*\) .*/\1 faults at \2 places in \3 scenarios/p' "$work/output")
+tried=$(sed -n 's/^faults: \([0-9]*\) at \([0-9]*\) of [0-9]* places and \([0-9]*\) refusals in \([0-9]*\) .*/\1 faults at \2 places and \3 refusals in \4 scenarios/p' "$work/output")
 functions=$(sed -n 's/^\(csigshim_[a-z_]*\).*/\1/p' "$work/output" | sort -u | wc -l)
 what="$tried of $functions functions; descriptors, queue, memory and pipes exhausted"
 if [ $status = 0 ] && [ -n "$tried" ]; then
