@@ -53,7 +53,10 @@ int csigshim_close(csigshim_bridge *bridge) {
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
         if (atomic_load(&bridge->subscriptions[signo].flags) != 0 &&
             csigshim__unsubscribe(bridge, signo, &state.mask) != 0) {
+            struct csigshim__action_now now; /* SIG_IGN discards what is pending and could not be taken */
             csigshim__deactivate(bridge, signo);
+            if (csigshim__set_plain(signo, true, &now) == 0)
+                (void)csigshim__exchange_action(signo, &now, NULL);
             csigshim__unblock(signo, &state.mask);
         }
     csigshim__close_resources(&bridge->has, bridge->mechanism);

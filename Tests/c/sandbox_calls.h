@@ -22,7 +22,7 @@ struct sandbox_call {
 /* By the handler, and by csigshim_wake. */
 static const struct sandbox_call calls_in_signal_context[] = {
     CALL(clock_gettime), CALL(exit_group),   CALL(fstat),          CALL(futex),        CALL(getpid), CALL(gettid),
-    CALL(kill),          CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(tgkill), CALL(write),
+    CALL(kill),          CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(tkill),  CALL(write),
 };
 
 /* By the other functions: fcntl where the standard descriptors are closed, restart_syscall by a poll that was stopped.
