@@ -2,7 +2,7 @@
  * handler of its own, and closes what it has open.
  *
  *     cc -std=gnu11 -ISources/CSignalShim/include Examples/c/background.c Sources/CSignalShim/[a-z]*.c \
- *         -pthread -o daemon
+ *         -pthread -ldl -o daemon
  */
 #define _GNU_SOURCE /* daemon, close_range */
 #include <CSignalShim.h>
@@ -33,7 +33,7 @@ static void subscribe(int mechanism)
 {
     check(csigshim_open(&bridge, mechanism), "csigshim_open");
     check(csigshim_add(bridge, SIGTERM, 0), "csigshim_add");
-    check(csigshim_add(bridge, SIGHUP, mechanism == CSIGSHIM_HANDLER ? CSIGSHIM_CHAIN : 0), "csigshim_add");
+    check(csigshim_add(bridge, SIGHUP, 0), "csigshim_add");
 }
 
 int main(int argc, char **argv)
@@ -42,13 +42,13 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     subscribe(mechanism);
 
-    /* daemon(3) forks, and the parent exits: this is another process now, and its bridge idle until it is asked for.
-     * A loop on epoll is given csigshim_fd now, or again: behind the same number there is another file. */
+    /* daemon(3) forks, and the parent exits. This is another process now: its bridge is idle until csigshim_after_fork,
+     * which gives it new descriptors. A loop is given csigshim_fd after that. */
     check(daemon(1, 1), "daemon");
     check(csigshim_after_fork(bridge), "csigshim_after_fork");
 
-    /* A handler that is installed over ours takes the signal away. Armed again, ours is on top, and CSIGSHIM_CHAIN runs
-     * theirs. Over signalfd there is nothing to do: a blocked signal runs no handler, whoever installed it. */
+    /* A handler that is installed after csigshim_add takes the signal away. csigshim_rearm takes it back, and the
+     * plugin's handler does not run any more. Over signalfd a blocked signal runs no handler, whoever installed it. */
     signal(SIGHUP, plugin_handler);
     if (mechanism == CSIGSHIM_HANDLER && csigshim_state(SIGHUP) == CSIGSHIM_DISPLACED)
         check(csigshim_rearm(SIGHUP), "csigshim_rearm");
@@ -64,9 +64,9 @@ int main(int argc, char **argv)
                 return csigshim_close(bridge);
             }
             if (event.signo == SIGHUP && !closed++)
-                close_range(3, ~0U, 0); /* "close all descriptors": ours, too. Better: before csigshim_open */
+                close_range(3, ~0U, 0); /* closes the bridge's descriptors too; better before csigshim_open */
         }
-        if (count < 0 && errno == EBADF) { /* somebody closed it: csigshim_close touches no stranger's descriptor */
+        if (count < 0 && errno == EBADF) { /* csigshim_close closes only what is still the bridge's */
             csigshim_close(bridge);
             subscribe(mechanism);
             printf("open again\n");

@@ -1,7 +1,7 @@
-/* A daemon with an epoll loop of its own: one more descriptor in it, and the loop hears who sent what.
+/* A daemon with an epoll loop of its own: one more descriptor in it, and the loop is told who sent what.
  *
  *     cc -std=gnu11 -ISources/CSignalShim/include Examples/c/epoll.c Examples/c/host.c \
- *         Sources/CSignalShim/[a-z]*.c -pthread -o daemon
+ *         Sources/CSignalShim/[a-z]*.c -pthread -ldl -o daemon
  *
  * It has a handler for SIGCHLD, as daemons had before signalfd: that sets a flag, and the loop reaps. */
 #include "host.h"
@@ -22,8 +22,8 @@ int main(int argc, char **argv)
     struct sigaction own = {.sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
     sigaction(SIGCHLD, &own, NULL);
 
-    /* SIGCHLD is ours too. Chained, the old handler runs as ever; and as our descriptor is readable then, a child that
-     * ends between the look at the flag and epoll_wait is noticed at once, which is what the flag alone cannot do. */
+    /* The bridge has SIGCHLD too. CSIGSHIM_CHAIN runs the old handler as before. The descriptor becomes readable as
+     * well, so a child that ends between the look at the flag and epoll_wait is noticed at once. */
     csigshim_bridge *bridge = subscribe(mechanism);
     if (csigshim_add(bridge, SIGCHLD, mechanism == CSIGSHIM_HANDLER ? CSIGSHIM_CHAIN : 0) != 0)
         fail("csigshim_add");
@@ -33,11 +33,11 @@ int main(int argc, char **argv)
     if (poller < 0 || epoll_ctl(poller, EPOLL_CTL_ADD, csigshim_fd(bridge), &signals) != 0)
         fail("epoll");
     while (!ending || jobs > 0) {
-        const int count = epoll_wait(poller, ready, 8, -1); /* EINTR: a handler ran, and the next call says so */
+        const int count = epoll_wait(poller, ready, 8, -1); /* EINTR: a handler ran; the next call tells */
         for (int i = 0; i < count; i++)
             if (ready[i].data.fd == csigshim_fd(bridge)) {
                 receive(bridge, fork_job);
-                if (mechanism == CSIGSHIM_SIGNALFD) /* nobody called on_child: look anyway, it costs one waitpid */
+                if (mechanism == CSIGSHIM_SIGNALFD) /* on_child did not run; looking costs one waitpid */
                     child_ended = 1;
             }
         if (child_ended) {

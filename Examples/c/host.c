@@ -35,35 +35,38 @@ _Noreturn void fail(const char *what)
     exit(1);
 }
 
-/* With signalfd, threads that are made later inherit the block: that is why it comes first. */
+/* Comes first in main: over signalfd, threads that are made later inherit the block. */
 csigshim_bridge *subscribe(int mechanism)
 {
     csigshim_bridge *bridge;
     if (csigshim_open(&bridge, mechanism) != 0)
         fail("csigshim_open");
-    const int ours[] = {SIGHUP, SIGUSR1, SIGTERM, SIGRTMIN};
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        if (csigshim_add(bridge, ours[i], 0) != 0)
-            fail("csigshim_add");
-    /* With handlers, the loop hears of SIGUSR2 and the daemon's own handler runs as well. No handler runs for what a
-     * signalfd takes: there, the signal is left to the daemon. */
+    const int signals[] = {SIGHUP, SIGUSR1, SIGTERM, SIGRTMIN};
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        sigaddset(&wanted, signals[i]);
+    if (csigshim_add_set(bridge, &wanted, 0) != 0) /* all of them, or none */
+        fail("csigshim_add_set");
+    /* With the handler mechanism, the loop receives SIGUSR2 and the daemon's own handler runs as well. Over signalfd no
+     * handler would run, so the daemon keeps the signal for itself. */
     if (mechanism == CSIGSHIM_HANDLER && csigshim_add(bridge, SIGUSR2, CSIGSHIM_CHAIN) != 0)
         fail("csigshim_add");
-    /* A thread that is older than this, a library's perhaps, does not block them. What reaches it is recorded by the
-     * handler underneath, so nothing is lost; but its system calls are interrupted, as with handlers. */
+    /* A thread that was started earlier, perhaps by a library, does not block these signals. A signal that reaches it
+     * is recorded by a handler, so nothing is lost, but the thread's system call is interrupted. */
     if (mechanism == CSIGSHIM_SIGNALFD && csigshim_unblocked_threads(SIGTERM, NULL, 0) > 0)
-        printf("there was a thread before us\n");
+        printf("a thread was started before csigshim_add\n");
     printf("ready\n");
     return bridge;
 }
 
 static void reload(void)
 {
-    /* popen and posix_spawn run no fork handlers: without this, their child would not have the mask, nor the ignored
-     * signals (nohup), that the daemon was started with. ORIGINAL is for a daemon that blocks signals itself, as the
-     * one on sd-event does: its SIGCHLD, if it comes now, is dropped. sd-event asks a pidfd, and does not need it. */
+    /* popen and posix_spawn run no fork handlers, so over signalfd their child would inherit what the bridge blocks.
+     * ORIGINAL is for a daemon that blocks signals itself, as the one on sd-event does. A SIGCHLD that comes meanwhile
+     * is dropped there. sd-event does not need it, because it watches a pidfd. */
     csigshim_spawn scope;
-    csigshim_spawn_begin(&scope, CSIGSHIM_SPAWN_IGNORED | (job_mask != NULL ? CSIGSHIM_SPAWN_ORIGINAL : 0));
+    csigshim_spawn_begin(&scope, job_mask != NULL ? CSIGSHIM_SPAWN_ORIGINAL : 0);
     FILE *lines = popen(configuration, "r");
     csigshim_spawn_end(&scope);
     char line[256];
@@ -73,7 +76,7 @@ static void reload(void)
         printf("no configuration: the old one stays\n");
 }
 
-/* fork needs nothing: in the child, mask and dispositions are what they were before `subscribe`. */
+/* fork needs nothing: the child has the mask and the dispositions from before `subscribe`. */
 pid_t fork_job(int value)
 {
     char number[16];
@@ -119,7 +122,7 @@ void receive(csigshim_bridge *bridge, pid_t (*start_job)(int value))
             else if (event->signo == SIGTERM)
                 ending = 1;
         }
-    if (count < 0) /* EBADF: somebody closed our descriptor; another bridge can be opened */
+    if (count < 0) /* EBADF: the bridge's descriptor was closed; another bridge can be opened */
         fail("csigshim_read");
 }
 

@@ -1,10 +1,11 @@
 /* The daemon on libevent 2.
  *
  *     cc -std=gnu11 -ISources/CSignalShim/include Examples/c/libevent.c Examples/c/host.c \
- *         Sources/CSignalShim/[a-z]*.c -pthread $(pkg-config --cflags --libs libevent_core) -o daemon
+ *         Sources/CSignalShim/[a-z]*.c -pthread -ldl $(pkg-config --cflags --libs libevent_core) -o daemon
  *
  * SIGCHLD stays with libevent's own handler (evsignal), as the daemon has always had it: what is not added is left
- * alone. libevent knows no sender and no value, so the others are ours. One signal in both: see CSIGSHIM_CHAIN. */
+ * alone. libevent tells no sender and no value, so the bridge has the other signals. One signal in both needs
+ * CSIGSHIM_CHAIN. */
 #include "host.h"
 #include <event2/event.h>
 

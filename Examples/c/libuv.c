@@ -1,7 +1,7 @@
 /* The daemon on libuv.
  *
  *     cc -std=gnu11 -ISources/CSignalShim/include Examples/c/libuv.c Examples/c/host.c \
- *         Sources/CSignalShim/[a-z]*.c -pthread $(pkg-config --cflags --libs libuv) -o daemon
+ *         Sources/CSignalShim/[a-z]*.c -pthread -ldl $(pkg-config --cflags --libs libuv) -o daemon
  *
  * Jobs are libuv's: uv_spawn forks, gives the child a mask and dispositions of its own making, and reaps it by libuv's
  * own handler for SIGCHLD. So that signal is left alone. */
@@ -11,7 +11,7 @@
 static csigshim_bridge *bridge;
 static uv_poll_t signals;
 
-static void stop_when_done(void) /* the loop ends when no handle is left: ours is the last */
+static void stop_when_done(void) /* the loop ends with its last handle, which this is */
 {
     if (ending && jobs == 0 && !uv_is_closing((uv_handle_t *)&signals))
         uv_close((uv_handle_t *)&signals, NULL);
@@ -65,5 +65,5 @@ int main(int argc, char **argv)
     uv_run(loop, UV_RUN_DEFAULT);
 
     uv_loop_close(loop);
-    return end_daemon(bridge); /* after libuv has let go of the descriptor */
+    return end_daemon(bridge); /* after libuv has stopped polling the descriptor */
 }

@@ -1,7 +1,7 @@
 /* The daemon on sd-event (libsystemd).
  *
  *     cc -std=gnu11 -ISources/CSignalShim/include Examples/c/sdevent.c Examples/c/host.c \
- *         Sources/CSignalShim/[a-z]*.c -pthread $(pkg-config --cflags --libs libsystemd) -o daemon
+ *         Sources/CSignalShim/[a-z]*.c -pthread -ldl $(pkg-config --cflags --libs libsystemd) -o daemon
  *
  * sd-event wants SIGCHLD blocked before it watches children, so a daemon on it blocks signals from its first line and
  * gives each child the mask back that it had itself. signalfd fits that: it is the default here. SIGCHLD is sd-event's.

@@ -27,16 +27,16 @@ int main(int argc, char **argv)
     const int signals = signals_start(&state, argc > 1 && strcmp(argv[1], "signalfd") == 0);
     const int poller = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event input = {.events = EPOLLIN, .data.fd = STDIN_FILENO};
-    struct epoll_event doorbell = {.events = EPOLLIN, .data.fd = signals};
+    struct epoll_event wakeup = {.events = EPOLLIN, .data.fd = signals};
     if (signals < 0 || poller < 0 || epoll_ctl(poller, EPOLL_CTL_ADD, STDIN_FILENO, &input) != 0 ||
-        epoll_ctl(poller, EPOLL_CTL_ADD, signals, &doorbell) != 0) {
+        epoll_ctl(poller, EPOLL_CTL_ADD, signals, &wakeup) != 0) {
         perror("start");
         return 1;
     }
     signals_drain(); /* Swift's tasks run up to their first wait */
     while (!state.stopping) {
         struct epoll_event ready[8];
-        const int count = epoll_wait(poller, ready, 8, -1); /* EINTR: a handler ran, and the next call says so */
+        const int count = epoll_wait(poller, ready, 8, -1); /* EINTR: a handler ran; the next call tells */
         for (int i = 0; i < count; i++)
             if (ready[i].data.fd == signals)
                 signals_drain();

@@ -94,30 +94,45 @@ int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags) {
     return result;
 }
 
+/* A set that cannot be added is refused before anything changes. */
+static int check_set(const csigshim_bridge *bridge, const sigset_t *set) {
+    if (set == NULL || !csigshim__is_open(bridge))
+        return csigshim__fail(EINVAL);
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
+        if (sigismember(set, signo) != 1)
+            continue;
+        if (csigshim__check_catchable(signo) != 0)
+            return -1;
+        if (atomic_load(&bridge->subscriptions[signo].flags) != 0)
+            return csigshim__fail(csigshim__is_inherited(bridge) ? EPERM : EEXIST);
+        if (csigshim__is_taken(bridge, signo))
+            return csigshim__fail(EBUSY);
+    }
+    return 0;
+}
+
 int csigshim_add_set(csigshim_bridge *bridge, const sigset_t *set, unsigned flags) {
-    bool added[CSIGSHIM__NSIG] = {false};
-    sigset_t unblocked;
-    sigemptyset(&unblocked);
+    bool added[CSIGSHIM__NSIG] = {false}, unblocked[CSIGSHIM__NSIG] = {false};
     int left_out = 0;
-    for (int signo = 1; signo < CSIGSHIM__NSIG && set != NULL; signo++) {
+    if (check_set(bridge, set) != 0)
+        return -1;
+    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
         const int result = sigismember(set, signo) == 1 ? csigshim_add(bridge, signo, flags) : 3;
+        unblocked[signo] = result == 2;
         added[signo] = result == 0 || result == 2;
-        if (result == 2)
-            sigaddset(&unblocked, signo);
         left_out |= result == 1;
         if (result >= 0)
             continue;
-        const int saved_errno = errno;
-        while (--signo > 0)
+        const int failure = errno;
+        while (--signo > 0) {
             if (added[signo])
                 (void)csigshim_remove(bridge, signo);
-        pthread_sigmask(SIG_BLOCK, &unblocked, NULL);
-        errno = saved_errno;
-        return -1;
+            if (unblocked[signo])
+                (void)csigshim__change_mask(SIG_BLOCK, signo);
+        }
+        return csigshim__fail(failure);
     }
-    if (set != NULL && csigshim__is_open(bridge))
-        return left_out;
-    return csigshim__fail(EINVAL);
+    return left_out;
 }
 
 int csigshim_remove(csigshim_bridge *bridge, int signo) {

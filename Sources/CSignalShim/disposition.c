@@ -92,15 +92,16 @@ static int install_over_saved(int signo) {
 }
 
 int csigshim__install(int signo) {
-    const struct csigshim__disposition *const disposition = &csigshim__dispositions[signo];
+    struct csigshim__disposition *const disposition = &csigshim__dispositions[signo];
     struct sigaction now;
     if (sigaction(signo, NULL, &now) != 0)
         return -1;
     if (csigshim__is_shim_action(&now))
         return install_over_saved(signo);
-    if (disposition->installed || (disposition->reachable && csigshim__is_function(&now)))
-        return 0; /* S2 */
-    return save_and_install(signo, now);
+    if (!disposition->installed && !(disposition->reachable && csigshim__is_function(&now)))
+        return save_and_install(signo, now);
+    disposition->installed = true; /* S2: beneath another handler */
+    return 0;
 }
 
 int csigshim__reinstall(int signo) {

@@ -79,13 +79,11 @@ static void stay_loaded(void) {
 
 /* The kernel's own clock function needs no system call, and nobody can interpose it. */
 static void find_vdso_clock(void) {
-#if defined(CSIGSHIM__RAW)
     void *const vdso = dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_NOLOAD);
     void *const symbol = vdso == NULL ? NULL : dlsym(vdso, CSIGSHIM__VDSO_CLOCK);
     int (*clock)(clockid_t, struct timespec *) = NULL;
     memcpy(&clock, &symbol, sizeof clock);
     atomic_store(&csigshim__vdso_clock, clock);
-#endif
 }
 
 /* Several threads may do this at once: to do it twice does no harm. */

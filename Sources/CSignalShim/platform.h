@@ -44,6 +44,9 @@ enum { CSIGSHIM__MASK_SIZE = (CSIGSHIM__NSIG + 6) / 8 }; /* bytes of a sigset_t 
 #define CSIGSHIM__THREAD_SANITIZER 1
 #endif
 
+/* The kernel's clock, which needs no system call; null: there is none. */
+extern _Atomic(int (*)(clockid_t, struct timespec *)) csigshim__vdso_clock __attribute__((visibility("hidden")));
+
 #if defined(__linux__) && defined(__LP64__) && !defined(CSIGSHIM__THREAD_SANITIZER) &&                                 \
     (defined(__x86_64__) || defined(__aarch64__) || defined(__riscv))
 #define CSIGSHIM__RAW       1
@@ -98,8 +101,6 @@ static inline long csigshim__send_to_thread(int signo) {
 /* Whether two processes may share one table of handlers: clone(2) with CLONE_SIGHAND. 4 is KCMP_SIGHAND. */
 #define csigshim__may_share_handlers(a, b) (CSIGSHIM__SYSTEM_CALL(SYS_kcmp, a, b, 4, 0) <= 0)
 
-/* The kernel's clock, which needs no system call; null: there is none. */
-extern _Atomic(int (*)(clockid_t, struct timespec *)) csigshim__vdso_clock __attribute__((visibility("hidden")));
 static inline void csigshim__read_clock(struct timespec *now) {
     now->tv_sec = now->tv_nsec = 0; /* where a sandbox refuses */
     int (*const clock)(clockid_t, struct timespec *) = atomic_load(&csigshim__vdso_clock);
@@ -141,6 +142,7 @@ struct csigshim__action_now {
     CSIGSHIM__SYSTEM_CALL(SYS_rt_sigaction, signo, (long)(new), (long)(old), sizeof(uint64_t))
 #else
 #define CSIGSHIM__HAS_FUTEX                              0
+#define CSIGSHIM__VDSO_CLOCK                             "none"
 enum { CSIGSHIM__FUTEX_WAKE };
 #define csigshim__futex(word, operation, value, timeout) ((void)(word))
 #define csigshim__getpid()                               getpid()

@@ -88,7 +88,7 @@ struct csigshim__action {
 struct csigshim__disposition {
     _Atomic(struct csigshim__action *) old_action; /* what this library's handler replaced; null: never installed */
     struct csigshim__action *known;                /* locked: every action of this signal, newest first */
-    bool installed;                                /* locked: installed by this library, and not uninstalled since */
+    bool installed;                                /* locked: by this library, perhaps beneath another handler */
     bool reachable;            /* locked: another handler was left over this library's, and may call it */
     _Atomic bool ever_blocked; /* by a signalfd bridge, in some thread (thread_mask.c) */
 };

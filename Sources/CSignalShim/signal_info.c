@@ -1,10 +1,8 @@
 /* Signals without a bridge: what signal(7) says of a number, dispositions, and the default action itself. */
 #include "shim.h"
 
-#if defined(SIGRTMAX)
-#define LAST_SIGNAL SIGRTMAX
-#else
-#define LAST_SIGNAL (CSIGSHIM__NSIG - 1)
+#if !defined(SIGRTMAX)
+#define SIGRTMAX (CSIGSHIM__NSIG - 1)
 #endif
 
 /* The C library keeps some numbers for thread cancellation and the like. */
@@ -19,7 +17,7 @@
 #endif
 
 int csigshim_classify(int signo) {
-    if (signo < 1 || signo > LAST_SIGNAL || signo >= CSIGSHIM__NSIG)
+    if (signo < 1 || signo > SIGRTMAX || signo >= CSIGSHIM__NSIG)
         return CSIGSHIM_OUT_OF_RANGE;
     if (IS_RESERVED(signo))
         return CSIGSHIM_RESERVED;

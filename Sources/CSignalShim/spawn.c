@@ -19,7 +19,7 @@ int csigshim_spawn_begin(csigshim_spawn *spawn, unsigned flags) {
     if (csigshim__lock(&state) != 0)
         return -1;
     spawn->mask = state.mask;
-    spawn->process = csigshim_owner();
+    spawn->process = csigshim__getpid();
     if (flags & CSIGSHIM_SPAWN_ORIGINAL)
         state.mask = startup_mask;
     else
@@ -34,7 +34,8 @@ int csigshim_spawn_end(csigshim_spawn *spawn) {
         return csigshim__fail(EINVAL);
     if (csigshim__lock(&state) != 0)
         return -1;
-    if (spawn->process == csigshim_owner()) /* else a child that was forked in between, and keeps its mask */
+    const pid_t self = csigshim__getpid();
+    if (self == spawn->process || self < 0 || spawn->process < 0) /* else a forked child, which keeps its mask */
         state.mask = spawn->mask;
     csigshim__unlock(&state);
     return 0;

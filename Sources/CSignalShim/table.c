@@ -15,9 +15,7 @@ _Atomic unsigned csigshim__bridge_count;
 struct csigshim__disposition csigshim__dispositions[CSIGSHIM__NSIG];
 _Atomic unsigned csigshim__add_count;
 _Atomic(_Atomic pid_t *) csigshim__owner_page;
-#if defined(CSIGSHIM__RAW)
 _Atomic(int (*)(clockid_t, struct timespec *)) csigshim__vdso_clock;
-#endif
 
 bool csigshim__is_open(const struct csigshim_bridge *bridge) {
     if (bridge >= csigshim__bridges && bridge < csigshim__bridges + CSIGSHIM__BRIDGES && atomic_load(&bridge->open))

@@ -124,3 +124,27 @@ TEST(cloned_child_takes_no_default_action_under_a_foreign_handler) {
     }
     CHECK(exited(child, 0));
 }
+
+/* The bridge is added again beneath a foreign handler, and then takes its place by csigshim_rearm; or it is added when
+ * the host has put this library's handler back by itself. */
+TEST(forked_child_of_a_bridge_that_came_back_has_the_saved_action) {
+    for (int put_back = 0; put_back < 2; put_back++) {
+        struct sigaction now;
+        install(SIGUSR1, bottom, 0);
+        csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
+        put_on_top(SIGUSR1, top, &saved_by_top);
+        CHECK(csigshim_remove(bridge, SIGUSR1) == 0);
+        if (put_back)
+            CHECK(sigaction(SIGUSR1, &saved_by_top, NULL) == 0);
+        CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0);
+        if (!put_back)
+            CHECK(csigshim_state(SIGUSR1) == CSIGSHIM_DISPLACED && csigshim_rearm(SIGUSR1) == 0);
+        CHECK(csigshim_state(SIGUSR1) == CSIGSHIM_ARMED);
+        const pid_t child = fork();
+        if (child == 0) {
+            CHECK(sigaction(SIGUSR1, NULL, &now) == 0 && now.sa_handler == bottom);
+            _exit(0);
+        }
+        CHECK(exited(child, 0) && csigshim_close(bridge) == 0);
+    }
+}

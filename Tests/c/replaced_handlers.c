@@ -152,6 +152,22 @@ TEST(second_subscriber_under_a_function_set_over_the_handler) {
     CHECK(same_actions(&before, &after));
 }
 
+/* The first subscriber came beneath a function that was left on top. SIG_DFL over that does not re-arm either. */
+TEST(second_subscriber_under_default_set_over_a_function_left_on_top) {
+    HANDLER_ONLY("a signal has one bridge over signalfd");
+    install(SIGHUP, first, SA_RESTART);
+    const struct sigaction before = present_action(SIGHUP);
+    csigshim_bridge *bridge = opened_on(SIGHUP, 0), *second = opened();
+    put_on_top(SIGHUP, other, NULL);
+    CHECK(csigshim_remove(bridge, SIGHUP) == 0 && csigshim_add(bridge, SIGHUP, 0) == 0);
+    install(SIGHUP, SIG_DFL, 0);
+    CHECK(csigshim_add(second, SIGHUP, 0) == 0 && csigshim_state(SIGHUP) == CSIGSHIM_DISPLACED);
+    CHECK(csigshim_rearm(SIGHUP) == 0 && csigshim_state(SIGHUP) == CSIGSHIM_ARMED);
+    CHECK(csigshim_close(bridge) == 0 && csigshim_close(second) == 0);
+    const struct sigaction after = present_action(SIGHUP);
+    CHECK(same_actions(&before, &after));
+}
+
 TEST(rearm_of_what_no_bridge_has) {
     csigshim_bridge *bridge = opened();
     FAILS(csigshim_rearm(SIGHUP), ENOENT);

@@ -292,6 +292,24 @@ TEST(getpid_refused_in_a_vforked_child_spares_the_parent) {
     CHECK(harmless(refusals, 1, escalates_in_a_vforked_child, ends_well));
 }
 
+static bool is_terminated_by_realtime(int status) {
+    return (WIFSIGNALED(status) && WTERMSIG(status) == SIGRTMIN) ||
+           (WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGRTMIN);
+}
+
+static void takes_default_action_with_a_full_queue(const struct refusal *refused, int code) {
+    const struct rlimit none = {0, 0};
+    opened_on(SIGRTMIN, 0);
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &none) == 0);
+    refuse(refused, code);
+    (void)csigshim_take_default_action(SIGRTMIN);
+}
+
+/* Where the kernel's queue is full, the signal is sent by kill(2), which needs the pid. */
+TEST(getpid_refused_with_a_full_queue_signals_no_other_process) {
+    CHECK(harmless(refusals, 1, takes_default_action_with_a_full_queue, is_terminated_by_realtime));
+}
+
 static int refused_code;
 
 static csigshim_bridge *without_sigtimedwait(void) {

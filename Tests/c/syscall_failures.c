@@ -198,6 +198,15 @@ TEST(take_default_action_reports_a_failed_sigaction) {
     CHECK(csigshim_state(SIGTSTP) == CSIGSHIM_ARMED && csigshim_wait(bridge, 0) == 0);
 }
 
+TEST(take_default_action_reports_a_refused_stop) {
+    CONFINED();
+    prepare_to_fail(SYS_tkill);
+    csigshim_bridge *bridge = opened_on(SIGTSTP, 0);
+    fail_once(SYS_tkill, 0, EPERM);
+    FAILS(csigshim_take_default_action(SIGTSTP), EPERM);
+    CHECK(csigshim_state(SIGTSTP) == CSIGSHIM_ARMED && csigshim_wait(bridge, 0) == 0);
+}
+
 /* The handler may not ask for the installed action. It runs the chained handler, or the saved one, all the same. */
 TEST(handler_runs_the_saved_action_when_sigaction_fails) {
     HANDLER_ONLY("over signalfd, no handler runs");

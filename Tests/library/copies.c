@@ -1,30 +1,16 @@
-/* Copies of the library in one process: plugins that link it statically, each with tables and a handler of its own. To
- * each, the others' handlers are foreign ones. Whoever subscribes, leaves and re-arms, and in whatever order: a
- * delivery counts once in each copy that has the signal, and the host's handler, which is beneath all of them, runs
- * once.
+/* Copies of the library in one process: plugins that contain it, each with tables and a handler of its own. To each,
+ * the other's handler is a foreign one. Two copies stack: the later one chains to the earlier one. The tests whose
+ * names begin with two_copies_cannot show what the page "Plugins" warns of.
  *
- * Each sequence of operations runs in a child of its own, in which no copy was used before. Usage:
- * COPIES=a.so:b.so:c.so
- */
+ * Usage: COPIES=a.so:b.so:c.so:d.so     a and d export the library's names, b and c hide them */
 #include "../c/check.h"
 #include "plugin.h"
 #include <dlfcn.h>
 
-enum { MOST = 3, LONGEST = 16, NONE = 0 };
-enum operation { SUBSCRIBE, UNSUBSCRIBE, REARM };
-
-struct sequence {
-    int copies;
-    unsigned flags[MOST];
-    int length;
-    struct {
-        int copy;
-        enum operation operation;
-    } steps[LONGEST];
-};
+enum { A, B, C, ANOTHER_THAT_EXPORTS, MOST };
 
 static const struct plugin *copies[MOST];
-static volatile sig_atomic_t host_calls;
+static atomic_long host_calls;
 
 static void host(int signo)
 {
@@ -32,194 +18,262 @@ static void host(int signo)
     host_calls++;
 }
 
-static void load_copies(int count)
+static const struct plugin *load_copy(int which, int mode)
 {
     const char *list = getenv("COPIES");
     CHECK(list != NULL);
-    char *paths = strdup(list), *rest = paths;
-    for (int i = 0; i < count; i++) {
-        void *library = dlopen(strsep(&rest, ":"), RTLD_NOW | RTLD_LOCAL);
-        CHECK(library != NULL);
-        copies[i] = dlsym(library, "plugin");
-        CHECK(copies[i] != NULL && (i == 0 || copies[i] != copies[i - 1]));
-    }
+    char *paths = strdup(list), *path = NULL, *rest = paths;
+    for (int i = 0; i <= which; i++)
+        path = strsep(&rest, ":");
+    void *library = dlopen(path, RTLD_NOW | mode);
+    CHECK(library != NULL);
+    const struct plugin *plugin = dlsym(library, "plugin");
+    CHECK(plugin != NULL);
     free(paths);
+    return plugin;
 }
 
-static void print(const struct sequence *sequence, int steps)
+static bool is_one_copy(const struct plugin *a, const struct plugin *b)
 {
-    const char *const names[] = {"subscribes", "unsubscribes", "re-arms"};
-    for (int i = 0; i < steps; i++)
-        printf("%s%c %s", i ? ", " : "", 'A' + sequence->steps[i].copy, names[sequence->steps[i].operation]);
+    return a->rearm == b->rearm;
 }
 
-/* One delivery. Where all chain, everybody has it; else nobody has it twice, and somebody has it. */
-static bool deliver(const struct sequence *sequence, const bool *subscribed, int steps)
+static void load_copies(int count)
 {
-    bool all_chain = true, good = true, somebody = false;
-    long counts[MOST];
+    for (int i = 0; i < count; i++) {
+        copies[i] = load_copy(i, RTLD_LOCAL);
+        CHECK(i == 0 || !is_one_copy(copies[i], copies[i - 1]));
+    }
+}
+
+/* The host's handler, with flags and a mask of its own, and over it so many copies, each chaining to the one before. */
+static struct sigaction stack_up(int count, unsigned flags)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = host;
+    action.sa_flags = SA_RESTART | SA_NODEFER;
+    sigaddset(&action.sa_mask, SIGUSR2);
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0 && sigaction(SIGUSR1, NULL, &action) == 0);
+    load_copies(count);
+    for (int i = 0; i < count; i++)
+        CHECK(copies[i]->subscribe(SIGUSR1, flags) == 0);
+    return action;
+}
+
+static bool is_installed(const struct sigaction *action)
+{
+    struct sigaction now;
+    CHECK(sigaction(SIGUSR1, NULL, &now) == 0);
+    return now.sa_handler == action->sa_handler && now.sa_flags == action->sa_flags &&
+           memcmp(&now.sa_mask, &action->sa_mask, sizeof(unsigned long)) == 0;
+}
+
+static void only_counts(int signo, siginfo_t *info, void *context)
+{
+    (void)signo, (void)info, (void)context;
+    host_calls++;
+}
+
+/* One delivery: whether the host's handler runs so often, and A and B read so many. */
+static bool delivers(long to_host, long to_a, long to_b)
+{
     host_calls = 0;
     CHECK(kill(getpid(), SIGUSR1) == 0);
-    const long host_count = host_calls;
-    for (int i = 0; i < sequence->copies; i++) {
-        all_chain &= sequence->flags[i] == CSIGSHIM_CHAIN || !subscribed[i];
-        counts[i] = copies[i]->read();
-        somebody |= counts[i] == 1;
-        good &= counts[i] <= (subscribed[i] ? 1 : 0);
-    }
-    for (int i = 0; i < sequence->copies && all_chain; i++)
-        good &= counts[i] == -1 || counts[i] == (subscribed[i] ? 1 : 0);
-    good &= all_chain ? host_count == 1 : host_count <= 1 && (somebody || host_count == 1);
-    if (!good) {
-        print(sequence, steps);
-        printf(": one delivery, the host's handler ran %ld times", host_count);
-        for (int i = 0; i < sequence->copies; i++)
-            printf(", %c counted %ld%s", 'A' + i, counts[i], subscribed[i] ? "" : " (not subscribed)");
-        printf("\n");
-    }
-    return good;
+    const long a = copies[A]->read(), b = copies[B]->read();
+    if (host_calls != to_host || a != to_a || b != to_b)
+        printf("the host's handler ran %ld times, A read %ld, B read %ld\n", (long)host_calls, a, b);
+    return host_calls == to_host && a == to_a && b == to_b;
 }
 
-static void carry_out(const struct sequence *sequence)
+TEST(later_copy_chains_to_the_earlier_one_and_both_get_each_delivery)
 {
-    bool subscribed[MOST] = {false};
-    install(SIGUSR1, host, SA_RESTART);
-    for (int i = 0; i < sequence->length; i++) {
-        const int copy = sequence->steps[i].copy;
-        switch (sequence->steps[i].operation) {
-        case SUBSCRIBE:
-            CHECK(copies[copy]->subscribe(SIGUSR1, sequence->flags[copy]) == 0);
-            break;
-        case UNSUBSCRIBE:
-            CHECK(copies[copy]->unsubscribe(SIGUSR1) == 0);
-            break;
-        case REARM:
-            CHECK(copies[copy]->rearm(SIGUSR1) == 0);
-            break;
-        }
-        subscribed[copy] = sequence->steps[i].operation != UNSUBSCRIBE;
-        if (!deliver(sequence, subscribed, i + 1))
-            _exit(1);
-    }
-    for (int i = 0; i < sequence->copies; i++) {
-        if (subscribed[i])
-            CHECK(copies[i]->unsubscribe(SIGUSR1) == 0);
-        subscribed[i] = false;
-    }
-    for (int i = 0; i < 2; i++)
-        if (!deliver(sequence, subscribed, sequence->length)) {
-            printf("  (after that, all unsubscribed)\n");
-            _exit(1);
-        }
-    for (int i = 0; i < sequence->copies; i++)
-        CHECK(copies[i]->close() == 0 || errno == EINVAL); /* one that never subscribed has no bridge */
-    CHECK(deliver(sequence, subscribed, sequence->length));
-    fflush(stdout);
-    _exit(0);
+    stack_up(2, CSIGSHIM_CHAIN);
+    for (int i = 0; i < 3; i++)
+        CHECK(delivers(1, 1, 1));
 }
 
-static int failures, runs;
-
-static void in_a_child(const struct sequence *sequence)
+TEST(three_copies_stack)
 {
-    const pid_t child = fork();
-    if (child == 0) {
-        alarm(20);
-        carry_out(sequence);
-    }
-    const int status = status_of(child);
-    runs++;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return;
-    if (WIFSIGNALED(status) && failures < 5) {
-        print(sequence, sequence->length);
-        printf(": died of signal %d%s\n", WTERMSIG(status), WTERMSIG(status) == SIGSEGV ? " (endless recursion?)" : "");
-    }
-    CHECK(++failures < 5);
+    stack_up(3, CSIGSHIM_CHAIN);
+    CHECK(delivers(1, 1, 1) && copies[C]->read() == 1);
 }
 
-/* All sequences that go on from this one. Letters are only names: the next new copy is the next letter. */
-static void explore(struct sequence *sequence, int length, unsigned subscribed, int seen)
+TEST(removal_in_reverse_order_restores_the_exact_action)
 {
-    if (sequence->length == length) {
-        in_a_child(sequence);
-        return;
-    }
-    const int at = sequence->length++;
-    for (int copy = 0; copy < sequence->copies && copy <= seen; copy++) {
-        const unsigned bit = 1u << copy;
-        const int now_seen = copy == seen ? seen + 1 : seen;
-        sequence->steps[at].copy = copy;
-        if (subscribed & bit) {
-            sequence->steps[at].operation = UNSUBSCRIBE;
-            explore(sequence, length, subscribed & ~bit, now_seen);
-            sequence->steps[at].operation = REARM;
-            explore(sequence, length, subscribed, now_seen);
-        } else {
-            sequence->steps[at].operation = SUBSCRIBE;
-            explore(sequence, length, subscribed | bit, now_seen);
-        }
-    }
-    sequence->length--;
+    const struct sigaction before = stack_up(2, CSIGSHIM_CHAIN);
+    CHECK(!is_installed(&before));
+    CHECK(copies[B]->unsubscribe(SIGUSR1) == 0 && delivers(1, 1, 0));
+    CHECK(copies[A]->unsubscribe(SIGUSR1) == 0 && is_installed(&before));
+    CHECK(delivers(1, 0, 0));
+    CHECK(copies[B]->close() == 0 && copies[A]->close() == 0 && is_installed(&before));
 }
 
-static void all_sequences(int count, int length, const unsigned *flags)
+TEST(later_copy_may_come_and_go_as_often_as_it_likes)
 {
-    struct sequence sequence = {.copies = count};
-    memcpy(sequence.flags, flags, (size_t)count * sizeof *flags);
-    load_copies(count);
-    explore(&sequence, length, 0, 0);
-    printf("# %d sequences\n", runs);
-    CHECK(failures == 0 && runs > 100);
+    const struct sigaction before = stack_up(2, CSIGSHIM_CHAIN);
+    for (int i = 0; i < 100; i++) {
+        CHECK(copies[B]->unsubscribe(SIGUSR1) == 0 && delivers(1, 1, 0));
+        CHECK(copies[B]->subscribe(SIGUSR1, CSIGSHIM_CHAIN) == 0 && delivers(1, 1, 1));
+    }
+    CHECK(copies[B]->close() == 0 && copies[A]->close() == 0 && is_installed(&before));
 }
 
-/* The shortest way into each other's arms: A is under B, and comes over it again. */
-TEST(copy_over_copy_over_copy)
+static void *take_signals(void *unused)
 {
-    const struct sequence again = {.copies = 2,
-                                   .flags = {CSIGSHIM_CHAIN, CSIGSHIM_CHAIN},
-                                   .length = 3,
-                                   .steps = {{0, SUBSCRIBE}, {1, SUBSCRIBE}, {0, REARM}}};
-    const struct sequence both_again = {
-        .copies = 2,
-        .flags = {CSIGSHIM_CHAIN, CSIGSHIM_CHAIN},
-        .length = 4,
-        .steps = {{0, SUBSCRIBE}, {1, SUBSCRIBE}, {0, REARM}, {1, REARM}},
-    };
-    const struct sequence left_and_back = {
-        .copies = 2,
-        .flags = {CSIGSHIM_CHAIN, CSIGSHIM_CHAIN},
-        .length = 4,
-        .steps = {{0, SUBSCRIBE}, {1, SUBSCRIBE}, {0, UNSUBSCRIBE}, {0, SUBSCRIBE}},
-    };
+    for (;;)
+        pause();
+    return unused;
+}
+
+/* The signals come in on another thread, from a process that queues them as fast as they are taken. */
+TEST(later_copy_comes_and_goes_under_a_flood)
+{
+    const int signo = SIGRTMIN + 3;
+    long counted[2] = {0};
+    _Atomic bool *stop = shared(sizeof *stop);
+    atomic_long *sent = shared(sizeof *sent);
+    install(signo, host, SA_RESTART);
     load_copies(2);
-    in_a_child(&again);
-    in_a_child(&both_again);
-    in_a_child(&left_and_back);
-    CHECK(failures == 0);
+    started(take_signals, NULL);
+    change_mask(SIG_BLOCK, signo);
+    CHECK(copies[A]->subscribe(signo, CSIGSHIM_CHAIN) == 0);
+    const pid_t parent = getpid(), sender = fork();
+    if (sender == 0) {
+        while (!*stop && getppid() == parent) {
+            if (sigqueue(parent, signo, (union sigval){0}) == 0)
+                ++*sent;
+            if (*sent % 16 == 0)
+                sched_yield();
+        }
+        _exit(0);
+    }
+    for (int round = 0; *sent < 20000 || round < 100; round++) {
+        CHECK((round % 2 ? copies[B]->unsubscribe(signo) : copies[B]->subscribe(signo, CSIGSHIM_CHAIN)) == 0);
+        for (int i = 0; i < 2; i++)
+            counted[i] += copies[i]->read();
+    }
+    *stop = true;
+    CHECK(exited(sender, 0));
+    const int64_t deadline = milliseconds() + 20000;
+    while (host_calls < *sent && milliseconds() < deadline)
+        pause_ms(1);
+    for (int i = 0; i < 2; i++)
+        counted[i] += copies[i]->read();
+    if (host_calls != *sent || counted[0] != *sent)
+        printf("sent %ld, host %ld, A %ld, B %ld\n", (long)*sent, (long)host_calls, counted[0], counted[1]);
+    CHECK(host_calls == *sent && counted[0] == *sent);
+    CHECK(counted[1] > 0 && counted[1] <= *sent);
 }
 
-TEST(two_copies_that_chain)
+TEST(latest_copy_may_rearm_over_the_host)
 {
-    all_sequences(2, 8, (unsigned[]){CSIGSHIM_CHAIN, CSIGSHIM_CHAIN});
+    struct sigaction old;
+    stack_up(2, CSIGSHIM_CHAIN);
+    put_on_top(SIGUSR1, only_counts, &old);
+    CHECK(copies[B]->state(SIGUSR1) == CSIGSHIM_DISPLACED && delivers(1, 0, 0));
+    CHECK(copies[B]->rearm(SIGUSR1) == 0 && copies[B]->state(SIGUSR1) == CSIGSHIM_ARMED);
+    CHECK(delivers(1, 1, 1));
 }
 
-TEST(three_copies_that_chain)
+/* The next plugin binds to them. */
+TEST(plugin_that_is_loaded_globally_shares_the_names_that_it_exports)
 {
-    all_sequences(3, 5, (unsigned[]){CSIGSHIM_CHAIN, CSIGSHIM_CHAIN, CSIGSHIM_CHAIN});
+    const struct plugin *a = load_copy(A, RTLD_GLOBAL), *d = load_copy(ANOTHER_THAT_EXPORTS, RTLD_LOCAL);
+    CHECK(a != d && is_one_copy(a, d));
+    CHECK(!is_one_copy(a, load_copy(B, RTLD_LOCAL)));
 }
 
-TEST(two_copies_one_of_which_chains)
+/* The host's handler is beneath both copies, is then installed over them as well, and passes on to what it found. */
+static void (*found)(int, siginfo_t *, void *);
+
+static void passes_on(int signo, siginfo_t *info, void *context)
 {
-    all_sequences(2, 6, (unsigned[]){CSIGSHIM_CHAIN, NONE});
+    host_calls++;
+    if (found != NULL)
+        found(signo, info, context);
 }
 
-TEST(two_copies_the_other_of_which_chains)
+TEST(cycle_that_the_host_makes_ends)
 {
-    all_sequences(2, 6, (unsigned[]){NONE, CSIGSHIM_CHAIN});
+    struct sigaction old;
+    put_on_top(SIGUSR1, passes_on, NULL);
+    load_copies(2);
+    for (int i = 0; i < 2; i++)
+        CHECK(copies[i]->subscribe(SIGUSR1, CSIGSHIM_CHAIN) == 0);
+    put_on_top(SIGUSR1, passes_on, &old);
+    found = old.sa_sigaction;
+    CHECK(delivers(2, 1, 1)); /* the host's handler: from the kernel, and from A */
+    CHECK(delivers(2, 1, 1));
 }
 
-TEST(two_copies_that_do_not_chain)
+/* The host's handler and A call each other, and B, which came last, calls the host's handler. */
+TEST(cycle_beneath_a_later_copy_ends)
 {
-    all_sequences(2, 6, (unsigned[]){NONE, NONE});
+    struct sigaction old;
+    put_on_top(SIGUSR1, passes_on, NULL);
+    load_copies(2);
+    CHECK(copies[A]->subscribe(SIGUSR1, CSIGSHIM_CHAIN) == 0);
+    put_on_top(SIGUSR1, passes_on, &old);
+    found = old.sa_sigaction;
+    CHECK(copies[B]->subscribe(SIGUSR1, CSIGSHIM_CHAIN) == 0);
+    CHECK(delivers(2, 1, 1)); /* the host's handler: from B, and from A */
+}
+
+TEST(two_copies_cannot_both_have_it_if_the_later_one_does_not_chain)
+{
+    stack_up(2, 0);
+    CHECK(delivers(0, 0, 1));
+}
+
+/* The earlier one is beneath the later one, and so cannot take its handler out. What it leaves passes the signal on. */
+TEST(two_copies_cannot_leave_in_any_order)
+{
+    const struct sigaction before = stack_up(2, CSIGSHIM_CHAIN);
+    CHECK(copies[A]->unsubscribe(SIGUSR1) == 0 && delivers(1, 0, 1));
+    CHECK(copies[B]->unsubscribe(SIGUSR1) == 0 && !is_installed(&before));
+    CHECK(delivers(1, 0, 0));
+    CHECK(copies[A]->close() == 0 && copies[B]->close() == 0 && !is_installed(&before));
+    CHECK(delivers(1, -1, -1));
+}
+
+/* Each takes the place of the other. */
+TEST(two_copies_cannot_both_rearm)
+{
+    stack_up(2, CSIGSHIM_CHAIN);
+    CHECK(copies[A]->state(SIGUSR1) == CSIGSHIM_DISPLACED && copies[B]->state(SIGUSR1) == CSIGSHIM_ARMED);
+    CHECK(copies[A]->rearm(SIGUSR1) == 0);
+    CHECK(delivers(1, 1, 0));
+    CHECK(copies[A]->state(SIGUSR1) == CSIGSHIM_ARMED && copies[B]->state(SIGUSR1) == CSIGSHIM_DISPLACED);
+    CHECK(copies[B]->rearm(SIGUSR1) == 0); /* over what it saved first: A's handler */
+    CHECK(delivers(1, 1, 1));
+}
+
+/* nohup, for instance: a child of one copy ignores what was ignored before it. */
+TEST(two_copies_cannot_give_clean_children)
+{
+    struct sigaction now;
+    signal(SIGUSR1, SIG_IGN);
+    load_copies(2);
+    for (int count = 1; count <= 2; count++) {
+        CHECK(copies[count - 1]->subscribe(SIGUSR1, CSIGSHIM_CHAIN) == 0);
+        const pid_t child = fork();
+        if (child == 0)
+            _exit(sigaction(SIGUSR1, NULL, &now) == 0 && now.sa_handler == SIG_IGN);
+        CHECK(exited(child, count == 1));
+    }
+}
+
+/* The kernel gives each signal to one reader of a signalfd. */
+TEST(two_copies_cannot_both_have_it_over_signalfd)
+{
+    const int signo = SIGRTMIN + 3;
+    load_copies(2);
+    for (int i = 0; i < 2; i++) {
+        if (copies[i]->open(CSIGSHIM_SIGNALFD) != 0)
+            SKIP("there is no signalfd");
+        CHECK(copies[i]->subscribe(signo, 0) == 0);
+    }
+    CHECK(sigqueue(getpid(), signo, (union sigval){0}) == 0);
+    CHECK(copies[B]->read() == 1 && copies[A]->read() == 0);
 }

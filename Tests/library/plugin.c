@@ -1,15 +1,25 @@
-/* A plugin as somebody might write it. Built twice: with the static library inside, and with the shared one beneath. */
+/* A plugin as somebody might write it. The tests build it with a copy of the library inside, and on the shared library.
+ */
 #include "plugin.h"
 #include <CSignalShim.h>
 #include <stddef.h>
 
-extern const struct plugin plugin;
+#ifndef PLUGIN_VERSION
+#define PLUGIN_VERSION 1
+#endif
+
+__attribute__((visibility("default"))) extern const struct plugin plugin;
 
 static csigshim_bridge *bridge;
 
+static int open_bridge(int mechanism)
+{
+    return csigshim_open(&bridge, mechanism);
+}
+
 static int subscribe(int signo, unsigned flags)
 {
-    if (bridge == NULL && csigshim_open(&bridge, CSIGSHIM_HANDLER) != 0)
+    if (bridge == NULL && open_bridge(CSIGSHIM_HANDLER) != 0)
         return -1;
     return csigshim_add(bridge, signo, flags);
 }
@@ -44,4 +54,14 @@ static int close_bridge(void)
     return csigshim_close(old);
 }
 
-const struct plugin plugin = {subscribe, unsubscribe, csigshim_rearm, wait_for, read_all, close_bridge};
+const struct plugin plugin = {
+    .version = PLUGIN_VERSION,
+    .open = open_bridge,
+    .subscribe = subscribe,
+    .unsubscribe = unsubscribe,
+    .rearm = csigshim_rearm,
+    .state = csigshim_state,
+    .wait = wait_for,
+    .read = read_all,
+    .close = close_bridge,
+};

@@ -1,8 +1,8 @@
-/* A plugin that is loaded, used and unloaded again while another process floods this one with signals. Handlers point
- * into the library, on whatever thread they are running, so its code stays; what the plugin gave back, the host has.
+/* A plugin that is loaded, used and unloaded again while another process floods this one with signals. The kernel has
+ * pointers into the library, so its code stays; what the plugin gave back, the host has.
  *
- * Usage: PLUGIN=path STATIC=1 (the library is inside the plugin) or 0 (the plugin needs the shared library).
- */
+ * Usage: PLUGIN=path NEXT=path (the plugin's next version) STATIC=1 (the library is inside the plugin) or 0 (the plugin
+ * needs the shared library). */
 #include "../c/check.h"
 #include "plugin.h"
 #include <dlfcn.h>
@@ -45,15 +45,20 @@ static void end_of(pid_t flooder)
     CHECK(exited(flooder, 0));
 }
 
-static const struct plugin *load(void **library)
+static const struct plugin *load_file(const char *path, void **library)
 {
-    *library = dlopen(getenv("PLUGIN"), RTLD_NOW | RTLD_LOCAL);
+    *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (*library == NULL)
         printf("%s\n", dlerror());
     CHECK(*library != NULL);
     const struct plugin *plugin = dlsym(*library, "plugin");
     CHECK(plugin != NULL);
     return plugin;
+}
+
+static const struct plugin *load(void **library)
+{
+    return load_file(getenv("PLUGIN"), library);
 }
 
 static bool is_loaded(void)
@@ -126,7 +131,7 @@ TEST(closed_and_unloaded_under_a_flood)
           is_static()); /* else this was no test of what stays: the plugin's code, if the library is in it */
 }
 
-/* Unloaded without a word. The bridge is still there, and takes the signals; the process lives. */
+/* Unloaded without closing its bridge. The bridge is still there, and takes the signals; the process lives. */
 TEST(unloaded_while_subscribed)
 {
     void *library;
@@ -177,7 +182,7 @@ TEST(fork_after_unloading)
     }
 }
 
-/* No bridge, nothing to stay for: a plugin that was never used goes for good, and is as new when it comes again. */
+/* Without a bridge, nothing keeps the plugin: it is unloaded, and as new when it is loaded again. */
 TEST(unloaded_unused)
 {
     void *library;
@@ -211,4 +216,38 @@ TEST(exit_after_unloading)
         }
         CHECK(exited(child, 23));
     }
+}
+
+/* Loads the file, has one signal by it, and unloads it; which version was that? */
+static int version_of(const char *path)
+{
+    void *library;
+    const struct plugin *plugin = load_file(path, &library);
+    const int version = plugin->version;
+    CHECK(plugin->subscribe(SIGUSR1, 0) == 0 && kill(getpid(), SIGUSR1) == 0 && plugin->read() == 1);
+    CHECK(plugin->close() == 0 && dlclose(library) == 0);
+    return version;
+}
+
+static void name_file(const char *target, const char *path)
+{
+    (void)unlink(path);
+    CHECK(link(target, path) == 0);
+}
+
+/* A plugin on the shared library can be replaced. One that contains the library stays loaded, so the loader finds the
+ * old one by its file name: the next version needs a name of its own. */
+TEST(next_version_of_a_plugin_that_contains_the_library_needs_another_file_name)
+{
+    char path[4096], other[4096];
+    snprintf(path, sizeof path, "%s.replaced", getenv("PLUGIN"));
+    snprintf(other, sizeof other, "%s.2", getenv("PLUGIN"));
+    install(SIGUSR1, host, 0);
+    name_file(getenv("PLUGIN"), path);
+    CHECK(version_of(path) == 1);
+    name_file(getenv("NEXT"), path);
+    CHECK(version_of(path) == (is_static() ? 1 : 2));
+    name_file(getenv("NEXT"), other);
+    CHECK(version_of(other) == 2);
+    CHECK(host_calls == 0 && kill(getpid(), SIGUSR1) == 0 && host_calls == 1);
 }

@@ -31,7 +31,7 @@ row "CSignalShim.h, lines" "$(lines $sources/include/CSignalShim.h)" 190
 longest=$(find $sources -name '*.[ch]' -exec wc -l {} \; | sort -rn | sed -n '1s/^ *//p')
 row "longest file ($(basename "${longest#* }")), lines" "${longest%% *}" 350
 
-"${MAKE:-make}" --no-print-directory lib SCRATCH="$work/build" CFLAGS="-O2 -g" >"$work/make" 2>&1 || { cat "$work/make"; exit 1; }
+"${MAKE:-make}" --no-print-directory lib SCRATCH="$work/build" >"$work/make" 2>&1 || { cat "$work/make"; exit 1; }
 library=$(find "$work/build/lib" -name 'libcsignalshim*.so.*' -o -name 'libcsignalshim*.dylib' | head -1)
 row "text of the shared library, bytes" "$(size "$library" | awk 'NR == 2 { print $1 }')" 28672
 

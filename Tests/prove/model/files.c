@@ -1,6 +1,5 @@
-/* Which descriptors are open, whose they are, and that nobody touched a stranger's. A bridge's own are learned by
- * looking at what is there after csigshim_open that was not there before; from then on every step knows the exact set.
- */
+/* Which descriptors are open, and that the library touched no file of the host. A bridge's descriptors are those that
+ * are there after csigshim_open and were not there before; from then on every step knows the exact set. */
 #define _GNU_SOURCE
 #include "world.h"
 #include <fcntl.h>
@@ -14,19 +13,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NUMBERS = 64, STRANGERS = 12, NONE = -1 };
-enum kind { MEMORY, PIPE, HOSTS_SIGNALFD, HOSTS_EPOLL, LEFT_ALONE };
+enum { NUMBERS = 64, MOST_FILES = 12, NONE = -1 };
+enum kind { MEMORY, PIPE, HOSTS_SIGNALFD, HOSTS_EPOLL, LEFT_OPEN };
 
-static int ends[BRIDGES][ENDS] = {
-    {NONE, NONE, NONE, NONE}, {NONE, NONE, NONE, NONE}, {NONE, NONE, NONE, NONE}, {NONE, NONE, NONE, NONE}};
-static struct stranger {
+static int ends[BRIDGES][ENDS] = {{NONE, NONE, NONE}, {NONE, NONE, NONE}, {NONE, NONE, NONE}, {NONE, NONE, NONE}};
+static struct file { /* of the host, or one that the library had to leave open */
     enum kind kind;
     int fd, other; /* of a pipe, its end for writing */
-} strangers[STRANGERS];
-static int stranger_count;
+} files[MOST_FILES];
+static int file_count;
 
-static uint64_t open_now(void)
-{
+static uint64_t open_now(void) {
     struct pollfd all[NUMBERS];
     uint64_t set = 0;
     for (int fd = 0; fd < NUMBERS; fd++)
@@ -37,101 +34,100 @@ static uint64_t open_now(void)
     return set;
 }
 
-static uint64_t known(void)
-{
+static uint64_t known(void) {
     uint64_t set = 0;
     for (int b = 0; b < BRIDGES; b++)
         for (int end = 0; end < ENDS; end++)
             set |= ends[b][end] >= 0 ? 1ull << ends[b][end] : 0;
-    for (int i = 0; i < stranger_count; i++)
-        set |= 1ull << strangers[i].fd | (strangers[i].kind == PIPE ? 1ull << strangers[i].other : 0);
+    for (int i = 0; i < file_count; i++)
+        set |= 1ull << files[i].fd | (files[i].kind == PIPE ? 1ull << files[i].other : 0);
     return set;
 }
 
-const char *learn_descriptors(int b)
-{
+/* What kind of descriptor of a bridge it is; ENDS: none. */
+static int kind_of(int fd) {
+    static const char *const targets[ENDS] = {"pipe:", "anon_inode:[signalfd]", "anon_inode:[eventpoll]"};
+    char name[64], target[64] = "";
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    if (readlink(name, target, sizeof target - 1) < 0)
+        return ENDS;
+    int end = 0;
+    while (end < ENDS && strncmp(target, targets[end], strlen(targets[end])) != 0)
+        end++;
+    return end;
+}
+
+const char *learn_descriptors(int b) {
     const uint64_t fresh = open_now() & ~known();
-    const int polled = csigshim_fd(bridges[b]);
-    struct stat status;
     if (known() & ~open_now())
-        return "a descriptor of somebody else's was closed";
+        return "a descriptor that is not the bridge's was closed";
     for (int fd = 3; fd < NUMBERS; fd++) {
         if (!(fresh & 1ull << fd))
             continue;
+        const int end = kind_of(fd);
         if (!(fcntl(fd, F_GETFD) & FD_CLOEXEC))
             return "a descriptor that is not close-on-exec";
-        int *const end = fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode)
-                             ? &ends[b][(fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY ? READ_END : WRITE_END]
-                             : &ends[b][fd == polled ? POLLED : QUEUE];
-        if (*end >= 0)
+        if (end == ENDS || ends[b][end] >= 0)
             return "more descriptors than a bridge has";
-        *end = fd;
+        ends[b][end] = fd;
     }
     const bool queued = m.bridges[b].queued;
-    if (ends[b][READ_END] < 0 || ends[b][WRITE_END] < 0 || queued != (ends[b][QUEUE] >= 0) ||
-        queued != (ends[b][POLLED] >= 0))
+    if (ends[b][PIPE_END] < 0 || queued != (ends[b][QUEUE] >= 0) || queued != (ends[b][POLLED] >= 0))
         return "fewer descriptors than a bridge has";
-    return polled == ends[b][queued ? POLLED : READ_END] ? NULL : "csigshim_fd is not the bridge's";
+    return NULL;
 }
 
-static void leave_alone(int fd)
-{
-    if (stranger_count < STRANGERS && fd >= 0)
-        strangers[stranger_count++] = (struct stranger){LEFT_ALONE, fd, fd};
+bool is_polled_descriptor(int b, int fd) {
+    return fd == ends[b][m.bridges[b].queued ? POLLED : PIPE_END];
 }
 
-/* Closed by the library: what can be shown to be the bridge's. A signalfd and an epoll cannot, without the pipe. */
-void forget_descriptors(int b, unsigned lost, bool queued)
-{
-    if (queued && (lost & (1u << READ_END | 1u << QUEUE | 1u << POLLED))) {
-        leave_alone(ends[b][QUEUE]);
-        leave_alone(ends[b][POLLED]);
+static void leave_open(int fd) {
+    if (file_count < MOST_FILES && fd >= 0)
+        files[file_count++] = (struct file){LEFT_OPEN, fd, fd};
+}
+
+/* The library has closed those that can be shown to be the bridge's. It cannot tell a signalfd from the host's without
+ * the epoll and the pipe. */
+void forget_descriptors(int b, unsigned lost, bool queued) {
+    if (queued && lost != 0) {
+        leave_open(ends[b][QUEUE]);
+        leave_open(ends[b][POLLED]);
     }
     for (int end = 0; end < ENDS; end++)
         ends[b][end] = NONE;
 }
 
-/* New ones in the place of those that were lost; the signalfd and the epoll keep their numbers if they can. */
-const char *learn_renewed(int b, unsigned lost)
-{
-    const bool queued = m.bridges[b].queued;
-    const bool kept = queued && !(lost & (1u << READ_END | 1u << QUEUE | 1u << POLLED));
-    const int queue = ends[b][QUEUE], polled = ends[b][POLLED];
-    forget_descriptors(b, lost, queued);
-    const char *const wrong = learn_descriptors(b);
-    if (wrong == NULL && kept && (ends[b][QUEUE] != queue || ends[b][POLLED] != polled))
-        return "a signalfd or epoll that was still the bridge's has another number";
-    return wrong;
+/* After csigshim_after_fork: all are new. */
+const char *learn_renewed(int b, unsigned lost) {
+    forget_descriptors(b, lost, m.bridges[b].queued);
+    return learn_descriptors(b);
 }
 
-void host_closes(int b, int end)
-{
+void host_closes(int b, int end) {
     close(ends[b][end]);
     ends[b][end] = NONE;
 }
 
-bool host_opens(int kind)
-{
+bool host_opens(int kind) {
     sigset_t none;
     int pair[2] = {NONE, NONE};
-    if (stranger_count == STRANGERS - 2 * BRIDGES)
+    if (file_count == MOST_FILES - 2 * BRIDGES)
         return false;
     sigemptyset(&none);
     if (kind == PIPE) {
         if (pipe(pair) != 0 || write(pair[1], "x", 1) != 1)
             return false;
     } else if (kind == MEMORY) {
-        pair[0] = memfd_create("stranger", 0);
+        pair[0] = memfd_create("file of the host", 0);
     } else {
         pair[0] = kind == HOSTS_SIGNALFD ? signalfd(-1, &none, SFD_NONBLOCK) : epoll_create1(0);
     }
-    strangers[stranger_count++] = (struct stranger){(enum kind)kind, pair[0], pair[1]};
+    files[file_count++] = (struct file){(enum kind)kind, pair[0], pair[1]};
     return true;
 }
 
-/* A signalfd that somebody gave signals to. */
-static bool is_listening(int fd)
-{
+/* A signalfd that has signals. */
+static bool is_listening(int fd) {
     char name[64], text[256] = "";
     snprintf(name, sizeof name, "/proc/self/fdinfo/%d", fd);
     const int info = open(name, O_RDONLY | O_CLOEXEC);
@@ -141,24 +137,22 @@ static bool is_listening(int fd)
     return line != NULL && strspn(line + strlen("sigmask:"), "\t 0") < strcspn(line + strlen("sigmask:"), "\n");
 }
 
-static bool touched(const struct stranger *stranger)
-{
+static bool is_touched(const struct file *file) {
     struct stat status;
     int bytes = 0;
-    switch (stranger->kind) {
+    switch (file->kind) {
     case MEMORY:
-        return fstat(stranger->fd, &status) != 0 || status.st_size != 0 || lseek(stranger->fd, 0, SEEK_CUR) != 0;
+        return fstat(file->fd, &status) != 0 || status.st_size != 0 || lseek(file->fd, 0, SEEK_CUR) != 0;
     case PIPE:
-        return ioctl(stranger->fd, FIONREAD, &bytes) != 0 || bytes != 1;
+        return ioctl(file->fd, FIONREAD, &bytes) != 0 || bytes != 1;
     case HOSTS_SIGNALFD:
-        return is_listening(stranger->fd);
+        return is_listening(file->fd);
     default:
         return false;
     }
 }
 
-const char *wrong_descriptors(void)
-{
+const char *wrong_descriptors(void) {
     static char text[100];
     const uint64_t now = open_now(), expected = known();
     for (int fd = 3; fd < NUMBERS; fd++)
@@ -166,9 +160,9 @@ const char *wrong_descriptors(void)
             snprintf(text, sizeof text, "descriptor %d is %s", fd, now & 1ull << fd ? "open" : "closed");
             return text;
         }
-    for (int i = 0; i < stranger_count; i++)
-        if (touched(&strangers[i])) {
-            snprintf(text, sizeof text, "a file of the host's at %d was touched", strangers[i].fd);
+    for (int i = 0; i < file_count; i++)
+        if (is_touched(&files[i])) {
+            snprintf(text, sizeof text, "the host's file at descriptor %d was touched", files[i].fd);
             return text;
         }
     return NULL;

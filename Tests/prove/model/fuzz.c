@@ -1,7 +1,7 @@
-/* libFuzzer drives the same interpreter. Each input runs in a process of its own, as with the random driver, so what
- * libFuzzer has in this process stays as it is. Its coverage counters would end with that process: so each process of a
- * sequence adds its own to a shared copy before it ends, or is about to die, and they are put back here. (This file is
- * compiled without counters: in a file that has some, the compiler has other names for where they begin and end.) */
+/* libFuzzer drives the same interpreter. Each input runs in a process of its own, as with the random driver, so nothing
+ * of libFuzzer's process changes. The coverage counters would end with that process, so each process of a sequence adds
+ * its counters to a shared copy before it ends or dies, and this file copies them back. (This file is compiled without
+ * counters: in a file that has some, the compiler has other names for where they begin and end.) */
 #define _GNU_SOURCE
 #include "shrink.h"
 #include <stdio.h>
@@ -13,15 +13,13 @@
 extern uint8_t counters[] __asm("__start___sancov_cntrs"), counters_end[] __asm("__stop___sancov_cntrs");
 static uint8_t *kept;
 
-static void keep_counters(void)
-{
+static void keep_counters(void) {
     const size_t count = (size_t)(counters_end - counters);
     for (size_t i = 0; i < count; i++)
         kept[i] = counters[i] > kept[i] ? counters[i] : kept[i];
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     const size_t count = (size_t)(counters_end - counters);
     if (kept == NULL) {
         kept = mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

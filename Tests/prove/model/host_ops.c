@@ -1,4 +1,4 @@
-/* What the host does around the bridges: signals to itself, handlers of its own, masks, descriptors. */
+/* What the host does beside the bridges: signals to itself, handlers of its own, masks, descriptors, a child. */
 #define _GNU_SOURCE
 #include "interpret.h"
 #include "process_ops.h"
@@ -6,26 +6,24 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { FLOOD = 9000 };
 static uint32_t next_value = 1;
 
-static void say_signal(struct op op, char *text, size_t size)
-{
+static void say_signal(struct op op, char *text, size_t size) {
     snprintf(text, size, " %s", signal_name(signal_in(op)));
 }
 
-static void say_send(struct op op, char *text, size_t size)
-{
+static void say_send(struct op op, char *text, size_t size) {
     static const char *const how[] = {"kill", "sigqueue", "pthread_kill"};
     snprintf(text, size, " %s, by %s%s", signal_name(signal_in(op)), how[op.x % 3],
-             op.z >= 224 ? ", come what may" : "");
+             op.z >= DARES ? ", come what may" : "");
 }
 
-/* The user's queue of signals is shared with other processes, who may have filled it. */
-static void send_it(int s, enum how how, uint32_t value)
-{
+/* All processes of the user share one limit of queued signals, so it may be reached: then try again. */
+static void send_it(int s, enum how how, uint32_t value) {
     const union sigval with = {.sival_ptr = (void *)(uintptr_t)value};
     const int signo = signo_of(s);
     for (;;) {
@@ -38,12 +36,15 @@ static void send_it(int s, enum how how, uint32_t value)
     }
 }
 
-static void op_send(struct op op)
-{
+static bool is_pending(int s) {
+    return m.pending[0][s].count + m.pending[1][s].count > 0;
+}
+
+static void op_send(struct op op) {
     const int s = signal_in(op);
     const enum how how = (enum how)(op.x % 3);
     const uint32_t value = next_value;
-    if (!model_room_for(s))
+    if (!model_room_for(s) || (s == TSTP && is_pending(s))) /* how often two of these stop the process is not said */
         return;
     model_send(s, how, value);
     if (!goes_ahead(op))
@@ -57,26 +58,34 @@ static void op_send(struct op op)
         failed("the host's handler found errno %d", (int)seen.error);
 }
 
-static void op_flood(struct op op)
-{
+static int flood_of(struct op op) {
+    return op.z & 1 && op.z >= DARES ? 9000 : 50;
+}
+
+static void say_flood(struct op op, char *text, size_t size) {
+    snprintf(text, size, " %s, %d times", signal_name(signal_in(op)), flood_of(op));
+}
+
+static void op_flood(struct op op) {
     const int s = signal_in(op);
-    if (op.z < 224 || (is_realtime(s) && (m.mask & 1u << s)))
+    if (s == TSTP || (is_realtime(s) && (m.mask & 1u << s)))
         return;
-    for (int i = 0; i < FLOOD && m.deadly == 0; i++)
+    for (int i = 0; i < flood_of(op) && m.deadly == 0; i++)
         model_send(s, BY_KILL, 0);
     if (!goes_ahead(op))
         return;
-    for (int i = 0; i < FLOOD; i++)
+    for (int i = 0; i < flood_of(op); i++)
         send_it(s, BY_KILL, 0);
 }
 
-static struct action handler_of(struct op op)
-{
-    static const enum who who[] = {PLAIN, PLAIN, PLAIN, DETAILED, DETAILED, IGNORED, IGNORED, BY_DEFAULT};
-    const enum who chosen = who[op.x % 8];
+static struct action action_of(struct op op) {
+    static const enum handler handlers[] = {PLAIN, PLAIN, PLAIN, DETAILED, DETAILED, IGNORED, IGNORED, BY_DEFAULT};
+    const enum handler chosen = handlers[op.x % 8];
     struct action action = {(uint8_t)chosen, op.z & 1 ? RESTART : 0, 0};
-    if (chosen == PLAIN && (op.z & 6) == 2) /* with what it leaves behind, as an old-style handler has it */
+    if (chosen == PLAIN && (op.z & 6) == 2)
         action.flags |= RESETHAND;
+    if ((chosen == IGNORED || chosen == BY_DEFAULT) && (op.z & 6) == 4) /* libcurl does this */
+        action.flags |= SIGINFO;
     if (op.z & 16)
         action.flags |= NODEFER;
     if (op.z & 32)
@@ -84,59 +93,64 @@ static struct action handler_of(struct op op)
     return action;
 }
 
-static void say_handler(struct op op, char *text, size_t size)
-{
-    static const char *const who[] = {"SIG_DFL", "SIG_IGN", "plain", "with siginfo"};
-    const struct action action = handler_of(op);
-    snprintf(text, size, " %s, %s%s%s%s%s", signal_name(signal_in(op)), who[action.who],
+static void say_handler(struct op op, char *text, size_t size) {
+    static const char *const names[] = {"SIG_DFL", "SIG_IGN", "plain", "detailed"};
+    const struct action action = action_of(op);
+    snprintf(text, size, " %s, %s%s%s%s%s%s", signal_name(signal_in(op)), names[action.handler],
              action.flags & RESTART ? ", SA_RESTART" : "", action.flags & RESETHAND ? ", SA_RESETHAND" : "",
-             action.flags & NODEFER ? ", SA_NODEFER" : "", action.masked ? ", masking another" : "");
+             action.flags & NODEFER ? ", SA_NODEFER" : "", action.flags & SIGINFO ? ", SA_SIGINFO" : "",
+             action.masked ? ", masking another" : "");
 }
 
-static void op_handler(struct op op)
-{
-    const struct action action = handler_of(op);
+static void op_handler(struct op op) {
+    const struct action action = action_of(op);
     if (in_scope())
         return;
     model_sigaction(signal_in(op), action);
     host_sigaction(signal_in(op), action);
 }
 
-static void say_top(struct op op, char *text, size_t size)
-{
-    snprintf(text, size, " %d, %s%s", op.x % 2, signal_name(signal_in(op)), op.z & 1 ? ", SA_RESTART" : "");
+static int top_of(struct op op) {
+    return op.x % 2;
 }
 
-static void op_top(struct op op)
-{
-    const int s = signal_in(op), top = op.x % 2;
-    const struct action action = {(uint8_t)(TOP0 + top), op.z & 1 ? RESTART : 0, 0};
+static void say_top(struct op op, char *text, size_t size) {
+    snprintf(text, size, " %d, %s%s%s", top_of(op), signal_name(signal_in(op)), op.z & 1 ? ", SA_RESTART" : "",
+             (op.z & 14) == 2 ? ", SA_RESETHAND" : "");
+}
+
+static void op_top(struct op op) {
+    const int s = signal_in(op), top = top_of(op);
+    const struct action action = {(uint8_t)(TOP0 + top),
+                                  (uint8_t)((op.z & 1 ? RESTART : 0) | ((op.z & 14) == 2 ? RESETHAND : 0)), 0};
     if (in_scope() || model_would_loop(s, top))
         return;
     m.found[top][s] = m.kernel[s];
-    m.calls_found[top][s] = true;
+    m.has_found[top][s] = true;
     model_sigaction(s, action);
     host_sigaction(s, action);
 }
 
-/* He puts back what he found, if he is there, and also if somebody else is meanwhile. */
-static void op_take_away(struct op op)
-{
-    const int s = signal_in(op), top = op.x % 2;
-    if (in_scope() || !m.calls_found[top][s] || (m.kernel[s].who != TOP0 + top && op.z < 192))
+static void say_takes_away(struct op op, char *text, size_t size) {
+    snprintf(text, size, " %d, %s%s", top_of(op), signal_name(signal_in(op)),
+             op.z >= 192 ? ", whatever is installed" : "");
+}
+
+/* The host restores what its handler replaced, sometimes even if another handler is installed meanwhile. */
+static void op_takes_away(struct op op) {
+    const int s = signal_in(op), top = top_of(op);
+    if (in_scope() || !m.has_found[top][s] || (m.kernel[s].handler != TOP0 + top && op.z < 192))
         return;
     model_sigaction(s, m.found[top][s]);
-    host_takes_away(s, top);
+    host_restores_found(s, top);
 }
 
-static void say_mask(struct op op, char *text, size_t size)
-{
+static void say_mask(struct op op, char *text, size_t size) {
     static const char *const how[] = {"block", "unblock", "block only", "unblock"};
-    snprintf(text, size, " %s %s%s", how[op.x % 4], signal_name(signal_in(op)), op.z >= 224 ? ", come what may" : "");
+    snprintf(text, size, " %s %s%s", how[op.x % 4], signal_name(signal_in(op)), op.z >= DARES ? ", come what may" : "");
 }
 
-static void op_mask(struct op op)
-{
+static void op_mask(struct op op) {
     const unsigned bit = 1u << signal_in(op);
     const unsigned mask = op.x % 4 == 0 ? m.mask | bit : op.x % 4 == 2 ? bit : m.mask & ~bit;
     if (in_scope())
@@ -146,41 +160,38 @@ static void op_mask(struct op op)
         host_set_mask(mask);
 }
 
-static void say_disposition(struct op op, char *text, size_t size)
-{
+static void say_disposition(struct op op, char *text, size_t size) {
     snprintf(text, size, " %s, %s", signal_name(signal_in(op)), op.z & 1 ? "ignored" : "default");
 }
 
-static void op_set_disposition(struct op op)
-{
+static void op_set_disposition(struct op op) {
     const int s = signal_in(op);
     const struct answer answer = model_set_disposition(s, op.z & 1);
-    expect(answer, csigshim_set_disposition(signo_of(s), op.z & 1 ? CSIGSHIM_DISPOSITION_IGNORED : CSIGSHIM_DISPOSITION_DEFAULT));
+    const int disposition = op.z & 1 ? CSIGSHIM_DISPOSITION_IGNORED : CSIGSHIM_DISPOSITION_DEFAULT;
+    expect(answer, csigshim_set_disposition(signo_of(s), disposition));
 }
 
-static void op_default_action(struct op op)
-{
+static void op_default_action(struct op op) {
     const int s = signal_in(op);
-    if (s != WINCH)
-        m.deadly = 1u << s;
+    if (s == TSTP && is_pending(s))
+        return;
+    model_default_action(s);
     if (goes_ahead(op))
         expect((struct answer){0, 0}, csigshim_take_default_action(signo_of(s)));
 }
 
-static void say_closes(struct op op, char *text, size_t size)
-{
-    static const char *const end[] = {"read end", "write end", "signalfd", "epoll"};
+static void say_closes(struct op op, char *text, size_t size) {
+    static const char *const end[] = {"pipe", "signalfd", "epoll"};
     static const char *const file[] = {"a file", "a pipe", "a signalfd", "an epoll"};
     const int b = op.x % BRIDGES;
     snprintf(text, size, " the %s of bridge %d%s%s", end[op.y % ENDS], b, op.z & 4 ? ", opens " : "",
              op.z & 4 ? file[op.z % 4] : "");
 }
 
-static void op_host_closes(struct op op)
-{
+static void op_host_closes(struct op op) {
     const int b = bridge_of(op), end = op.y % ENDS;
     struct bridge *const bridge = &m.bridges[b];
-    if (op.z < 128 || !bridge->open || (bridge->lost & 1u << end) || (!bridge->queued && end > WRITE_END))
+    if (op.z < 128 || !bridge->open || (bridge->lost & 1u << end) || (!bridge->queued && end != PIPE_END))
         return;
     bridge->lost |= 1u << end;
     host_closes(b, end);
@@ -188,28 +199,73 @@ static void op_host_closes(struct op op)
         (void)host_opens(op.z % 4);
 }
 
-static void say_opens(struct op op, char *text, size_t size)
-{
+static void say_opens(struct op op, char *text, size_t size) {
     static const char *const file[] = {"a file", "a pipe", "a signalfd", "an epoll"};
     snprintf(text, size, " %s", file[op.z % 4]);
 }
 
-static void op_host_opens(struct op op)
-{
+static void op_host_opens(struct op op) {
     (void)host_opens(op.z % 4);
 }
 
+/* SIGCHLD, with a bridge of its own that is closed again at once. Beneath it: SIG_DFL, SIG_IGN or a handler, with each
+ * combination of the flags that SIGCHLD alone has. A child ends: it becomes a zombie unless SA_NOCLDWAIT was there. */
+static struct sigaction child_action(struct op op) {
+    struct sigaction action;
+    host_child_action(op.y % 3, &action);
+    action.sa_flags |= (op.z & 4 ? SA_NOCLDWAIT : 0) | (op.z & 8 ? SA_NOCLDSTOP : 0);
+    return action;
+}
+
+static void say_child(struct op op, char *text, size_t size) {
+    static const char *const names[] = {"SIG_DFL", "SIG_IGN", "a handler"};
+    snprintf(text, size, " over %s%s%s, %s", names[op.y % 3], op.z & 4 ? ", SA_NOCLDWAIT" : "",
+             op.z & 8 ? ", SA_NOCLDSTOP" : "", op.z & 1 ? "signalfd" : "handler");
+}
+
+static void op_child(struct op op) {
+    const struct sigaction wanted = child_action(op);
+    struct sigaction now;
+    csigshim_bridge *bridge = NULL;
+    csigshim_event event = {0};
+    int status = 0;
+    sigaction(SIGCHLD, &wanted, NULL);
+    if (csigshim_open_sized(&bridge, op.z & 1 ? CSIGSHIM_SIGNALFD : CSIGSHIM_HANDLER, 16) != 0 ||
+        csigshim_add(bridge, SIGCHLD, 0) != 0)
+        failed("SIGCHLD cannot be added: %s", strerror(errno));
+    sigaction(SIGCHLD, NULL, &now);
+    if ((now.sa_flags ^ wanted.sa_flags) & (SA_NOCLDWAIT | SA_NOCLDSTOP))
+        failed("the flags of SIGCHLD are %#x, not those of %#x", (unsigned)now.sa_flags, (unsigned)wanted.sa_flags);
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(7);
+    const pid_t waited = waitpid(child, &status, 0);
+    if (op.z & 4 ? waited >= 0 || errno != ECHILD : waited != child || !WIFEXITED(status) || WEXITSTATUS(status) != 7)
+        failed("waitpid gives %d, status %#x", (int)waited, (unsigned)status);
+    if (csigshim_read(bridge, &event, 1) != 1 || event.signo != SIGCHLD || event.pid != child || event.status != 7 ||
+        event.code != CLD_EXITED)
+        failed("the child's end is not an event: signal %d, code %d, status %d", event.signo, event.code, event.status);
+    if (csigshim_close(bridge) != 0)
+        failed("csigshim_close: %s", strerror(errno));
+    sigaction(SIGCHLD, NULL, &now);
+    if (now.sa_handler != wanted.sa_handler || now.sa_flags != wanted.sa_flags)
+        failed("the action of SIGCHLD was not restored: flags %#x, not %#x", (unsigned)now.sa_flags,
+               (unsigned)wanted.sa_flags);
+    signal(SIGCHLD, SIG_DFL);
+}
+
 const struct operation host_operations[] = {
-    {"send", 44, op_send, say_send},
-    {"flood", 1, op_flood, say_signal},
-    {"the host installs", 16, op_handler, say_handler},
+    {"send", 34, op_send, say_send},
+    {"flood", 3, op_flood, say_flood},
+    {"the host installs", 14, op_handler, say_handler},
     {"the host puts on top: handler", 14, op_top, say_top},
-    {"the host takes away: handler", 8, op_take_away, say_top},
+    {"the host takes away: handler", 8, op_takes_away, say_takes_away},
     {"the host's mask:", 14, op_mask, say_mask},
     {"set_disposition", 6, op_set_disposition, say_disposition},
-    {"default_action", 1, op_default_action, say_signal},
+    {"take_default_action", 2, op_default_action, say_signal},
     {"the host closes", 8, op_host_closes, say_closes},
     {"the host opens", 1, op_host_opens, say_opens},
+    {"a child ends", 1, op_child, say_child},
     {"fork", 10, op_fork, say_fork},
     {"reset_for_exec", 5, op_reset_for_exec, say_reset_for_exec},
     {"spawn_begin", 6, op_spawn_begin, say_spawn_begin},

@@ -1,7 +1,8 @@
-/* One sequence in a process of its own, because dispositions, masks and descriptors are the process's. Before an
- * operation the model says what it will do; afterwards result and errno, each disposition, the mask, the descriptors,
- * the strangers' files and the runs of the host's handlers must be what it said. An operation by which the process must
- * die is done only where its last byte dares it: then who waits for the process knows the signal. */
+/* One sequence in a process of its own, because dispositions, masks and descriptors belong to the process. Before an
+ * operation the model says what will happen. Afterwards all of this must be as it said: result and errno, each
+ * disposition, the mask, the descriptors, the host's files, how often the host's handlers ran, and how often the
+ * process stopped. An operation by which the process must die takes place only if its last byte is DARES or more; then
+ * the process that waits knows the signal. */
 #define _GNU_SOURCE
 #include "interpret.h"
 #include <errno.h>
@@ -24,8 +25,7 @@ static struct model before;
 static const struct operation *table[256];
 
 /* Each operation has as many of the 256 codes as it weighs. */
-static void make_table(void)
-{
+static void make_table(void) {
     int filled = 0, total = 0;
     const struct operation *const lists[] = {bridge_operations, host_operations};
     for (int i = 0; i < 2; i++)
@@ -39,23 +39,22 @@ static void make_table(void)
                 table[filled] = o;
 }
 
-uint8_t code_of(const char *name)
-{
+uint8_t code_of(const char *name) {
     make_table();
     int code = 0;
-    while (code < 255 && strcmp(table[code]->name, name) != 0)
+    while (code < 256 && strcmp(table[code]->name, name) != 0)
         code++;
+    if (code == 256)
+        abort();
     return (uint8_t)code;
 }
 
-struct op op_at(const uint8_t *bytes, size_t index)
-{
+struct op op_at(const uint8_t *bytes, size_t index) {
     const uint8_t *const at = bytes + index * OP_SIZE;
     return (struct op){at[0], at[1], at[2], at[3]};
 }
 
-void print_sequence(const uint8_t *bytes, size_t size, int marked)
-{
+void print_sequence(const uint8_t *bytes, size_t size, int marked) {
     make_table();
     for (size_t i = 0; i < size / OP_SIZE; i++) {
         char text[200] = "";
@@ -65,15 +64,13 @@ void print_sequence(const uint8_t *bytes, size_t size, int marked)
     }
 }
 
-_Noreturn void end_process(void)
-{
+_Noreturn void end_process(void) {
     if (before_end != NULL)
         before_end();
     _exit(outcome->failed ? FAILED : 0);
 }
 
-_Noreturn void failed(const char *format, ...)
-{
+_Noreturn void failed(const char *format, ...) {
     va_list arguments;
     if (!outcome->failed) {
         const int used = snprintf(outcome->text, sizeof outcome->text, depth > 0 ? "in a forked child: " : "");
@@ -86,19 +83,17 @@ _Noreturn void failed(const char *format, ...)
     end_process();
 }
 
-bool in_scope(void)
-{
+bool in_scope(void) {
     bool in = false;
     for (int i = 0; i < m.scope_count; i++)
         in |= !m.scopes[i].inherited;
     return in;
 }
 
-bool goes_ahead(struct op op)
-{
+bool goes_ahead(struct op op) {
     if (m.deadly == 0)
         return true;
-    if (op.z < 224) {
+    if (op.z < DARES) {
         m = before;
         return false;
     }
@@ -108,8 +103,7 @@ bool goes_ahead(struct op op)
     return true;
 }
 
-static const char *names_of(unsigned refusals)
-{
+static const char *names_of(unsigned refusals) {
     static const char *const names[] = {"EINVAL", "ENOTSUP", "EEXIST", "ENOENT", "EBUSY", "EBADF", "EPERM"};
     static char text[100];
     text[0] = '\0';
@@ -119,8 +113,7 @@ static const char *names_of(unsigned refusals)
     return text;
 }
 
-void expect_or(struct answer answer, int also, long result)
-{
+void expect_or(struct answer answer, int also, long result) {
     static const int codes[] = {EINVAL, ENOTSUP, EEXIST, ENOENT, EBUSY, EBADF, EPERM};
     const int code = errno;
     if (m.deadly != 0)
@@ -137,37 +130,50 @@ void expect_or(struct answer answer, int also, long result)
            names_of(answer.refusals));
 }
 
-void expect(struct answer answer, long result)
-{
+void expect(struct answer answer, long result) {
     expect_or(answer, answer.result, result);
 }
 
-void check_everything(void)
-{
-    static const char *const who[] = {"default", "ignored", "plain", "detailed", "top 0", "top 1", "ours"};
+void check_everything(void) {
+    static const char *const names[] = {"default", "ignored", "plain", "detailed", "top 0", "top 1", "the library's"};
     if (m.deadly != 0)
         failed("the process lives, and should have died (signals %#x of the model's)", m.deadly);
     for (int s = 0; s < SIGNALS; s++) {
         const struct action now = action_now(s), should = m.kernel[s];
-        if (now.who != should.who || now.flags != should.flags || now.masked != should.masked)
+        if (now.handler != should.handler || now.flags != should.flags || now.masked != should.masked)
             failed("the action of %s is %s, flags %d, mask %#x; not %s, flags %d, mask %#x", signal_name(s),
-                   who[now.who], now.flags, now.masked, who[should.who], should.flags, should.masked);
-        for (int w = PLAIN; w < OURS; w++)
-            if (calls[w][s] != m.calls[w][s])
-                failed("the host's handler \"%s\" has run %u times for %s, not %u times", who[w], calls[w][s],
-                       signal_name(s), m.calls[w][s]);
+                   names[now.handler], now.flags, now.masked, names[should.handler], should.flags, should.masked);
+        for (int h = PLAIN; h < LIBRARY; h++)
+            if (calls[h][s] != m.calls[h][s])
+                failed("the host's handler \"%s\" has run %u times for %s, not %u times", names[h], calls[h][s],
+                       signal_name(s), m.calls[h][s]);
     }
     if (mask_now() != m.mask)
         failed("the mask is %#x, not %#x", mask_now(), m.mask);
     if (m.deliveries == 1 && m.first_seen && (unsigned)seen.mask != m.first_mask)
         failed("the host's handler ran under the mask %#x, not %#x", (unsigned)seen.mask, m.first_mask);
+    if (outcome->stops[depth] != m.stops)
+        failed("the process has stopped %u times, not %u times", outcome->stops[depth], m.stops);
     const char *const wrong = wrong_descriptors();
     if (wrong != NULL)
         failed("%s", wrong);
 }
 
-void run_rest(int first, int count)
-{
+int wait_for_process(int pid, int of_depth) {
+    for (int status = 0;;) {
+        const pid_t waited = waitpid(pid, &status, WUNTRACED);
+        if (waited < 0 && errno != EINTR)
+            abort();
+        if (waited < 0)
+            continue;
+        if (!WIFSTOPPED(status))
+            return status;
+        outcome->stops[of_depth]++;
+        kill(pid, SIGCONT);
+    }
+}
+
+void run_rest(int first, int count) {
     for (int i = first; i < length && i < first + count; i++) {
         const struct op op = op_at(sequence, (size_t)i);
         present_step = i;
@@ -181,11 +187,11 @@ void run_rest(int first, int count)
     }
 }
 
-static _Noreturn void in_the_child(void)
-{
+static _Noreturn void in_the_child(void) {
     const struct rlimit none = {0, 0}, many = {100000, 100000};
     setrlimit(RLIMIT_CORE, &none);
     setrlimit(RLIMIT_SIGPENDING, &many); /* all processes of the user share it */
+    setpgid(0, 0);                       /* a group that is not orphaned: SIGTSTP stops it */
     alarm(SECONDS);
     world_start();
     run_rest(0, length);
@@ -194,8 +200,7 @@ static _Noreturn void in_the_child(void)
     end_process();
 }
 
-bool run_sequence(const uint8_t *bytes, size_t size)
-{
+bool run_sequence(const uint8_t *bytes, size_t size) {
     if (outcome == NULL) {
         outcome = mmap(NULL, sizeof *outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (outcome == MAP_FAILED)
@@ -207,13 +212,13 @@ bool run_sequence(const uint8_t *bytes, size_t size)
     outcome->failed = false;
     outcome->step = -1;
     memset(outcome->deadly, 0, sizeof outcome->deadly);
+    memset(outcome->stops, 0, sizeof outcome->stops);
     const pid_t child = fork();
     if (child == 0)
         in_the_child();
-    int status = 0;
-    while (child < 0 || (waitpid(child, &status, 0) < 0 && errno == EINTR))
-        if (child < 0)
-            abort();
+    if (child < 0)
+        abort();
+    const int status = wait_for_process(child, 0);
     if (outcome->failed)
         return false;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)

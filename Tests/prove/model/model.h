@@ -1,98 +1,99 @@
-/* The reference model: what the contract says of one process with one thread, as plain values. It calls nothing of the
- * library's and nothing of the system's, so that it can be copied, asked what would happen, and put back. */
+/* The reference model: what the contract says of one process with one thread, as plain values. It calls no function of
+ * the library, and none of the system. So it can be copied, asked what an operation would do, and put back. */
 #ifndef MODEL_H
 #define MODEL_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { BRIDGES = 4, SIGNALS = 7, BELOW = 32, PENDING = 16, SCOPES = 2, ROOM = 16384, LOG = 2 * ROOM };
-enum signal_index { USR1, USR2, TERM, HUP, WINCH, RT1, RT2 }; /* in the order in which the kernel hands them out */
-static inline bool is_realtime(int s)
-{
+enum { BRIDGES = 4, SIGNALS = 8, PENDING = 16, SCOPES = 2, ROOM = 16384, LOG = 2 * ROOM };
+enum signal_index { USR1, USR2, TERM, HUP, WINCH, TSTP, RT1, RT2 };
+static inline bool is_realtime(int s) {
     return s >= RT1;
 }
 
-/* Who a disposition may be. TOP0 and TOP1 are handlers of the host's that call what they found, the others do not. */
-enum who { BY_DEFAULT, IGNORED, PLAIN, DETAILED, TOP0, TOP1, OURS };
-enum { RESTART = 1, RESETHAND = 2, NODEFER = 4 };
+/* What a disposition may be. TOP0 and TOP1 are handlers of the host that call what they replaced; PLAIN and DETAILED
+ * call nothing. */
+enum handler { BY_DEFAULT, IGNORED, PLAIN, DETAILED, TOP0, TOP1, LIBRARY };
+enum { RESTART = 1, RESETHAND = 2, NODEFER = 4, SIGINFO = 8 /* of BY_DEFAULT and IGNORED only */ };
 struct action {
-    uint8_t who, flags, masked; /* masked: sa_mask, a bit for each signal of the model */
+    uint8_t handler, flags, masked; /* masked: sa_mask, a bit for each signal of the model */
 };
 
 enum how { BY_KILL, BY_SIGQUEUE, BY_PTHREAD_KILL };
 struct record {
     uint8_t signal, how;
     bool taken;
-    unsigned addition; /* which add it belongs to */
     uint32_t value;
 };
 
-/* What may be refused, as a set: where more than one reason applies, the contract does not say which is told. */
+/* The possible reasons of a refusal, as a set: where several apply, the contract does not say which one is told. */
 enum refusal { R_EINVAL = 1, R_ENOTSUP = 2, R_EEXIST = 4, R_ENOENT = 8, R_EBUSY = 16, R_EBADF = 32, R_EPERM = 64 };
 struct answer {
     int result;
     unsigned refusals; /* if there are any, the result is -1 with one of these */
 };
 
-enum end { READ_END, WRITE_END, QUEUE, POLLED, ENDS };
+enum { CHAIN = 1, KEEP_IGNORED = 2, INTERRUPT = 4, UNBLOCK = 8 }; /* what csigshim_add is asked */
+enum end { PIPE_END, QUEUE, POLLED, ENDS };                       /* descriptors; only a signalfd bridge has three */
 struct bridge {
-    bool open, queued, inherited, woken, stale; /* stale: a read filled its buffer, so wait may say 1 for nothing */
-    unsigned lost;                              /* ends that the host has closed, as bits */
-    bool added[SIGNALS], chain[SIGNALS];
-    unsigned unread[SIGNALS], limit[SIGNALS], addition[SIGNALS], overflow[SIGNALS];
-    unsigned head, tail; /* of its log of records */
-    unsigned kept;       /* records in the log that were not taken */
+    bool open, queued, inherited; /* queued: over signalfd */
+    bool fd_in_use, woken;
+    bool stale;    /* a read filled its buffer, so wait may return 1 although nothing is left */
+    unsigned lost; /* ends that the host has closed, as bits */
+    bool added[SIGNALS], chain[SIGNALS], interrupt[SIGNALS];
+    unsigned unread[SIGNALS], limit[SIGNALS], overflow[SIGNALS];
+    unsigned capacity, head, tail; /* of its log of records */
+    unsigned kept;                 /* records in the log that were not taken */
 };
 
 struct model {
-    bool forked;       /* a child's, and it has not yet said a word to the library */
-    unsigned mask;     /* of the thread, a bit for each signal */
-    unsigned original; /* that of the start */
-    unsigned borrowed; /* blocked by an add, and not unblocked again by the library */
-    unsigned once;     /* ever blocked by an add */
+    unsigned mask;         /* of the thread, a bit for each signal */
+    unsigned original;     /* the mask at the start */
+    unsigned blocked;      /* by a csigshim_add over signalfd, and not unblocked by the library since */
+    unsigned ever_blocked; /* by a csigshim_add over signalfd */
     struct bridge bridges[BRIDGES];
     struct action kernel[SIGNALS];
-    /* What is under ours, the newest first: a call of ours from one of them means the next. */
-    struct action under[SIGNALS][BELOW];
-    bool spent[SIGNALS][BELOW];
-    int depth[SIGNALS];
-    bool shared[SIGNALS];            /* somebody may have saved ours, and call it */
-    struct action found[2][SIGNALS]; /* by TOP0 and TOP1 */
-    bool calls_found[2][SIGNALS];
+    struct action saved[SIGNALS];    /* what the library's handler replaced */
+    bool spent[SIGNALS];             /* the saved handler has SA_RESETHAND, and had its one call */
+    bool left[SIGNALS];              /* at the last removal another handler was installed, and stayed */
+    struct action found[2][SIGNALS]; /* what TOP0 and TOP1 replaced, and call */
+    bool has_found[2][SIGNALS];
     struct queue {
         int count;
         struct record records[PENDING];
-    } pending[2][SIGNALS]; /* the thread's, the process's */
+    } pending[2][SIGNALS]; /* of the thread, and of the process */
     struct scope {
-        unsigned mask, flags;
+        unsigned mask;
         bool inherited;
-    } scopes[SCOPES];
+    } scopes[SCOPES]; /* of csigshim_spawn_begin */
     int scope_count;
-    bool lent[SIGNALS];
-    unsigned calls[OURS][SIGNALS]; /* how often each of the host's handlers has run */
+    unsigned calls[LIBRARY][SIGNALS]; /* how often each handler of the host has run */
+    unsigned stops;                   /* how often this process has stopped */
     /* what the present step did */
     unsigned deadly; /* signals whose default action ended the process */
     int deliveries;
-    bool first_seen, clobbered; /* a host's handler ran; it was the kernel who called it, so errno is as it left it */
-    unsigned first_mask;        /* under which the first one ran */
+    bool first_seen;     /* a handler of the host ran, */
+    unsigned first_mask; /* under this mask, */
+    bool clobbered;      /* called by the kernel, so errno is as that handler left it */
 };
 
 extern struct model m;
 
 void model_begin_step(void);
-bool model_intact(int b);
-bool model_wanted(int s);
+bool model_wanted(int s); /* some bridge has the signal */
 void model_send(int s, enum how how, uint32_t value);
 bool model_room_for(int s);
 void model_set_mask(unsigned mask);
 void model_sigaction(int s, struct action action);
 bool model_would_loop(int s, int top);
-void model_restore(int s);
+void model_default_action(int s);
 
-struct answer model_open(int b, bool queued);
+struct answer model_open(int b, bool queued, unsigned capacity);
 void model_close(int b);
+struct answer model_fd(int b);
 struct answer model_add(int b, int s, unsigned flags);
+struct answer model_add_set(int b, unsigned signals, unsigned flags, bool with_kill);
 struct answer model_remove(int b, int s);
 struct answer model_set_chain(int b, int s, bool on);
 struct answer model_escalate(int b, int s, unsigned limit);
@@ -103,7 +104,7 @@ struct answer model_mechanism(int s);
 struct answer model_disposition(int s);
 struct answer model_rearm(int s);
 struct answer model_set_disposition(int s, bool ignore);
-void model_spawn_begin(unsigned flags);
+void model_spawn_begin(bool original);
 void model_spawn_end(void);
 void model_fork_child(void);
 struct answer model_after_fork(int b);

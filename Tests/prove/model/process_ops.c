@@ -1,6 +1,6 @@
-/* Children: forked ones that go on with a part of the sequence, against a copy of the model, while the parent waits and
- * then finds everything as it was; ones that only make themselves ready for exec; scopes around spawning. And arguments
- * that are refused, after which everything is as it was, too. */
+/* Children. Forked ones go on with a part of the sequence, against a copy of the model, while the parent waits; the
+ * parent then finds everything as it was. Others only call csigshim_reset_for_exec. Also scopes of
+ * csigshim_spawn_begin, and arguments that are refused, after which everything is as it was. */
 #define _GNU_SOURCE
 #include "process_ops.h"
 #include <errno.h>
@@ -13,32 +13,24 @@
 
 static csigshim_spawn scopes[SCOPES];
 
-static int waited_for(pid_t child)
-{
-    int status = 0;
+static int waited_for(pid_t child) {
     if (child < 0)
         failed("fork: %s", strerror(errno));
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            failed("waitpid: %s", strerror(errno));
-    return status;
+    return wait_for_process(child, depth + 1 < DEPTH ? depth + 1 : depth);
 }
 
-static int length_of(struct op op)
-{
+static int length_of(struct op op) {
     return op.y < 64 ? MOST_OPS : op.y % 16;
 }
 
-void say_fork(struct op op, char *text, size_t size)
-{
+void say_fork(struct op op, char *text, size_t size) {
     if (length_of(op) == MOST_OPS)
         snprintf(text, size, "%s, the child goes on with the rest", op.x & 1 ? " and after_fork" : "");
     else
         snprintf(text, size, "%s, the child goes on with %d", op.x & 1 ? " and after_fork" : "", length_of(op));
 }
 
-static void ask_for_bridges(void)
-{
+static void ask_for_bridges(void) {
     struct op op = {0, 0, 0, 0};
     for (op.x = 0; op.x < BRIDGES; op.x++)
         for (const struct operation *o = bridge_operations; o->name != NULL; o++)
@@ -46,8 +38,7 @@ static void ask_for_bridges(void)
                 o->run(op);
 }
 
-static _Noreturn void go_on_in_child(struct op op)
-{
+static _Noreturn void go_on_in_child(struct op op) {
     const int step = present_step;
     depth++;
     alarm(SECONDS);
@@ -61,11 +52,11 @@ static _Noreturn void go_on_in_child(struct op op)
     end_process();
 }
 
-void op_fork(struct op op)
-{
+void op_fork(struct op op) {
     if (depth + 1 >= DEPTH)
         return;
     outcome->deadly[depth + 1] = 0;
+    outcome->stops[depth + 1] = 0;
     const pid_t child = fork();
     if (child == 0)
         go_on_in_child(op);
@@ -80,37 +71,33 @@ void op_fork(struct op op)
 
 enum way { BY_CLONE, BY_VFORK, BY_FORK, WAYS };
 
-void say_reset_for_exec(struct op op, char *text, size_t size)
-{
+void say_reset_for_exec(struct op op, char *text, size_t size) {
     static const char *const names[WAYS] = {"clone", "vfork", "fork"};
     snprintf(text, size, ", in a child by %s", names[op.x % WAYS]);
 }
 
 /* In the child. Calls nothing that a vforked child must not. */
-static int check_reset(void)
-{
+static int check_reset(void) {
     if (csigshim_reset_for_exec() != 0)
         return 1;
     for (int s = 0; s < SIGNALS; s++) {
         const struct action now = action_now(s), should = model_without_bridges(s);
-        if (now.who != should.who || now.flags != should.flags || now.masked != should.masked)
+        if (now.handler != should.handler || now.flags != should.flags || now.masked != should.masked)
             return 10 + s;
     }
-    /* It cannot tell what bridges once blocked from what the host blocks later, and unblocks it (masks.c). */
+    /* It unblocks what a bridge once blocked, also if the host has blocked that since. */
     const unsigned should = model_mask_without_bridges();
-    return ((mask_now() ^ should) & ~(should & m.once)) == 0 ? 0 : 2;
+    return ((mask_now() ^ should) & ~(should & m.ever_blocked)) == 0 ? 0 : 2;
 }
 
-static pid_t reset_after_vfork(void)
-{
+static pid_t reset_after_vfork(void) {
     const pid_t child = vfork();
     if (child == 0)
         _exit(check_reset());
     return child;
 }
 
-void op_reset_for_exec(struct op op)
-{
+void op_reset_for_exec(struct op op) {
     const enum way way = (enum way)(op.x % WAYS);
     pid_t child;
     if (way == BY_VFORK) {
@@ -129,29 +116,25 @@ void op_reset_for_exec(struct op op)
                status);
 }
 
-void say_spawn_begin(struct op op, char *text, size_t size)
-{
-    snprintf(text, size, "%s%s", op.x & 1 ? ", the original mask" : "", op.x & 2 ? ", what was ignored" : "");
+void say_spawn_begin(struct op op, char *text, size_t size) {
+    snprintf(text, size, "%s", op.x & 1 ? ", the original mask" : "");
 }
 
-void op_spawn_begin(struct op op)
-{
+void op_spawn_begin(struct op op) {
     if (m.scope_count == SCOPES)
         return;
     const int scope = m.scope_count;
-    model_spawn_begin(op.x & 3);
+    model_spawn_begin(op.x & 1);
     if (goes_ahead(op))
-        expect((struct answer){0, 0}, csigshim_spawn_begin(&scopes[scope], op.x & 3));
+        expect((struct answer){0, 0}, csigshim_spawn_begin(&scopes[scope], op.x & 1 ? CSIGSHIM_SPAWN_ORIGINAL : 0));
 }
 
-void say_nothing(struct op op, char *text, size_t size)
-{
+void say_nothing(struct op op, char *text, size_t size) {
     (void)op;
     snprintf(text, size, "%s", "");
 }
 
-void op_spawn_end(struct op op)
-{
+void op_spawn_end(struct op op) {
     if (m.scope_count == 0)
         return;
     model_spawn_end();
@@ -162,11 +145,10 @@ void op_spawn_end(struct op op)
 static csigshim_event event;
 static csigshim_bridge *none;
 
-/* What has to be refused, with or without an open bridge b. */
-static long refused_call(int which, csigshim_bridge *b, int *code, const char **name)
-{
+/* A call that must be refused, with or without an open bridge b. */
+static long refused_call(int which, csigshim_bridge *b, int *code, const char **name) {
     char nothing[64];
-    csigshim_bridge *const strange = (csigshim_bridge *)(void *)nothing;
+    csigshim_bridge *const invalid = (csigshim_bridge *)(void *)nothing;
 #define CALL(n, expected, call)                                                                                        \
     case n:                                                                                                            \
         *name = #call;                                                                                                 \
@@ -177,8 +159,8 @@ static long refused_call(int which, csigshim_bridge *b, int *code, const char **
         CALL(1, EINVAL, csigshim_open(&none, 2));
         CALL(2, EINVAL, csigshim_open(&none, -1));
         CALL(3, EINVAL, csigshim_close(NULL));
-        CALL(4, EINVAL, csigshim_close(strange));
-        CALL(5, EINVAL, csigshim_fd(strange));
+        CALL(4, EINVAL, csigshim_close(invalid));
+        CALL(5, EINVAL, csigshim_fd(invalid));
         CALL(6, EINVAL, csigshim_capacity(NULL));
         CALL(7, EINVAL, csigshim_add(NULL, SIGUSR1, 0));
         CALL(8, EINVAL, csigshim_add(b, 0, 0));
@@ -186,7 +168,7 @@ static long refused_call(int which, csigshim_bridge *b, int *code, const char **
         CALL(10, EINVAL, csigshim_add(b, SIGRTMAX + 1, 0));
         CALL(11, EINVAL, csigshim_add(b, INT_MAX, 0));
         CALL(12, EINVAL, csigshim_add(b, 32, 0));
-        CALL(13, EINVAL, csigshim_add(b, SIGWINCH, 4));
+        CALL(13, EINVAL, csigshim_add(b, SIGWINCH, 8));
         CALL(14, EINVAL, csigshim_add(b, SIGWINCH, ~0u));
         CALL(15, ENOTSUP, csigshim_add(b, SIGKILL, 0));
         CALL(16, ENOTSUP, csigshim_add(b, SIGSTOP, CSIGSHIM_KEEP_IGNORED));
@@ -194,12 +176,12 @@ static long refused_call(int which, csigshim_bridge *b, int *code, const char **
         CALL(18, ENOTSUP, csigshim_remove(b, SIGSYS));
         CALL(19, EINVAL, csigshim_remove(b, 33));
         CALL(20, ENOENT, csigshim_remove(b, SIGALRM));
-        CALL(21, EINVAL, csigshim_remove(strange, SIGUSR1));
+        CALL(21, EINVAL, csigshim_remove(invalid, SIGUSR1));
         CALL(22, ENOTSUP, csigshim_set_chain(b, SIGFPE, 1));
         CALL(23, EINVAL, csigshim_read(b, NULL, 1));
         CALL(24, EINVAL, csigshim_read(b, &event, (size_t)SSIZE_MAX + 1));
         CALL(25, EINVAL, csigshim_read(NULL, &event, 1));
-        CALL(26, EINVAL, csigshim_wait(strange, 0));
+        CALL(26, EINVAL, csigshim_wait(invalid, 0));
         CALL(27, EINVAL, csigshim_wake(NULL));
         CALL(28, ENOTSUP, csigshim_escalate_after(b, SIGKILL, 1));
         CALL(29, EINVAL, csigshim_escalate_after(NULL, SIGTERM, 1));
@@ -211,7 +193,7 @@ static long refused_call(int which, csigshim_bridge *b, int *code, const char **
         CALL(35, ENOTSUP, csigshim_rearm(SIGKILL));
         CALL(36, EINVAL, csigshim_after_fork(NULL));
         CALL(37, EINVAL, csigshim_spawn_begin(NULL, 0));
-        CALL(38, EINVAL, csigshim_spawn_begin(&(csigshim_spawn){{0}}, 4));
+        CALL(38, EINVAL, csigshim_spawn_begin(&(csigshim_spawn){0}, 2));
         CALL(39, EINVAL, csigshim_spawn_end(NULL));
         CALL(40, EINVAL, csigshim_disposition(0));
         CALL(41, EINVAL, csigshim_disposition(32));
@@ -221,34 +203,41 @@ static long refused_call(int which, csigshim_bridge *b, int *code, const char **
         CALL(45, EINVAL, csigshim_take_default_action(0));
         CALL(46, EINVAL, csigshim_default_of(65));
         CALL(47, EINVAL, csigshim_open(&none, 0x10000));
+        CALL(48, EINVAL, csigshim_open_sized(NULL, CSIGSHIM_HANDLER, 16));
+        CALL(49, EINVAL, csigshim_open_sized(&none, CSIGSHIM_HANDLER, 0));
+        CALL(50, EINVAL, csigshim_open_sized(&none, CSIGSHIM_SIGNALFD, 8));
+        CALL(51, EINVAL, csigshim_open_sized(&none, CSIGSHIM_HANDLER, 24));
+        CALL(52, EINVAL, csigshim_open_sized(&none, CSIGSHIM_HANDLER, 32768));
+        CALL(53, EINVAL, csigshim_open_sized(&none, 2, 16));
+        CALL(54, EINVAL, csigshim_add_set(b, NULL, 0));
+        CALL(55, EINVAL, csigshim_add_set(invalid, &(sigset_t){{0}}, 0));
+        CALL(56, EINVAL, csigshim_add_set(NULL, &(sigset_t){{1}}, 0));
+        CALL(57, EINVAL, csigshim_add(b, SIGUSR1, 128));
     }
 #undef CALL
     return 0;
 }
-enum { REFUSED_CALLS = 48 };
+enum { REFUSED_CALLS = 58 };
 
-void say_bad_argument(struct op op, char *text, size_t size)
-{
+void say_bad_argument(struct op op, char *text, size_t size) {
     snprintf(text, size, " number %d, bridge %d", op.y % REFUSED_CALLS, bridge_of(op));
 }
 
-/* A bridge that has been closed is none, until another one lives in its place. */
-static csigshim_bridge *closed_bridge(int b)
-{
+/* A closed bridge is invalid until another one is opened in its place. */
+static csigshim_bridge *closed_bridge(int b) {
     for (int i = 0; i < BRIDGES; i++)
         if (m.bridges[i].open && bridges[i] == bridges[b])
             return NULL;
     return m.bridges[b].open ? NULL : bridges[b];
 }
 
-void op_bad_argument(struct op op)
-{
+void op_bad_argument(struct op op) {
     const int b = bridge_of(op), which = op.y % REFUSED_CALLS;
     csigshim_bridge *const open = m.bridges[b].open ? bridges[b] : NULL, *const closed = closed_bridge(b);
     const char *name = "";
     int code = 0;
     const long result = refused_call(which, open, &code, &name);
-    /* A forked child's inherited bridge may refuse for that reason first. */
+    /* A bridge that a child inherited may refuse for that reason first. */
     if (result != -1 || (errno != code && !(open != NULL && m.bridges[b].inherited && errno == EPERM)))
         failed("%s gives %ld and errno %d, not -1 and %d", name, result, errno, code);
     if (closed != NULL &&

@@ -1,4 +1,4 @@
-/* Operations around fork, exec and spawn, and calls that must be refused. */
+/* Operations with fork, exec and spawn, and calls that must be refused. */
 #ifndef PROCESS_OPS_H
 #define PROCESS_OPS_H
 

@@ -1,10 +1,11 @@
-/* The random driver: sequences from a seed, for so many seconds. The first one that fails is cut down to the operations
- * without which it does not fail, and printed, with the command that runs it again.
+/* The random driver: the fixed sequences, then sequences from a seed, for so many seconds. The first one that fails is
+ * cut down to the operations without which it does not fail, and printed, with the command that runs it again.
  *
- *     random SECONDS [SEED [BYTES-IN-HEX]]    or    random 0 0 BYTES-IN-HEX: that sequence alone
+ *     random SECONDS [SEED]    or    random 0 0 BYTES-IN-HEX: that sequence alone
  *
  * SEED is printed; the nth sequence depends on it and on n alone. */
 #define _GNU_SOURCE
+#include "fixed.h"
 #include "shrink.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,24 +23,25 @@ static uint64_t next(void) /* splitmix64 */
     return z ^ z >> 31;
 }
 
-static time_t seconds(void)
-{
+static time_t seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec;
 }
 
-/* Operations that meet find more than operations that pass each other by: a sequence keeps to few bridges, few signals
- * and few kinds of operations, more often than not, and begins with something to work on. */
-static size_t make(uint8_t *bytes)
-{
+/* Operations that meet on the same bridge and signal find more than others. So a sequence keeps to few bridges, few
+ * signals and few kinds of operations, more often than not, and begins with a bridge and a signal. */
+static size_t make(uint8_t *bytes) {
     enum { KINDS = 12, ALWAYS = 4, TOGETHER = 3 };
-    static const char *const belong[][TOGETHER] = {
+    static const char *const groups[][TOGETHER] = {
         {"spawn_begin", "spawn_end", "the host installs"},
         {"the host puts on top: handler", "rearm", "the host takes away: handler"},
         {"the host's mask:", "remove", "fork"},
         {"escalate_after", "set_chain", "the host installs"},
         {"the host closes", "fork", "after_fork"},
+        {"add_set", "the host's mask:", "remove"},
+        {"the host puts on top: handler", "remove", "the host takes away: handler"},
+        {"flood", "remove", "escalate_after"},
     };
     const size_t count = 6 + next() % (MOST_OPS - 5);
     const unsigned bridges = 1 + next() % (1 + next() % BRIDGES), signals = 1 + next() % (1 + next() % 4);
@@ -48,8 +50,8 @@ static size_t make(uint8_t *bytes)
     uint8_t kind[KINDS] = {code_of("open"), code_of("add"), code_of("send"), code_of("read")};
     for (size_t i = ALWAYS; i < KINDS; i++)
         kind[i] = (uint8_t)next();
-    for (size_t i = 0, which = next() % 8; i < TOGETHER && which < sizeof belong / sizeof *belong; i++)
-        kind[ALWAYS + i] = code_of(belong[which][i]);
+    for (size_t i = 0, which = next() % 11; i < TOGETHER && which < sizeof groups / sizeof *groups; i++)
+        kind[ALWAYS + i] = code_of(groups[which][i]);
     for (size_t i = 0; i < count; i++) {
         const uint64_t r = next();
         uint8_t *const op = bytes + i * OP_SIZE;
@@ -57,23 +59,21 @@ static size_t make(uint8_t *bytes)
         if (r >> 61 != 0)
             op[0] = i < 2 ? kind[i] : kind[(r >> 32 & 0xffff) % kinds];
         if (r >> 58 & 7)
-            op[2] = (uint8_t)(op[2] / SIGNALS % 36 * SIGNALS + ((r >> 48 & 0xff) % signals + first_signal) % SIGNALS);
+            op[2] = (uint8_t)(op[2] / SIGNALS * SIGNALS + ((r >> 48 & 0xff) % signals + first_signal) % SIGNALS);
         if (r >> 55 & 7)
             op[1] = (uint8_t)((op[1] & ~3u) + (op[1] & 3u) % bridges);
     }
     return count * OP_SIZE;
 }
 
-static size_t from_hex(const char *hex, uint8_t *bytes)
-{
+static size_t from_hex(const char *hex, uint8_t *bytes) {
     size_t size = 0;
     for (unsigned byte; size < MOST_OPS * OP_SIZE && sscanf(hex, "%2x", &byte) == 1; hex += 2)
         bytes[size++] = (uint8_t)byte;
     return size;
 }
 
-static void save(const char *directory, unsigned long number, const uint8_t *bytes, size_t size)
-{
+static void save(const char *directory, unsigned long number, const uint8_t *bytes, size_t size) {
     char name[4096];
     snprintf(name, sizeof name, "%s/random-%lu", directory, number);
     FILE *const file = fopen(name, "w");
@@ -83,8 +83,7 @@ static void save(const char *directory, unsigned long number, const uint8_t *byt
     }
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     uint8_t bytes[MOST_OPS * OP_SIZE];
     const char *const corpus = getenv("CORPUS"); /* some of the sequences, for the fuzzer to start from */
     if (argc > 3) {
@@ -101,6 +100,8 @@ int main(int argc, char **argv)
     unsigned long count = 0;
     printf("seed %llu\n", (unsigned long long)seed);
     fflush(stdout);
+    if (!run_fixed())
+        return 1;
     while (seconds() < end) {
         state = seed + count * 0xd1342543de82ef95u;
         const size_t size = make(bytes);

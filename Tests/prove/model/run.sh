@@ -1,9 +1,10 @@
 #!/bin/sh
 # Operation sequences against a model: run.sh [quick], or run.sh BYTES-IN-HEX: that sequence alone.
 #
-# Random sequences of calls, signals, forks, foreign sigaction calls, closed descriptors and reads, each step checked
-# against model.c; a sequence that fails is cut down and printed. Then libFuzzer drives the same interpreter, under the
-# address and undefined behaviour sanitizers, from a corpus that the random driver left.
+# First the fixed sequences of fixed.c. Then random sequences of calls, signals, forks, foreign sigaction calls, closed
+# descriptors and reads, each step checked against model.c; a sequence that fails is cut down and printed. Then libFuzzer
+# drives the same interpreter, under the address and undefined behaviour sanitizers, from a corpus that the random driver
+# left.
 #
 # SEED=n runs the same random sequences again (the printed one); SECONDS_EACH=n says for how long each of the two runs.
 set -u
@@ -26,7 +27,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 sources="$here/interpret.c $here/bridge_ops.c $here/host_ops.c $here/process_ops.c $here/model.c $here/deliver.c
-    $here/world.c $here/files.c $here/shrink.c"
+    $here/world.c $here/files.c $here/fixed.c $here/shrink.c"
 
 # shellcheck disable=SC2086
 "$compiler" $flags -O2 -Wl,-z,now "$here/random.c" $sources "$library"/*.c -ldl -o "$work/random" || exit 1
@@ -75,7 +76,7 @@ if [ ! -x "$work/fuzz" ]; then
     exit $status
 fi
 echo "libFuzzer, for $seconds s"
-# The signals are the sequences'; leaks are the sanitizer's own business at an _exit that there is not.
+# The signals belong to the sequences. A sequence ends by _exit, so leaks cannot be seen.
 if ASAN_OPTIONS=detect_leaks=0 "$work/fuzz" -max_total_time="$seconds" -max_len=256 -timeout=120 -rss_limit_mb=0 \
     -handle_usr1=0 -handle_usr2=0 -handle_term=0 -handle_int=0 -print_final_stats=1 \
     -artifact_prefix="$work/" "$work/corpus" >"$work/said" 2>&1; then

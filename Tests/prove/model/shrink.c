@@ -1,17 +1,15 @@
-/* Delta debugging: halves, then quarters, ... then single operations are left out, as long as what is left still fails;
- * then bytes are made 0. It need not fail in the same way: a smaller failure is as good. What does not fail every time
- * is said to be so, and printed whole. */
+/* Delta debugging: leaves out halves, then quarters, ... then single operations, as long as the rest still fails; then
+ * sets bytes to 0. The rest need not fail in the same way: a smaller failure is as good. A sequence that does not fail
+ * each time is printed whole, with a note. */
 #include "shrink.h"
 #include <stdio.h>
 #include <string.h>
 
-static bool fails(const uint8_t *bytes, size_t size)
-{
+static bool fails(const uint8_t *bytes, size_t size) {
     return !run_sequence(bytes, size);
 }
 
-static bool drop(uint8_t *bytes, size_t *size, size_t at, size_t count)
-{
+static bool drop(uint8_t *bytes, size_t *size, size_t at, size_t count) {
     uint8_t shorter[MOST_OPS * OP_SIZE];
     const size_t from = at * OP_SIZE, to = from + count * OP_SIZE;
     if (to > *size)
@@ -25,8 +23,7 @@ static bool drop(uint8_t *bytes, size_t *size, size_t at, size_t count)
     return true;
 }
 
-static void clear(uint8_t *bytes, size_t size)
-{
+static void clear(uint8_t *bytes, size_t size) {
     for (size_t i = 0; i < size; i++) {
         const uint8_t before = bytes[i];
         if (before == 0 || i % OP_SIZE == 0)
@@ -37,8 +34,7 @@ static void clear(uint8_t *bytes, size_t size)
     }
 }
 
-void shrink_and_print(const uint8_t *given, size_t size)
-{
+void shrink_and_print(const uint8_t *given, size_t size) {
     uint8_t bytes[MOST_OPS * OP_SIZE];
     if (size > sizeof bytes)
         size = sizeof bytes;

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Of run.sh, the part for C; with its variables: c.sh prepare | sound | kill NAME.
 #
-# Objects of the library and of the tests that are wanted are compiled once; for a fault, the file that has it, or all if it is a header. Each
-# test runs over both mechanisms, as in Tests/c/run.sh. A fault that makes a test hang costs its deadline, so that is
-# 30 s here; `sound` shows that this suffices without a fault, and when a test did not end it is run without the fault at
-# once: on a machine that is too busy for it, it has killed nothing.
+# The library and the tests that are wanted are compiled once. For a fault, the file that has it is compiled again, or all
+# files if it is a header. Each test runs over both mechanisms, as in Tests/c/run.sh. A fault that makes a test hang costs
+# its deadline, which is 30 s here. `sound` shows that this suffices without a fault. A test that did not end is run
+# without the fault at once: if it does not end then either, the machine is too busy, and the fault is not killed.
 set -u
 [ -d "$work/faults" ] || exit 255 # run.sh has ended: tells xargs to stop
 ulimit -t 120 # what spins in a process group of its own
@@ -23,7 +23,7 @@ compile() { # compile LIBRARY TO FILE...: objects of a copy of the library
 
 prepare() {
     mkdir -p "$base/control" "$base/tests"
-    for part in Sources/CSignalShim Tests/c Tests/library Tests/expected Tests/tools Examples/c library; do
+    for part in Sources/CSignalShim Tests/c Tests/library Tests/expected Tests/tools Examples library; do
         mkdir -p "$base/tree/$part" && cp -R "$root/$part/." "$base/tree/$part" || return 1
     done
     cp "$root/Makefile" "$base/tree"
@@ -55,7 +55,7 @@ run_tests() {
 }
 
 all_tests() { # all_tests PROGRAM
-    sed -n 's/^TEST(\([a-z_0-9]*\))$/\1/p' "$base/tree/Tests/c/$1.c"
+    sed -n 's/^TEST(\([a-z_0-9]*\)).*/\1/p' "$base/tree/Tests/c/$1.c"
 }
 
 library() { # library DIRECTORY: Tests/library with the library that is there

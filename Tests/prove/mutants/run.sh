@@ -1,22 +1,32 @@
 #!/bin/sh
 # Puts small faults into copies of the sources, one at a time, and runs the tests: each must be seen. run.sh [quick|NAME...]
 #
-# The suite is only as good as the faults that it finds. *.faults lists such as a maintainer could make. An entry:
+# A suite is only as good as the faults that it finds. *.faults lists faults that a maintainer could make. An entry:
 #
 #     = NAME FILE TESTS...       for C: PROGRAM, PROGRAM:TEST,TEST, or "library"; for Swift: what --filter wants
 #      a line that stays, -one that goes, +one that comes in its place
 #
-# The lines that stay and those that go must be in FILE once, else the list is out of date, and nothing is said of the suite.
-# A fault is killed by a test that fails, dies or does not end; which, is printed. Its own tests are run first, up to three
-# times, since races have luck; then all others of its language; then it has survived. One that does not compile is an
-# error of the list. Before all that, the same tests must pass without a fault.
+# The lines that stay and those that go must be in FILE once, or the list is out of date and says nothing of the suite.
+# A fault is killed by a test that fails, dies or does not end, and that test is printed. The entry's own tests run first,
+# up to three times, since a race needs luck. Then all others of its language run, and then the fault has survived. A
+# fault that does not compile is an error of the list. Before all that, the same tests must pass without a fault.
 #
 # quick: that every entry still fits its source, and a few faults in C.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 [ "$(uname -s)" = Linux ] || { echo "RESULT mutants|not run: Linux only|-"; exit 0; }
-work=$(mktemp -d) || exit 1
+
+# A fault may signal any process, so all of this runs in a PID namespace of its own, if that is permitted.
+work=${MUTANTS_WORK:-$(mktemp -d)} || exit 1
+if [ -z "${MUTANTS_WORK-}" ] && unshare -pf --mount-proc --kill-child true 2>/dev/null; then
+    trap 'rm -rf "$work"' EXIT
+    trap 'kill -9 "$inner"; wait; exit 1' HUP INT TERM
+    MUTANTS_WORK=$work unshare -pf --mount-proc --kill-child "$0" "$@" &
+    inner=$!
+    wait "$inner"
+    exit
+fi
 workers=
 trap 'for worker in $workers; do kill "$worker" 2>/dev/null; done; wait; "$here/sweep.sh" "$work"; rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -25,7 +35,7 @@ command -v "$compiler" >/dev/null 2>&1 || compiler=cc
 export here root work compiler
 
 names="$*"
-[ "$names" != quick ] || names="errno_is_not_restored looks_before_it_goes_inside no_alternate_stack dormancy_is_forgotten no_cloexec"
+[ "$names" != quick ] || names="errno_is_not_restored looks_before_it_counts no_alternate_stack dormancy_is_forgotten pipe_goes_to_children"
 
 # One file for each fault, and each applied: the list fits, or all of this is void.
 mkdir "$work/faults" "$work/result"

@@ -1,18 +1,17 @@
-/* Delivery: the ring, its doorbell and the reader. G1, G2, G3 and G13 of one bridge that stays subscribed, and that is
- * polled from the beginning: sleep.pml has those who sleep on `rung`.
+/* Delivery: the queue, the notification and the reader of one bridge whose descriptor is polled from the beginning.
+ * Q1-Q3 (ring.c), W1-W3 (notify.c). Bridges that somebody waits for by a futex are in sleep.pml.
  *
- * Threads of the host take signals at any time (handler.c: push, csigshim__keep, csigshim__ring), readers sleep in poll
- * and read (reader.c), somebody calls csigshim_wake. Each statement is one access to shared memory, or one system call.
+ * Threads of the host take signals at any time (store, notify), readers poll and read (read.c), somebody calls
+ * csigshim_wake. Each statement is one access to shared memory or one system call. The host has cleared O_NONBLOCK: so
+ * a read of the empty pipe, or a write to the full one, would block.
  *
- * Interleavings are what seq_cst gives, and all that decides here is seq_cst: `tail`'s exchange, `rung`, `overflow`,
- * `overflowed`. Weaker are `turn` (release to publish and to free, acquire to look: a pair, so whoever sees the turn sees
- * the event; and an event that is published before `rung` is exchanged is seen by who exchanges it later) and the first
- * look at `tail` (relaxed), which may give any older value: so it does here.
+ * The model interleaves sequentially consistent accesses. Weaker in C are: `sequence`, where a release pairs with an
+ * acquire, so who sees the number sees the record; and the first look at `tail`, which is relaxed and may give any
+ * earlier value. It does so here.
  *
- * Small: the ring has 2 slots, so that a few deliveries go through it lap after lap; the pipe holds 2 bytes, so that it
- * is full at times; an event has two halves, which are written and read one after the other; an overflow event counts 1
- * at most in place of 2^32 - 1. compare_exchange_weak fails only for a reason: without one it would look again.
- */
+ * Small numbers stand for large ones: 2 slots, so that few deliveries go round the ring several times; an event has two
+ * halves, which are written and read one after the other; one overflow event counts at most 1. A
+ * compare_exchange_weak that fails for no reason would only look again, so here it fails only for a reason. */
 #ifndef THREADS
 #define THREADS 3 /* that take signals */
 #endif
@@ -25,169 +24,209 @@
 #ifndef WAKES
 #define WAKES 1 /* calls of csigshim_wake */
 #endif
-#define SLOTS 2
+#define SLOTS   2
 #define SIGNALS 2
-#define PIPE 2
-#define CHUNK 2 /* that one read(2) takes from the pipe; silence's 64 */
-#define MOST 1  /* that one overflow event counts; pop_overflow's UINT32_MAX */
+#define CHUNK   2 /* bytes that one read(2) takes; 64 in read.c */
+#define PLENTY  2 /* bytes after which no more are written; 4096 in notify.c */
+#define MOST    1 /* deliveries in one overflow event; UINT32_MAX in read.c */
+/* Bytes that the pipe holds: PLENTY, and one for each thread but the first that may be about to write. */
+#ifdef BREAK_PLENTY_FILLS_PIPE
+#define PIPE PLENTY
+#else
+#define PIPE (PLENTY + THREADS + READERS)
+#endif
 
-byte tail, head, turn[SLOTS], half1[SLOTS], half2[SLOTS];
+byte tail, head, sequence[SLOTS], half1[SLOTS], half2[SLOTS];
 byte overflow[SIGNALS];
-bool overflowed, rung, woken, lock;
+bool overflowed, notified, mutex;
 byte bytes; /* in the pipe */
-bool edge;  /* what an edge-triggered poller is woken by: a byte came into an empty pipe */
+short pipe_bytes;
+bool edge; /* a byte came into an empty pipe: this wakes an edge-triggered poller */
 
-byte delivered, received, last[THREADS]; /* what the claims are about */
-bool G1_all_received = true, G2_full_when_full = true, G2_whole_events = true, G3_in_order = true;
+byte delivered, received, last[THREADS]; /* for the claims */
+bool written;                            /* since the present read began */
+bool Q1_whole_records = true, Q1_in_order = true, Q2_full_when_full = true;
+bool W1_unread_is_notified = true, W2_notified_is_heard = true, W2_wake_writes = true;
+bool W3_read_never_blocks = true, W3_write_never_blocks = true, W3_late_byte_is_removed = true;
 
 #define CLAIM(claim, condition) claim = (condition); assert(claim)
 
-inline write_byte() /* csigshim__write_byte: EAGAIN if it is full */
+inline write_wakeup()
 {
-    d_step {
-        if
-        :: bytes < PIPE -> edge = edge || bytes == 0; bytes++
-        :: else
-        fi
-    }
+    if
+#ifndef BREAK_NO_PLENTY
+    :: pipe_bytes >= PLENTY
+    :: else ->
+#else
+    :: true ->
+#endif
+#ifdef BREAK_COUNT_BEFORE_WRITE
+        pipe_bytes++;
+#endif
+        d_step {
+            CLAIM(W3_write_never_blocks, bytes < PIPE);
+            edge = edge || bytes == 0;
+            bytes++;
+            written = true
+        }
+#ifndef BREAK_COUNT_BEFORE_WRITE
+        pipe_bytes++ /* W3 */
+#endif
+    fi
 }
 
-inline ring() /* csigshim__ring, where nobody sleeps on the word */
+inline notify()
 {
-#ifdef BREAK_FLAG_AFTER_WRITE
+#ifdef BREAK_WRITE_BEFORE_FLAG
     if
-    :: rung
-    :: else -> write_byte(); rung = true
-    fi
+    :: notified
+    :: else -> write_wakeup(); notified = true
+    fi;
 #else
-    d_step { was = rung; rung = true }
+    d_step { was = notified; notified = true } /* [A] */
     if
     :: was
-    :: else -> write_byte()
-    fi
+    :: else -> write_wakeup() /* [B] */
+    fi;
 #endif
     was = false
 }
 
-inline publish() { turn[at % SLOTS] = vacant + 1 }
+inline publish() { sequence[at % SLOTS] = free + 1 }
 
-inline keep() /* push; and what csigshim__keep does when that says "full" */
+inline store() /* push, and the count for what finds the ring full */
 {
     atomic { at = tail; do :: at > 0 -> at-- :: break od } /* relaxed: any value that it ever had */
 look:
     atomic {
-        vacant = at - at % SLOTS;
-        seen = turn[at % SLOTS];
+        free = at - at % SLOTS;
+        seen = sequence[at % SLOTS];
         if
-        :: seen < vacant -> CLAIM(G2_full_when_full, tail - head >= SLOTS)
+        :: seen < free -> CLAIM(Q2_full_when_full, tail - head >= SLOTS)
         :: else
         fi
     }
     if
 #ifdef BREAK_NO_FULL
-    :: seen <= vacant ->
+    :: seen <= free ->
 #else
-    :: seen == vacant ->
+    :: seen == free ->
 #endif
         if
         :: d_step { tail == at -> tail++ } /* compare_exchange */
         :: d_step { tail != at -> at = tail }; goto look
         fi;
-#ifdef BREAK_PUBLISH_FIRST
+#ifdef BREAK_PUBLISH_BEFORE_FILL
         publish();
 #endif
         half1[at % SLOTS] = me * EACH + n;
         half2[at % SLOTS] = me * EACH + n;
-#ifndef BREAK_PUBLISH_FIRST
-        publish()
+#ifndef BREAK_PUBLISH_BEFORE_FILL
+        publish() /* Q1 */
 #endif
 #ifndef BREAK_NO_FULL
-    :: seen < vacant ->
-#ifdef BREAK_COUNT_AFTER_RING
+    :: seen < free ->
+#if defined(BREAK_WRITER_WAITS)
+        at = tail; goto look
+#elif defined(BREAK_COUNT_AFTER_NOTIFY)
         counts = true
-#elif defined(BREAK_OVERFLOWED_FIRST)
+#elif defined(BREAK_OVERFLOWED_BEFORE_COUNT)
         overflowed = true;
         overflow[me % SIGNALS]++
+#elif defined(BREAK_NOT_COUNTED)
+        skip
 #else
-        overflow[me % SIGNALS]++;
+        overflow[me % SIGNALS]++; /* Q2 */
         overflowed = true
 #endif
 #endif
-    :: seen > vacant -> at = tail; goto look
+    :: seen > free -> at = tail; goto look
     fi;
-    d_step { at = 0; vacant = 0; seen = 0 } /* dead from here on: fewer states */
+    d_step { at = 0; free = 0; seen = 0 } /* not used any more: fewer states */
 }
 
 proctype thread(byte me)
 {
-    byte n, at, vacant, seen;
+    byte n, at, free, seen;
     bool was;
-#ifdef BREAK_COUNT_AFTER_RING
+#ifdef BREAK_COUNT_AFTER_NOTIFY
     bool counts;
 #endif
     do
-    :: n < EACH -> /* csigshim__handler; record */
+    :: n < EACH -> /* record */
         d_step { n++; delivered++ }
-#ifdef BREAK_RING_FIRST
-        ring();
-        keep()
+#ifdef BREAK_NOTIFY_BEFORE_STORE
+        notify();
+        store()
 #else
-        keep();
-        ring()
+        store();
+        notify()
 #endif
-#ifdef BREAK_COUNT_AFTER_RING
+#ifdef BREAK_COUNT_AFTER_NOTIFY
         if
         :: counts -> overflow[me % SIGNALS]++; overflowed = true; counts = false
         :: else
         fi
 #endif
-    :: break /* so it is quiet after any number of deliveries */
+    :: break /* so everything may come to rest after any number of deliveries */
     od
 }
 
 proctype waker() /* csigshim_wake */
 {
-    byte n;
+    byte n, before;
+    bool was;
     do
-    :: n < WAKES -> n++; woken = true; write_byte()
+    :: n < WAKES ->
+        d_step { n++; was = notified; notified = true; before = bytes }
+#ifdef BREAK_WAKE_WRITES_ONCE
+        if
+        :: was
+        :: else -> edge = false; write_wakeup()
+        fi;
+#else
+        edge = false;
+        write_wakeup();
+#endif
+        d_step { CLAIM(W2_wake_writes, READERS || bytes > before || bytes >= PLENTY); before = 0; was = false }
     :: break
     od
 }
 
-inline pop()
+inline take_records()
 {
     do
     :: count < capacity ->
-        d_step { vacant = head - head % SLOTS; seen = turn[head % SLOTS] }
+        d_step { free = head - head % SLOTS; seen = sequence[head % SLOTS] }
         if
-        :: seen != vacant + 1 -> break
+        :: seen != free + 1 -> break
         :: else
         fi;
-#ifdef BREAK_FREE_FIRST
-        turn[head % SLOTS] = vacant + SLOTS;
+#ifdef BREAK_FREE_BEFORE_COPY
+        sequence[head % SLOTS] = free + SLOTS;
         a = half1[head % SLOTS];
         b = half2[head % SLOTS];
 #else
         a = half1[head % SLOTS];
         b = half2[head % SLOTS];
-        turn[head % SLOTS] = vacant + SLOTS;
+        sequence[head % SLOTS] = free + SLOTS;
 #endif
         d_step {
             head++;
             count++;
             received++;
-            CLAIM(G2_whole_events, a == b && a > 0);
-            CLAIM(G3_in_order, a > last[(a - 1) / EACH]);
+            CLAIM(Q1_whole_records, a == b && a > 0);
+            CLAIM(Q1_in_order, a > last[(a - 1) / EACH]);
             last[(a - 1) / EACH] = a;
             a = 0;
             b = 0
         }
     :: else -> break
     od;
-    atomic { vacant = 0; seen = 0 }
+    atomic { free = 0; seen = 0 }
 }
 
-inline pop_overflow()
+inline take_overflow()
 {
     if
     :: count == capacity
@@ -200,7 +239,11 @@ inline pop_overflow()
             :: overflow[signal] == 0 -> signal++
             :: overflow[signal] > 0 ->
                 if
-                :: count == capacity -> overflowed = true; break
+                :: count == capacity ->
+#ifndef BREAK_REST_IS_FORGOTTEN
+                    overflowed = true;
+#endif
+                    break
                 :: else
                 fi;
                 d_step { deliveries = overflow[signal]; overflow[signal] = 0 }
@@ -218,42 +261,66 @@ inline pop_overflow()
     atomic { signal = 0; was = false }
 }
 
-inline empty_pipe() /* silence's loop */
+inline empty_pipe() /* [C] */
 {
     do
-    :: d_step { bytes >= CHUNK -> bytes = bytes - CHUNK }
-    :: d_step { bytes < CHUNK -> bytes = 0 }; break
+    :: pipe_bytes > 0 -> take_bytes()
+#ifndef BREAK_NEVER_THOROUGH
+    :: pipe_bytes <= 0 && thorough ->
+        if
+        :: bytes > 0 -> take_bytes() /* FIONREAD */
+        :: else -> break
+        fi
+    :: pipe_bytes <= 0 && !thorough -> break
+#else
+    :: else -> break
+#endif
     od
 }
 
-inline read() /* csigshim_read */
+inline take_bytes() /* one read(2) */
 {
-    atomic { !lock -> lock = true } /* csigshim__enter */
-    pop();
-    pop_overflow();
-    was = count < capacity && (count == 0 || rung);
-    was = was || count < capacity && woken;
+    d_step {
+        CLAIM(W3_read_never_blocks, bytes > 0);
+        deliveries = (bytes > CHUNK -> CHUNK : bytes);
+        bytes = bytes - deliveries
+    }
+#ifdef BREAK_NO_SUBTRACT
+    deliveries = 0
+#else
+    d_step { pipe_bytes = pipe_bytes - deliveries; deliveries = 0 }
+#endif
+}
+
+inline read() /* read_locked, with the reader's mutex held */
+{
+#ifndef BREAK_NO_READER_MUTEX
+    atomic { !mutex -> mutex = true; written = false }
+#endif
+    take_records();
+    take_overflow();
+    was = count < capacity && (count == 0 || notified);
     if
-    :: was -> /* silence */
-        d_step { woken = false; was = false }
-#ifdef BREAK_CLEAR_FIRST
-        rung = false;
+    :: was ->
+        d_step { thorough = count == 0; was = false }
+#ifdef BREAK_CLEAR_BEFORE_DRAIN
+        notified = false;
         empty_pipe();
 #else
-        empty_pipe();
-        rung = false;
+        empty_pipe();     /* [C] */
+        notified = false; /* [D] */
 #endif
-#ifndef BREAK_NO_SECOND_LOOK
-        pop();
-        pop_overflow();
-#ifndef BREAK_NOTHING_LEFT
-#ifdef BREAK_BUSY
+#ifndef BREAK_TAKE_BEFORE_CLEAR
+        take_records(); /* [E] */
+        take_overflow();
+#ifndef BREAK_LEFT_IS_NOT_NOTIFIED
+#ifdef BREAK_WAIT_FOR_SLOT
         was = head != tail;
 #else
-        was = turn[head % SLOTS] == head - head % SLOTS + 1; /* something_left */
+        was = sequence[head % SLOTS] == head - head % SLOTS + 1; /* has_events */
 #endif
         if
-        :: was || overflowed -> ring()
+        :: was || overflowed -> notify()
         :: else
         fi;
         was = false
@@ -261,17 +328,23 @@ inline read() /* csigshim_read */
 #endif
     :: else
     fi;
-    lock = false
+    d_step {
+        CLAIM(W3_late_byte_is_removed, count || written || !bytes);
+        thorough = false;
+#ifndef BREAK_NO_READER_MUTEX
+        mutex = false
+#endif
+    }
 }
 
 proctype reader()
 {
-    byte capacity, count, vacant, seen, a, b, signal, deliveries;
-    bool was;
+    byte capacity, count, free, seen, a, b, signal, deliveries;
+    bool was, thorough;
 end:
     do
 #ifdef EDGE
-    :: d_step { edge -> edge = false } /* epoll_wait, EPOLLET: reads until 0 */
+    :: d_step { edge -> edge = false } /* epoll_wait with EPOLLET: reads until 0 */
         do
         :: count = 0; if :: capacity = 1 :: capacity = 2 fi; read(); if :: count == 0 -> break :: else fi
         od;
@@ -284,18 +357,24 @@ end:
     od
 }
 
-/* Where nothing moves any more, whatever came before: the readers sleep. */
+/* Nothing moves any more, whatever came before: the readers sleep on an empty pipe. */
 proctype quiet()
 {
     timeout;
-    CLAIM(G1_all_received, received == delivered)
+    if
+    :: READERS ->
+        CLAIM(W1_unread_is_notified, received == delivered || notified);
+        CLAIM(W2_notified_is_heard, !notified || bytes > 0)
+    :: else
+    fi
 }
 
 init {
     atomic {
         byte i;
         for (i : 0 .. THREADS - 1) { run thread(i) }
-        for (i : 1 .. READERS) { run reader() }
+        i = 0;
+        do :: i < READERS -> run reader(); i++ :: else -> break od;
         run waker();
         run quiet();
         i = 0

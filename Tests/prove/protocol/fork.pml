@@ -1,325 +1,483 @@
-/* Children: what a process that was made by fork, _Fork or clone, or vfork does to memory, pipe and dispositions, with
- * handlers of its parent anywhere on their way. G7, and G9 of the child's descriptors.
+/* Children: what a process that was made by fork, _Fork, clone or vfork does to memory, pipe and dispositions, while
+ * handlers and calls of its parent may be anywhere. P1 (table.c), C1-C3 (fork.c), L3 (lock.c), and D1 in the child.
  *
- * Memory 0 is the parent's, memory 1 a forked child's copy; a vforked child uses memory 0. Dispositions and descriptors
- * are each process's own. Ring and doorbell are those of delivery.pml, of a polled bridge, written shorter: claiming
- * and filling a slot are two steps, for a fork that comes between them leaves the child a slot that nobody will fill.
+ * Memory 0 is the parent's, memory 1 the copy of a forked child; a child of vfork uses memory 0. Dispositions and
+ * descriptors belong to each process, but a child of clone(2) with CLONE_SIGHAND shares the dispositions. There is one
+ * bridge, polled, with one descriptor for both ends of its pipe. Its ring is shortened to two counts: slots that a
+ * handler has claimed and not yet filled, and records. A fork in between leaves the child a slot that nobody will fill.
  *
- * The child does what it likes: takes signals, closes our descriptors, opens files of its own, calls us. One made by
- * fork(2) has a second thread that takes signals while the first is inside a call (POSIX allows neither, hosts do it);
- * the others have one thread, which takes signals between its calls (csigshim__enter blocks them meanwhile). pids are
- * the parent's, another one, or the parent's once more: the child of PID 1 that is PID 1 in a new namespace. A vforked
- * child with its parent's pid is the exception that handler.c names, so it is not here.
+ * The child does what it likes: it takes signals, closes descriptors, opens files, calls the library. A child of fork(2)
+ * has a second thread that takes signals while the first is inside a call. The others have one thread, which takes
+ * signals between its calls. A pid is the parent's, or another, or once more the parent's: the child of PID 1 that is
+ * PID 1 of a new namespace. A child of vfork with its parent's pid is the exception that table.c names; it is left out.
  *
- * `owner` is loaded with acquire and relaxed: it changes only before the first signal can come, in the kernel, and in a
- * child's first call before install, which is a system call. All else is seq_cst.
- */
+ * `owner` is loaded with acquire and relaxed: it changes only in the kernel, and in a child before the first signal can
+ * come. All else is sequentially consistent. */
 #ifndef SENT
 #define SENT 2 /* deliveries to the parent, at most */
 #endif
 #ifndef EACH
-#define EACH 1 /* to each thread of the child */
+#define EACH 1 /* deliveries to each thread of the child, at most */
 #endif
 #ifndef CALLS
 #define CALLS 3 /* of what the child does beside taking signals */
 #endif
-#define SLOTS 2
-#define NUMBERS 4
-#define PARENT 0
-#define CHILD 1
-#define STRANGER 1
+#ifndef READERS
+#define READERS 1 /* threads of the parent in csigshim_read */
+#endif
+#ifndef CLOSERS
+#define CLOSERS 1 /* threads of the parent that call csigshim_close */
+#endif
+#define PIPES   4
+#define NUMBERS 3
+#define PARENT  0
+#define CHILD   1
+#define FOREIGN 1
 mtype = { none, active_, dormant };
-mtype = { forked, forked_as_pid_1, cloned, cloned_as_pid_1, cloned_without_wipe, vforked };
+mtype = { forked, forked_as_pid_1, forked_without_wipe, cloned, cloned_as_pid_1, cloned_without_wipe, vforked,
+          vforked_sharing_handlers };
 
 typedef memory {
-    byte owner, inside, tail, head, turn[SLOTS], extra; /* extra: overflow */
-    byte read_fd, write_fd, inode;
-    bool rung, inherited, installed;
+    byte owner, active_handlers, claimed, records, pipe_bytes;
+    byte fd, has; /* the descriptor, and the pipe that it is */
+    bool locked, mutex, open, notified, inherited, installed;
     mtype flags
 }
 memory mem[2];
 typedef process {
-    byte id, file[NUMBERS]; /* 0 free, 1 a stranger's, 2k and 2k+1 the read and the write end of pipe k */
-    bool ours                /* the action; else what was there before */
+    byte id, file[NUMBERS]; /* 0 free, 1 another file, else 1 + the number of a pipe */
+    bool shim               /* the library's handler is installed; else the old action is */
 }
 process proc[2];
-bool bytes[3]; /* in pipe 1, the parent's, and 2, the child's */
+byte bytes[PIPES + 1], pipes = 1; /* pipe 1 is the parent's */
 
+/* For the claims. */
 mtype made = none;
-byte sent, kept; /* deliveries to the parent; to the child since after_fork */
-bool asked, subscribed, child_has_ended = true;
-bool G1_parent_has_all = true, G1_parent_is_woken = true, G7_child_has_its_own = true, G7_child_is_woken = true;
-bool G7_borrowed_memory_is_untouched = true, G7_parents_pipe_is_untouched = true, G7_nothing_from_before = true;
-bool G7_as_if_never_installed = true, G7_child_waits_for_no_ghost = true, G7_child_can_exec = true;
-bool G7_subscribed_again = true, G9_no_strangers_descriptor = true;
+byte sent;              /* deliveries to the parent while it is subscribed */
+byte kept;              /* records of the child that it has not read */
+bool asked;             /* the child has asked for a bridge */
+byte removals;          /* by the child */
+bool closing;           /* the parent has begun csigshim_close */
+bool subscribed, child_has_ended = true;
+bool W2_parent_is_woken = true, W2_child_is_woken = true, W3_count_is_no_more_than_bytes = true;
+bool P1_parents_memory_is_untouched = true, P1_parents_handler_stays = true, P1_parent_has_all = true;
+bool C1_as_if_never_installed = true, C1_child_can_exec = true, C2_parents_pipe_is_unused = true;
+bool C2_waits_for_no_lost_thread = true, C3_subscribed_again = true, C3_nothing_from_before = true;
+bool C3_child_has_its_own = true, C3_failure_changes_nothing = true, C3_inherited_is_closed = true;
+bool D1_no_foreign_file = true;
 
 #define CLAIM(claim, condition) claim = (condition); assert(claim)
-#define IS(p, number) (proc[p].file[number] / 2 == mem[m].inode)
-#define INTACT(p) (IS(p, mem[m].write_fd) && IS(p, mem[m].read_fd))
-#define READY(m) mem[m].turn[mem[m].head % SLOTS] == mem[m].head - mem[m].head % SLOTS + 1
-
-/* A child's write to memory. */
-#define MINE(p) CLAIM(G7_borrowed_memory_is_untouched, p == PARENT || m == 1)
+#define USABLE(p) (proc[p].file[mem[m].fd] == 1 + mem[m].has)
+#ifdef DISPLACED /* another handler was installed over the library's, and calls it */
+#define IS_CALLED(p) true
+#else
+#define IS_CALLED(p) proc[p].shim
+#endif
+#define OWN_MEMORY(p) CLAIM(P1_parents_memory_is_untouched, p == PARENT || m == 1) /* before each write by a child */
 
 inline record(p)
 {
     if
     :: mem[m].flags == active_ ->
-        d_step { MINE(p); mem[m].inside++ }
+        d_step { OWN_MEMORY(p); mem[m].active_handlers++ }
         if
-        :: mem[m].flags == active_ && INTACT(p) ->
-            d_step { /* push: claim */
-                CLAIM(G7_as_if_never_installed, p == PARENT || asked);
-                at = mem[m].tail;
-                if
-                :: mem[m].turn[at % SLOTS] == at - at % SLOTS -> mem[m].tail++; claimed = true
-                :: else -> mem[m].extra++
-                fi
-            }
-            if
-            :: claimed -> d_step { mem[m].turn[at % SLOTS] = at - at % SLOTS + 1; claimed = false } /* filled */
-            :: else
-            fi;
-            d_step { was = mem[m].rung; mem[m].rung = true; at = 0 } /* csigshim__ring */
+        :: mem[m].flags == active_ && USABLE(p) ->
+            d_step { CLAIM(C1_as_if_never_installed, p == PARENT || asked); mem[m].claimed++ }
+            d_step { mem[m].claimed--; mem[m].records++ }
+            d_step { was = mem[m].notified; mem[m].notified = true }
             if
             :: !was ->
                 d_step {
-                    at = proc[p].file[mem[m].write_fd];
-                    CLAIM(G9_no_strangers_descriptor, at != STRANGER);
-                    CLAIM(G7_parents_pipe_is_untouched, p == PARENT || at != 3);
-                    bytes[at / 2] = true;
+                    at = proc[p].file[mem[m].fd];
+                    CLAIM(D1_no_foreign_file, at != FOREIGN);
+                    CLAIM(C2_parents_pipe_is_unused, p == PARENT || at != 1 + 1);
+                    if
+                    :: at > 1 -> bytes[at - 1]++
+                    :: else
+                    fi;
                     at = 0
                 }
+                mem[m].pipe_bytes++
             :: else
             fi;
             d_step { recorded = true; was = false; kept = kept + (p == CHILD) }
         :: else
         fi;
-        mem[m].inside--
+        mem[m].active_handlers--
     :: else
     fi
 }
 
-inline handler(p) /* csigshim__handler, with csigshim__whose in front */
+#define ROLE_IS_SELF(p) (mem[m].owner == proc[p].id)
+
+inline handler(p)
 {
-    d_step {
-        who = mem[m].owner;
-#ifdef BREAK_NO_PID
-        mine = who != 0
+#ifdef BREAK_NO_PID_CHECK
+    is_self = mem[m].owner != 0;
 #else
-        mine = who == proc[p].id
+    is_self = ROLE_IS_SELF(p); /* P1 */
 #endif
-    }
     if
-    :: mine -> /* in_owner; fall_back with a function underneath */
-        record(p)
-    :: else -> /* in_child */
+    :: is_self -> record(p)
+    :: else -> /* csigshim__pass_on_in_child, where the old action is the default */
         if
-        :: proc[p].ours -> proc[p].ours = false
+#ifdef BREAK_SHARED_HANDLERS_CHANGED
+        :: true -> proc[d].shim = false
+#else
+        :: made != vforked_sharing_handlers -> proc[d].shim = false
+#endif
         :: else
         fi
     fi;
     d_step {
-        CLAIM(G7_subscribed_again, recorded || p == CHILD && (!subscribed || missing));
+        CLAIM(C3_subscribed_again, recorded || p == PARENT && mem[0].flags != active_ ||
+            p == CHILD && (!subscribed || missing || since != removals));
         recorded = false;
         missing = false;
-        mine = false;
-        who = 0
+        since = 0;
+        is_self = false
     }
 }
 
 proctype parent_thread()
 {
-    byte n, at, who, m;
-    bool mine, was, claimed, recorded, missing;
+    byte n, at, since, m, d;
+    bool is_self, was, recorded, missing;
     do
-    :: d_step { n < SENT -> n++; sent++ } handler(PARENT)
+    :: d_step { n < SENT && !closing ->
+            CLAIM(P1_parents_handler_stays, proc[PARENT].shim);
+            n++
+        }
+        handler(PARENT);
+        sent++
     :: break
     od
 }
 
-proctype child_thread() /* of a child that was made by fork(2) */
+proctype parent_reader() /* csigshim_read; what it takes does not matter here */
 {
-    byte n, at, who, m = 1;
-    bool mine, was, claimed, recorded, missing;
-    do
-    :: d_step { n < EACH && proc[CHILD].ours -> n++; missing = !subscribed} handler(CHILD)
-    :: break
-    od
+    atomic { !mem[0].mutex -> mem[0].mutex = true }
+    mem[0].mutex = false
 }
 
-inline put_back() { proc[CHILD].ours = false } /* csigshim__put_back, for the one signal there is */
-
-inline adopt()
+proctype parent_closer() /* csigshim_close */
 {
-#ifndef BREAK_NO_DORMANT
-    if
-    :: mem[m].flags == active_ -> mem[m].flags = dormant
-    :: else
-    fi;
-#endif
-#ifndef BREAK_INSIDE_STAYS
-    mem[m].inside = 0;
-#endif
-    mem[m].inherited = true;
-    mem[m].installed = false; /* csigshim__review_installed */
-    mem[m].owner = proc[CHILD].id
-}
-
-/* csigshim__enter: who does not get in has EPERM */
-#ifdef BREAK_NO_ENTER_CHECK
-#define MAY_ENTER true
-#else
-#define MAY_ENTER (mem[m].owner == 0 || mem[m].owner == proc[CHILD].id)
-#endif
-inline enter()
-{
-    d_step { MINE(CHILD) }
-    if
-    :: mem[m].owner == 0 -> adopt()
-    :: else
-    fi
-}
-
-inline close_end(number)
-{
+    atomic { !mem[0].locked -> mem[0].locked = true; closing = true }
+    d_step { proc[PARENT].shim = false; mem[0].installed = false }
+    mem[0].flags = none;
+    mem[0].active_handlers == 0;
     d_step {
+        mem[0].open = false;
         if
-        :: IS(CHILD, number) -> proc[CHILD].file[number] = 0
+        :: proc[PARENT].file[mem[0].fd] == 1 + mem[0].has -> proc[PARENT].file[mem[0].fd] = 0
         :: else
         fi
     }
+    mem[0].locked = false
 }
 
-inline onto(number, end) /* csigshim__dup_onto */
+proctype child_thread() /* of a child of fork(2) */
 {
-    d_step {
-        CLAIM(G9_no_strangers_descriptor, proc[CHILD].file[number] != STRANGER);
-        proc[CHILD].file[number] = end
-    }
+    byte n, at, since, m = 1, d = CHILD;
+    bool is_self, was, recorded, missing;
+    do
+    :: d_step { n < EACH && IS_CALLED(CHILD) -> n++; missing = !subscribed; since = removals } handler(CHILD)
+    :: break
+    od
 }
 
-inline renew_bell() /* the new pipe's first numbers are 2 and 3 */
+/* csigshim__lock: who does not own the memory does not get it */
+#ifdef BREAK_LOCK_BEFORE_ROLE
+#define REFUSED false
+#else
+#define REFUSED (!ROLE_IS_SELF(CHILD))
+#endif
+inline take_lock() { atomic { !mem[m].locked -> OWN_MEMORY(CHILD); mem[m].locked = true } }
+inline release_lock() { mem[m].locked = false }
+
+inline after_fork_in_child() /* with all signals blocked */
 {
     if
-#ifdef BREAK_DUP_BLIND
-    :: true ->
+#ifdef BREAK_OPEN_BRIDGES_ONLY
+    :: mem[1].open ->
 #else
-    :: INTACT(CHILD) ->
+    :: true ->
 #endif
-        onto(mem[m].read_fd, 4);
-        onto(mem[m].write_fd, 5)
-#ifndef BREAK_DUP_BLIND
-    :: !INTACT(CHILD) ->
-        close_end(mem[m].read_fd);
-        close_end(mem[m].write_fd);
-        d_step { mem[m].read_fd = 2; mem[m].write_fd = 3; proc[CHILD].file[2] = 4; proc[CHILD].file[3] = 5 }
+        d_step {
+#ifndef BREAK_COUNTS_STAY
+            mem[1].active_handlers = 0;
 #endif
+#ifndef BREAK_READER_MUTEX_STAYS
+            mem[1].mutex = false
+#endif
+        }
+        if
+        :: mem[1].open ->
+            mem[1].inherited = true;
+#ifndef BREAK_ACTIVE_IN_CHILD
+            if
+            :: mem[1].flags == active_ -> mem[1].flags = dormant
+            :: else
+            fi
+#endif
+        :: else
+        fi
+    :: else
     fi;
-    mem[m].inode = 2
+#ifndef BREAK_NO_UNINSTALL
+    d_step { proc[CHILD].shim = false; mem[1].installed = false }
+#endif
+#ifndef BREAK_NO_OWNER_PAGE
+    mem[1].owner = proc[CHILD].id;
+#endif
+#ifndef BREAK_FORK_WITHOUT_LOCK
+    mem[1].locked = false;
+#endif
+    d_step { CLAIM(C1_child_can_exec, !proc[CHILD].shim) }
 }
 
-inline discard()
+inline open_pipe() /* by the lowest free number */
 {
     d_step {
-        do
-        :: mem[m].head != mem[m].tail ->
-            mem[m].turn[mem[m].head % SLOTS] = mem[m].head - mem[m].head % SLOTS + SLOTS;
-            mem[m].head++
-        :: else -> break
-        od;
-        mem[m].extra = 0;
-#ifndef BREAK_DISCARD_FORGETS_RUNG
-        mem[m].rung = false
+        pipes++;
+        at = 0; do :: proc[CHILD].file[at] != 0 -> at++ :: else -> break od;
+        proc[CHILD].file[at] = 1 + pipes;
+        mem[m].fd = at;
+        mem[m].has = pipes;
+        at = 0
+    }
+}
+
+inline close_pipe(number, pipe)
+{
+    d_step {
+#ifdef BREAK_CLOSE_WITHOUT_LOOK
+        CLAIM(D1_no_foreign_file, proc[CHILD].file[number] != FOREIGN);
+        proc[CHILD].file[number] = 0
+#else
+        if
+        :: proc[CHILD].file[number] == 1 + pipe -> proc[CHILD].file[number] = 0
+        :: else
+        fi
 #endif
     }
+}
+
+inline forget_events()
+{
+    d_step { /* while no handler can be inside the bridge */
+        kept = 0;
+#ifndef BREAK_EVENTS_STAY
+        mem[m].claimed = 0;
+        mem[m].records = 0;
+#endif
+#ifndef BREAK_NOTIFIED_STAYS
+        mem[m].notified = false;
+#endif
+#ifndef BREAK_PIPE_BYTES_STAY
+        mem[m].pipe_bytes = 0;
+#endif
+        CLAIM(C3_nothing_from_before, !mem[m].claimed && !mem[m].records)
+    }
+}
+
+inline activate()
+{
+    d_step { asked = true; mem[m].flags = active_ }
+    d_step { mem[m].installed = true; proc[CHILD].shim = true }
+}
+
+inline deactivate()
+{
+    d_step { subscribed = false; removals++ }
+    d_step { mem[m].installed = false; proc[CHILD].shim = false }
+    mem[m].flags = none;
+    mem[m].active_handlers == 0
 }
 
 inline after_fork()
 {
-    enter();
+    take_lock();
     if
-    :: mem[m].inherited && mem[m].flags != none ->
+    :: mem[m].inherited && mem[m].open ->
+        d_step { old_fd = mem[m].fd; old_pipe = mem[m].has }
+        was_usable = USABLE(CHILD);
+#ifdef BREAK_CLOSE_INHERITED_FIRST
+        close_pipe(old_fd, old_pipe);
+#endif
+        if
+        :: true -> /* the pipe cannot be opened */
+            d_step { CLAIM(C3_failure_changes_nothing, USABLE(CHILD) == was_usable) }
+        :: pipes < PIPES ->
 #ifndef BREAK_SHARED_PIPE
-        renew_bell();
+            open_pipe();
 #endif
-#ifndef BREAK_NO_DISCARD
-        discard();
+            forget_events();
+            mem[m].inherited = false;
+            if
+            :: mem[m].flags == none
+            :: mem[m].flags != none -> activate(); subscribed = true
+            :: mem[m].flags != none -> /* the handler of a later signal cannot be installed */
+                activate();
+                mem[m].inherited = true;
+                deactivate();
+                d_step { mem[m].flags = dormant; kept = 0 }
+            fi;
+            if
+            :: !mem[m].inherited ->
+#ifndef BREAK_SHARED_PIPE
+#ifndef BREAK_INHERITED_STAYS_OPEN
+                close_pipe(old_fd, old_pipe); /* C3 */
 #endif
-        d_step { CLAIM(G7_nothing_from_before, !(READY(m)) && mem[m].extra == 0 && mem[m].head == mem[m].tail) }
-        asked = true;
-        mem[m].flags = active_; /* revive */
-        proc[CHILD].ours = true;
-        mem[m].installed = true;
-        mem[m].inherited = false;
-        subscribed = true
+#endif
+                d_step {
+                    CLAIM(C3_inherited_is_closed, mem[m].has == 1 || proc[CHILD].file[0] != 2 && proc[CHILD].file[1] != 2);
+                    CLAIM(C3_child_has_its_own, USABLE(CHILD))
+                }
+            :: else ->
+                d_step { fresh = mem[m].fd; at = mem[m].has }
+#ifndef BREAK_FAILURE_KEEPS_FRESH
+                d_step { mem[m].fd = old_fd; mem[m].has = old_pipe }
+#endif
+                close_pipe(fresh, at);
+                d_step {
+                    CLAIM(C3_failure_changes_nothing, USABLE(CHILD) == was_usable && mem[m].has == old_pipe);
+                    fresh = 0;
+                    at = 0
+                }
+            fi
+        fi;
+        d_step { was_usable = false; old_fd = 0; old_pipe = 0 }
     :: else
-    fi
+    fi;
+    release_lock()
 }
 
-inline remove() /* and close, if it is one */
+inline remove()
 {
-    subscribed = false;
-    enter();
+    take_lock();
     if
-    :: mem[m].flags != none ->
+    :: mem[m].open && mem[m].flags != none -> deactivate()
+    :: else
+    fi;
+    release_lock()
+}
+
+inline close()
+{
+    take_lock();
+    if
+    :: mem[m].open ->
         if
-        :: mem[m].installed && proc[CHILD].ours -> proc[CHILD].ours = false
+        :: mem[m].flags != none -> deactivate()
         :: else
         fi;
-        mem[m].flags = none;
-        mem[m].inside == 0 /* wait_until_empty */
+        close_pipe(mem[m].fd, mem[m].has);
+        d_step { mem[m].inherited = false; mem[m].open = false }
+    :: else
+    fi;
+    release_lock()
+}
+
+inline open_and_add() /* a bridge of the child's own, in the place of the parent's */
+{
+    take_lock();
+    if
+    :: !mem[m].open && pipes < PIPES ->
+        open_pipe();
+        forget_events();
+        d_step { mem[m].mutex = false; mem[m].open = true }
+        activate();
+        subscribed = true
+    :: else
+    fi;
+    release_lock()
+}
+
+inline read()
+{
+    if
+#ifdef BREAK_READS_INHERITED
+    :: mem[m].owner && mem[m].open ->
+#else
+    :: mem[m].owner && mem[m].open && !mem[m].inherited ->
+#endif
+        atomic { !mem[m].mutex -> OWN_MEMORY(CHILD); mem[m].mutex = true }
+        d_step {
+            CLAIM(C2_parents_pipe_is_unused, proc[CHILD].file[mem[m].fd] != 1 + 1);
+            if
+            :: USABLE(CHILD) && mem[m].pipe_bytes ->
+                CLAIM(W3_count_is_no_more_than_bytes, bytes[mem[m].has] >= mem[m].pipe_bytes);
+                bytes[mem[m].has] = bytes[mem[m].has] - mem[m].pipe_bytes;
+                mem[m].pipe_bytes = 0
+            :: else
+            fi
+        }
+        mem[m].notified = false;
+        mem[m].mutex = false;
+        /* what is left is notified again */
+        d_step {
+            if
+            :: mem[m].records && !mem[m].notified && USABLE(CHILD) ->
+                mem[m].notified = true;
+                bytes[mem[m].has]++;
+                mem[m].pipe_bytes++
+            :: else
+            fi
+        }
     :: else
     fi
 }
 
 proctype child()
 {
-    byte n, calls, at, who, m = 1;
-    bool mine, was, claimed, recorded, missing, single = true;
+    byte n, calls, at, since, old_fd, old_pipe, fresh, m = 1, d = CHILD;
+    bool is_self, was, was_usable, recorded, missing;
     if
-    :: made == forked || made == forked_as_pid_1 -> /* after_fork_in_child; all signals are blocked until it ends */
-        single = false;
-#ifndef BREAK_NO_PUT_BACK
-        put_back();
-#endif
-#ifndef BREAK_NO_OWNER
-        mem[1].owner = 0;
-#endif
-        d_step { CLAIM(G7_child_can_exec, !proc[CHILD].ours) }
+    :: made == forked || made == forked_as_pid_1 || made == forked_without_wipe ->
+        after_fork_in_child();
         run child_thread()
     :: made == vforked -> m = 0
+    :: made == vforked_sharing_handlers -> m = 0; d = PARENT
     :: else
     fi;
     do
-    :: d_step { n < EACH && proc[CHILD].ours -> n++; missing = !subscribed } handler(CHILD)
+    :: d_step { n < EACH && IS_CALLED(d) -> n++; missing = !subscribed; since = removals } handler(CHILD)
     :: atomic { calls < CALLS -> calls++ }
         if
-        :: MAY_ENTER -> after_fork()
-        :: MAY_ENTER -> remove()
-        :: MAY_ENTER -> enter() /* any other call */
-        :: MAY_ENTER -> remove(); close_end(mem[m].write_fd); close_end(mem[m].read_fd); break
-        :: !asked -> d_step { proc[CHILD].file[0] = 0; proc[CHILD].file[1] = 0 } /* the host does, as daemons do */
-        :: !asked -> d_step { proc[CHILD].file[1] = 0 }
-        :: !asked && proc[CHILD].file[0] == 0 -> proc[CHILD].file[0] = STRANGER
-        :: !asked && proc[CHILD].file[1] == 0 -> proc[CHILD].file[1] = STRANGER
-        :: !MAY_ENTER /* EPERM */
+        :: !REFUSED -> after_fork()
+        :: !REFUSED -> remove()
+        :: !REFUSED -> close()
+        :: !REFUSED -> open_and_add()
+        :: ROLE_IS_SELF(CHILD) -> read() /* of vfork's child: misuse */
+        :: d == CHILD && !ROLE_IS_SELF(CHILD) -> proc[CHILD].shim = false /* csigshim_reset_for_exec */
+        :: !asked -> proc[CHILD].file[0] = 0 /* the host closes everything, as daemons do */
+        :: !asked && proc[CHILD].file[0] == 0 -> proc[CHILD].file[0] = FOREIGN
+        :: REFUSED /* EPERM */
         fi
     :: break
     od;
     child_has_ended = true
 }
 
-inline copy()
+inline copy() /* what fork(2) does to memory and descriptors */
 {
-    mem[1].tail = mem[0].tail;
-    mem[1].turn[0] = mem[0].turn[0];
-    mem[1].turn[1] = mem[0].turn[1];
-    mem[1].extra = mem[0].extra;
-    mem[1].inside = mem[0].inside;
-    mem[1].rung = mem[0].rung
+    mem[1].locked = mem[0].locked;
+    mem[1].mutex = mem[0].mutex;
+    mem[1].open = mem[0].open;
+    mem[1].flags = mem[0].flags;
+    mem[1].installed = mem[0].installed;
+    mem[1].active_handlers = mem[0].active_handlers;
+    mem[1].claimed = mem[0].claimed;
+    mem[1].records = mem[0].records;
+    mem[1].notified = mem[0].notified;
+    mem[1].pipe_bytes = mem[0].pipe_bytes;
+    mem[1].owner = mem[0].owner;
+    proc[1].file[0] = proc[0].file[0];
+    proc[1].shim = proc[0].shim
 }
 
+#define IS_FORK (made == forked || made == forked_as_pid_1 || made == forked_without_wipe)
 proctype forker()
 {
     if
@@ -328,37 +486,57 @@ proctype forker()
 #else
     :: made = forked
     :: made = forked_as_pid_1
+    :: made = forked_without_wipe
     :: made = cloned
     :: made = cloned_as_pid_1
     :: made = cloned_without_wipe
     :: made = vforked
+    :: made = vforked_sharing_handlers
 #endif
     fi;
+#ifndef BREAK_FORK_WITHOUT_LOCK
+    if
+    :: IS_FORK -> atomic { !mem[0].locked -> mem[0].locked = true } /* L3 */
+    :: else
+    fi;
+#endif
     d_step {
         copy();
         child_has_ended = false;
-#ifndef BREAK_NO_OWNER
         if
-        :: made != cloned_without_wipe -> mem[1].owner = 0 /* the kernel wipes it */
-        :: else
-        fi;
+#ifdef BREAK_NO_OWNER_PAGE
+        :: true
 #endif
+        :: made == forked_without_wipe || made == cloned_without_wipe
+        :: else -> mem[1].owner = 0 /* the kernel wipes it */
+        fi;
         if
         :: made == forked_as_pid_1 || made == cloned_as_pid_1 -> proc[CHILD].id = 1
         :: else -> proc[CHILD].id = 2
         fi
     }
-    run child()
+    run child();
+#ifndef BREAK_FORK_WITHOUT_LOCK
+    if
+    :: IS_FORK -> mem[0].locked = false
+    :: else
+    fi
+#endif
 }
 
 proctype quiet()
 {
     timeout;
-    CLAIM(G7_child_waits_for_no_ghost, child_has_ended);
-    CLAIM(G1_parent_has_all, mem[0].tail + mem[0].extra == sent && (mem[0].tail == 0 || mem[0].turn[0] == 1));
-    CLAIM(G1_parent_is_woken, sent == 0 || bytes[1]);
-    CLAIM(G7_child_has_its_own, !subscribed || mem[1].tail - mem[1].head + mem[1].extra == kept);
-    CLAIM(G7_child_is_woken, !subscribed || kept == 0 || bytes[mem[1].inode])
+    CLAIM(C2_waits_for_no_lost_thread, child_has_ended);
+    if
+    :: mem[0].flags == active_ ->
+        CLAIM(P1_parent_has_all, mem[0].records == sent && !mem[0].claimed);
+        CLAIM(W2_parent_is_woken, sent == 0 || bytes[1]);
+        CLAIM(P1_parents_handler_stays, proc[PARENT].shim)
+    :: else
+    fi;
+    CLAIM(C3_child_has_its_own, !subscribed || mem[1].records == kept && !mem[1].claimed);
+    CLAIM(W2_child_is_woken, !subscribed || kept == 0 || bytes[mem[1].has])
 }
 
 init {
@@ -366,17 +544,18 @@ init {
         byte m;
         for (m : 0 .. 1) {
             mem[m].owner = 1;
-            mem[m].write_fd = 1;
-            mem[m].inode = 1;
+            mem[m].has = 1;
+            mem[m].open = true;
             mem[m].flags = active_;
             mem[m].installed = true;
             proc[m].id = 1;
             proc[m].file[0] = 2;
-            proc[m].file[1] = 3;
-            proc[m].ours = true
+            proc[m].shim = true
         }
         m = 0;
         run parent_thread();
+        if :: READERS -> run parent_reader() :: else fi;
+        if :: CLOSERS -> run parent_closer() :: else fi;
         run forker();
         run quiet()
     }

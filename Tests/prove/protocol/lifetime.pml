@@ -1,26 +1,22 @@
-/* Lifetimes: open, add, remove and close while handlers run, a signal that goes from one bridge to another, and
- * descriptors that the host closes and gets again for something else. G1, G5 and G9.
+/* Lifetime: csigshim_open, _add, _remove and _close while handlers run, a signal that moves from one bridge to another,
+ * and descriptors that the host closes and opens again as other files. R1, R2 (handler.c), U1 (subscription.c), O6
+ * (old_action.c), D1 (notify.c), and what a bridge forgets when it is opened (resources.c).
  *
- * One thread of the host calls us (bridge.c, doorbell.c, disposition.c: they share one lock, so one stands for all),
- * others take signals (handler.c: record, offer, fall_back), and somebody in the host closes our numbers and opens
- * files of his own. Of the ring remains whether something is in it: delivery.pml has the rest. Nobody reads here, so
- * what is ready and has no byte in the pipe would never be read. All bridges are polled: one that is not looks at no
- * descriptor and writes to none, and sleep.pml has those who sleep on `rung`, and how it becomes polled.
+ * One thread of the host calls the library; all these calls hold one lock, so one thread stands for all. Others take
+ * signals (handler.c, old_action.c), and somebody in the host closes descriptors and opens files. Of the ring only "something is in
+ * it" is left, and its memory, which close unmaps: the rest is in delivery.pml. Nobody reads, and every bridge is
+ * polled: so what is unread and has no byte in the pipe would never be read.
  *
- * Each statement is one access to shared memory or one system call. The accesses that decide (`flags`, `inside`,
- * `additions`, `used`) are seq_cst in C, but for the first look at `flags`, which acquires. An old "active" there leads
- * to the second look. An old "inactive" is as if the look had come earlier, and it cannot come before `additions` is
- * loaded the first time, nor after it is loaded again: the one is seq_cst, the other is what acquiring is for. (Relaxed,
- * it could be late: BREAK_LATE_LOOK.)
+ * Each statement is one access to shared memory or one system call. All accesses are sequentially consistent, but the
+ * first look at `flags`, which acquires. An old "active" there only leads to the second look. An old "inactive" is as if
+ * the look had come earlier; it cannot be later than the second load of `add_count`. BREAK_FIRST_LOOK_RELAXED is what
+ * a relaxed look could do.
  *
- * Two things are as the code has them, and less than one could wish. While a handler has ours out, for a delivery that
- * nobody could take and that the process survived, another delivery meets the default action too ("striking"). And
- * handlers that the host installs over ours are not here: whose call of ours it is, only the host knows.
+ * While a handler has SIG_DFL installed for a moment (O6), other deliveries meet that too ("stopping"). Handlers that the
+ * host installs over the library's are in disposition.pml.
  *
- * fstat tells which pipe a number is, and not which end of it. What it does not tell is what the number will be at the
- * next instruction, so the host's own closing falls out of the time between a look and its use ("busy": beyond any
- * handler, says G9); ours does not, which is what `inside` is for.
- */
+ * fstat(2) tells which file a number is now, and not what it will be at the next instruction. So the host does not close
+ * a descriptor between a look and its use ("using"); the library itself must never do so, which is R1. */
 #ifndef THREADS
 #define THREADS 2 /* that take signals */
 #endif
@@ -30,64 +26,67 @@
 #ifndef CALLS
 #define CALLS 5 /* of open, add, remove and close */
 #endif
-#ifndef TRICKS
-#define TRICKS 2 /* things that the host does to descriptors */
+#ifndef CHANGES
+#define CHANGES 2 /* that the host makes to descriptors */
 #endif
-/* What is underneath: a function of the host's, or SIG_DFL, which ends the process or stops it for a while. */
-#define FUNCTION 0
-#define ENDS 1
-#define STOPS 2
-#ifndef UNDERNEATH
-#define UNDERNEATH FUNCTION
+/* The old action: a function of the host, or the default action, which terminates or stops the process. */
+#define FUNCTION   0
+#define TERMINATES 1
+#define STOPS      2
+#ifndef OLD_ACTION
+#define OLD_ACTION FUNCTION
 #endif
-#ifndef PLACES
-#define PLACES 2 /* of the two for bridges, those that the caller uses */
+#ifndef USED
+#define USED 2 /* of the two bridges, those that the caller uses */
 #endif
 #define BRIDGES 2
-#define PIPES 3
+#define PIPES   3
+#ifdef TWO_ENDS /* where there is no /proc */
 #define NUMBERS 5
+#else
+#define NUMBERS 3
+#endif
 
-/* The kernel's. A descriptor: 0 free, 1 a stranger's, 2k and 2k+1 the read and the write end of pipe k. */
+/* The kernel. A descriptor: 0 free, 1 another file, else 1 + the number of a pipe. */
 byte file[NUMBERS], pipes;
-bool bytes[PIPES + 1];
-bool ours = true; /* the action of the signal; else what is underneath */
+byte bytes[PIPES + 1];
+bool mapped[PIPES + 1];     /* the ring that was made together with this pipe */
+bool shim_installed = true; /* else the old action is */
 
-bool open[BRIDGES], wanted[BRIDGES], rung[BRIDGES], ready[BRIDGES];
-byte inside[BRIDGES], read_fd[BRIDGES], write_fd[BRIDGES], inode[BRIDGES];
-byte used = 1, additions;
-bool installed = true;
+bool open[BRIDGES], wanted[BRIDGES], notified[BRIDGES], unread[BRIDGES], installed = true;
+byte active_handlers[BRIDGES], pipe_bytes[BRIDGES], read_end[BRIDGES], write_end[BRIDGES], has[BRIDGES];
+byte bridge_count = 1, add_count;
 
-byte busy;                                  /* threads between a look at a descriptor and its use */
-bool running[THREADS];                      /* a delivery is on its way there */
-byte uncovered[THREADS];                    /* bridges that were not there for all of it */
-bool gap[THREADS];                          /* at some moment of it nobody could have taken it */
-bool added[BRIDGES];      /* `add` has returned, and `remove` has not cleared the flags */
-bool subscribed[BRIDGES]; /* `add` has returned, and `remove` was not called */
-byte tricks;              /* what the host has done to descriptors */
-byte striking;            /* threads that have taken ours out for a moment, for a delivery that nobody could take */
-bool ended;
-bool G1_each_subscriber_has_it = true, G1_wake_up = true, G1_armed_while_subscribed = true;
-bool G5_live_signal_meets_no_other_action = true, G5_saved_action_is_back = true, G5_never_vanishes = true;
-bool G5_ours_goes_only_for_a_reason = true;
-bool G9_no_strangers_descriptor = true, G9_no_SIGPIPE = true, G9_lost_bridge_has_nothing = true;
+/* For the claims. */
+byte using, changes;       /* threads between a look at a descriptor and its use; changes by the host so far */
+bool running[THREADS];     /* a delivery is in the handler */
+byte uncovered[THREADS];   /* bridges that were not subscribed for all of it */
+bool gap[THREADS];         /* at some moment of it no bridge could have taken it */
+bool added[BRIDGES];       /* `add` has returned, and `remove` has not cleared the flags */
+bool subscribed[BRIDGES];  /* `add` has returned, and `remove` was not called */
+byte stopping;             /* handlers that have installed SIG_DFL for a moment */
+bool stopped;              /* some handler has */
+bool terminated;
+bool R1_ring_is_mapped = true, R1_no_foreign_file = true, R2_live_signal_is_recorded = true;
+bool U1_handler_has_a_subscription = true, U1_each_subscriber_has_it = true, U1_handler_is_installed = true;
+bool S2_never_saves_itself = true, U1_saved_action_is_restored = true, U1_no_delivery_vanishes = true, D1_no_foreign_file = true, D1_no_SIGPIPE = true;
+bool D1_lost_bridge_records_nothing = true, W2_unread_is_heard = true, W3_count_is_no_more_than_bytes = true;
 
 #define CLAIM(claim, condition) claim = (condition); assert(claim)
-#define STRANGER 1
-#define IS(number, k) (file[number] / 2 == (k)) /* fstat: csigshim__end_intact */
-#ifdef BREAK_ONE_END
-#define INTACT(b) IS(write_fd[b], inode[b])
+#define FOREIGN 1
+#define REALLY_USABLE(b) (file[write_end[b]] == 1 + has[b] && file[read_end[b]] == 1 + has[b])
+#ifdef BREAK_LOOK_AT_ONE_END
+#define USABLE(b) (file[write_end[b]] == 1 + has[b])
 #elif defined(BREAK_NO_FSTAT)
-#define INTACT(b) true
+#define USABLE(b) true
 #else
-#define INTACT(b) (IS(write_fd[b], inode[b]) && IS(read_fd[b], inode[b]))
+#define USABLE(b) REALLY_USABLE(b)
 #endif
-#define REALLY_INTACT(b) (IS(write_fd[b], inode[b]) && IS(read_fd[b], inode[b]))
-#define COVERED (added[0] && REALLY_INTACT(0) || added[1] && REALLY_INTACT(1))
-#define NOT_THERE uncovered[me] = !(added[0] && REALLY_INTACT(0)) + 2 * !(added[1] && REALLY_INTACT(1))
-#define SUBSCRIBED (subscribed[0] && REALLY_INTACT(0) || subscribed[1] && REALLY_INTACT(1))
-#define UNREAD_END(k) (file[0] != 2 * (k) && file[1] != 2 * (k) && file[2] != 2 * (k) && file[3] != 2 * (k) && file[4] != 2 * (k))
+#define COVERED (added[0] && REALLY_USABLE(0) || added[1] && REALLY_USABLE(1))
+#define NOT_THERE uncovered[me] = !(added[0] && REALLY_USABLE(0)) + 2 * !(added[1] && REALLY_USABLE(1))
+#define SUBSCRIBED (subscribed[0] && REALLY_USABLE(0) || subscribed[1] && REALLY_USABLE(1))
 
-/* Whoever takes a subscription or a descriptor away: deliveries on their way may miss it. */
+/* Somebody takes a subscription or a descriptor away: deliveries that are on their way may miss it. */
 inline missed(bridge)
 {
     for (t : 0 .. THREADS - 1) {
@@ -99,28 +98,46 @@ inline missed(bridge)
     t = 0
 }
 
-inline write_byte(number) /* csigshim__write_byte */
+inline store()
 {
-    d_step {
-        e = file[number];
-        CLAIM(G9_no_strangers_descriptor, e != STRANGER);
-        CLAIM(G9_no_SIGPIPE, e < 2 || e % 2 == 0 || !UNREAD_END(e / 2));
-        if
-        :: e > 1 && e % 2 == 1 -> bytes[e / 2] = true
-        :: else
-        fi;
-        e = 0;
-        busy--
-    }
+    CLAIM(R1_ring_is_mapped, mapped[k]);
+    recorded = recorded | (1 << i);
+    unread[i] = true;
+#ifndef LOST_BRIDGES_TOO /* without this claim, others are seen to fail too */
+    CLAIM(D1_lost_bridge_records_nothing, REALLY_USABLE(i))
+#endif
 }
 
-inline keep() /* csigshim__keep */
+inline notify()
 {
-    recorded = recorded | (1 << i);
-    ready[i] = true;
-#ifndef LOST_ONES_TOO /* that claim apart, so that others are seen to fail too */
-    CLAIM(G9_lost_bridge_has_nothing, REALLY_INTACT(i))
+    d_step {
+        CLAIM(R1_ring_is_mapped, mapped[k]);
+        sees = notified[i];
+        notified[i] = true;
+        using = using - sees
+    }
+    if
+    :: !sees ->
+        d_step { /* write(2) */
+            k = file[write_end[i]];
+#if defined(BREAK_NO_FSTAT) || defined(BREAK_LOOK_AT_ONE_END)
+            CLAIM(D1_no_foreign_file, k != FOREIGN);
+#else
+            CLAIM(R1_no_foreign_file, k != FOREIGN);
 #endif
+            CLAIM(D1_no_SIGPIPE, k < 2 || file[read_end[i]] == k);
+            if
+            :: k > 1 -> bytes[k - 1]++; sees = true
+            :: else
+            fi;
+            using--
+        }
+        if
+        :: sees -> pipe_bytes[i]++
+        :: else
+        fi
+    :: else
+    fi
 }
 
 inline record()
@@ -128,156 +145,164 @@ inline record()
     sees = wanted[i];
     if
     :: sees ->
-#ifdef BREAK_INSIDE_LATE
+#ifdef BREAK_LOOK_BEFORE_COUNT
         sees = wanted[i];
-        inside[i]++;
+        active_handlers[i]++;
 #else
-        inside[i]++;
-#ifndef BREAK_ONE_LOOK
+        active_handlers[i]++; /* R1 */
+#ifndef BREAK_LOOK_ONCE
         sees = wanted[i];
 #endif
 #endif
         if
         :: sees ->
-#ifdef BREAK_RECORDED_BEFORE_LOOK
-            d_step { keep() }
+#ifdef BREAK_RECORD_BEFORE_LOOK
+            d_step { k = has[i]; store() }
 #endif
-            d_step { /* both_intact */
-                sees = INTACT(i);
-                if
-                :: sees -> busy++; keep()
-                :: else
-                fi
+            d_step { /* csigshim__can_record */
+                sees = USABLE(i);
+                k = has[i];
+                using = using + sees
             }
             if
-            :: sees -> /* csigshim__ring */
-                d_step { sees = rung[i]; rung[i] = true; busy = busy - sees }
-                if
-                :: !sees -> write_byte(write_fd[i])
-                :: else
-                fi
+            :: sees -> d_step { store() } notify()
             :: else
             fi
         :: else
         fi;
-        d_step { inside[i]--; sees = false }
+        d_step { active_handlers[i]--; sees = false; k = 0 }
     :: else
     fi
 }
 
-inline offer()
+inline record_in_each_bridge()
 {
     do
-    :: before = additions;
-        limit = used;
+    :: before = add_count;
+        limit = bridge_count;
         do
-        #ifdef BREAK_LATE_LOOK
-        :: i < limit -> after = additions; record(); i++
+#ifdef BREAK_FIRST_LOOK_RELAXED
+        :: i < limit -> after = add_count; record(); i++
 #else
         :: i < limit -> record(); i++
 #endif
         :: else -> break
         od;
         i = 0;
-#ifndef BREAK_LATE_LOOK
-        after = additions;
+#ifndef BREAK_FIRST_LOOK_RELAXED
+        after = add_count;
 #endif
-#ifdef BREAK_NO_ADDITIONS
+#ifdef BREAK_NO_ADD_COUNT
         break
 #else
         if
-        :: recorded > 0 || after == before -> break
+        :: recorded > 0 || after == before -> break /* R2 */
         :: else
         fi
 #endif
     od
 }
 
-/* The action that is underneath happens to this delivery. */
+/* The old action happens to this delivery. */
 inline meets()
 {
-    atomic {
-        CLAIM(G5_live_signal_meets_no_other_action, gap[me]);
-        met = true;
-        if
-        :: UNDERNEATH == ENDS -> ended = true
-        :: else
-        fi
-    }
+    CLAIM(R2_live_signal_is_recorded, gap[me]);
+    met = true;
+    terminated = terminated || OLD_ACTION == TERMINATES
 }
 
-inline fall_back()
+inline raise_unblocked() /* the handler may be installed again: then the delivery comes to it once more */
 {
     if
-    :: UNDERNEATH == FUNCTION -> meets() /* run */
-    :: UNDERNEATH != FUNCTION ->
+    :: atomic { !shim_installed -> meets() }
+    :: d_step { shim_installed -> gap[me] = !COVERED; NOT_THERE }
+        goto again
+    fi
+}
+
+inline is_wanted() { sees = wanted[0]; sees = sees || wanted[1] } /* one bridge after the other */
+
+inline run_old_action()
+{
+    sees = shim_installed; /* whether the kernel called the handler */
+    if
+    :: OLD_ACTION == FUNCTION -> atomic { meets() }
+    :: OLD_ACTION == TERMINATES && sees -> atomic { shim_installed = false; meets() }
+    :: OLD_ACTION == STOPS && sees -> /* stop: SIG_DFL for a moment */
+        d_step { found[depth] = shim_installed; shim_installed = false; depth++; stopping++; stopped = true; sees = false }
+#ifndef BREAK_STOP_PUTS_BACK_WHATEVER
         if
-        :: ours -> /* "a bridge that lost its pipe" */
-            d_step {
-                CLAIM(G5_ours_goes_only_for_a_reason, additions != before || tricks || striking);
-                ours = false;
-                ours_again = true;
-                striking++
-            }
+        :: !found[depth - 1] -> d_step { depth--; stopping-- } /* it was restored just now: nothing to put back */
         :: else
         fi;
-        if /* csigshim__strike */
-        :: !ours -> meets()
-        :: else -> d_step { gap[me] = !COVERED; NOT_THERE } goto struck /* it came back to us: the same once more */
-        fi
-    fi;
-    do /* come_back */
-    :: ours_again ->
-        ours = true;
-#ifndef BREAK_BACK_UNSEEN
-        if
-        :: wanted[0] || wanted[1] -> ours_again = false
-        :: else ->
-            if
-            :: ours -> ours = false; ours_again = wanted[0] || wanted[1] /* csigshim__put_back */
-            :: else -> ours_again = false
-            fi
-        fi;
-#else
-        ours_again = false;
 #endif
-        striking = striking - !ours_again
+        raise_unblocked()
+    :: OLD_ACTION != FUNCTION && !sees -> raise_unblocked()
+    fi
+}
+
+inline come_back()
+{
+    do
+    :: depth > 0 ->
+        d_step { depth--; sees = false }
+        do
+        :: shim_installed = found[depth]; /* O6 */
+#ifdef BREAK_COME_BACK_UNSEEN
+            break
+#else
+            is_wanted();
+            if
+            :: sees -> break
+            :: else -> shim_installed = false
+            fi;
+            is_wanted();
+            if
+            :: !sees -> break
+            :: else
+            fi
+#endif
+        od;
+        atomic { found[depth] = false; stopping--; sees = false }
     :: else -> break
-    od;
-    ours_again = false
+    od
 }
 
 proctype thread(byte me)
 {
-    byte n, i, before, after, limit, e, recorded; /* by which bridges */
-    bool sees, met, ours_again;
+    byte n, i, before, after, limit, k, recorded; /* by which bridges */
+    byte depth;
+    bool sees, met, found[3];
     do
-    :: d_step { n < EACH && !ended ->
+    :: d_step { n < EACH && !terminated ->
             n++;
             if
-            :: ours ->
+            :: shim_installed ->
+                CLAIM(U1_handler_has_a_subscription, wanted[0] || wanted[1] || stopped);
                 running[me] = true;
                 gap[me] = !COVERED;
                 NOT_THERE
-            :: else -> CLAIM(G1_armed_while_subscribed, !SUBSCRIBED || striking)
+            :: else -> CLAIM(U1_handler_is_installed, !SUBSCRIBED || stopping)
             fi
         }
         if
-        :: running[me] -> /* csigshim__handler; in_owner */
-struck:
-            offer();
+        :: running[me] -> /* deliver */
+again:
+            record_in_each_bridge();
             if
-            :: recorded == 0 -> fall_back()
+            :: recorded == 0 -> run_old_action()
             :: else
             fi;
-            d_step {
-                CLAIM(G5_never_vanishes, recorded > 0 || met);
-                CLAIM(G1_each_subscriber_has_it, (recorded | uncovered[me]) == 3 || ended);
+            come_back();
+            atomic {
+                CLAIM(U1_no_delivery_vanishes, recorded > 0 || met);
+                CLAIM(U1_each_subscriber_has_it, (recorded | uncovered[me]) == 3 || terminated);
                 running[me] = false;
                 recorded = 0;
                 uncovered[me] = 0;
                 gap[me] = false;
                 met = false;
+                sees = false;
                 before = 0;
                 after = 0;
                 limit = 0
@@ -288,127 +313,171 @@ struck:
     od
 }
 
-#define FREE(k) (file[k] == 0)
-inline open_bell(b)
+#define FREE(n) (file[n] == 0)
+#ifdef TWO_ENDS
+#define ROOM (FREE(0) + FREE(1) + FREE(2) + FREE(3) + FREE(4) >= 2)
+#else
+#define ROOM (FREE(0) || FREE(1) || FREE(2))
+#endif
+
+inline open_bridge(b)
 {
     if
-    :: atomic { pipes < PIPES && FREE(0) + FREE(1) + FREE(2) + FREE(3) + FREE(4) >= 2 ->
+    :: atomic { pipes < PIPES && ROOM ->
             pipes++;
             k = 0; do :: !FREE(k) -> k++ :: else -> break od; /* the lowest, as POSIX says */
-            file[k] = 2 * pipes;
-            read_fd[b] = k;
+            file[k] = 1 + pipes;
+            read_end[b] = k;
+#ifdef TWO_ENDS
             do :: !FREE(k) -> k++ :: else -> break od;
-            file[k] = 2 * pipes + 1;
-            write_fd[b] = k;
+            file[k] = 1 + pipes;
+#endif
+            write_end[b] = k;
             k = 0;
-            inode[b] = pipes
+            mapped[pipes] = true;
+            has[b] = pipes
+        }
+        d_step { /* csigshim__forget_events: nobody looks */
+            unread[b] = false;
+#ifndef BREAK_OPEN_KEEPS_NOTIFIED
+            notified[b] = false;
+#endif
+#ifndef BREAK_OPEN_KEEPS_PIPE_BYTES
+            pipe_bytes[b] = 0
+#endif
         }
         open[b] = true;
         if
-        :: used <= b -> used = b + 1
+        :: bridge_count <= b -> bridge_count = b + 1
         :: else
         fi
     :: else
+    fi
+}
+
+inline activate(b) { wanted[b] = true; add_count++ }
+
+inline install(b) /* a look, and the call */
+{
+    if
+    :: shim_installed -> installed = true
+    :: else ->
+        if
+        :: !installed ->
+            d_step {
+#ifdef BREAK_SAVES_ITSELF /* what was replaced is saved, even if it is this library's handler */
+                CLAIM(S2_never_saves_itself, !shim_installed);
+#endif
+                shim_installed = true
+            }
+            installed = true
+        :: else
+        fi
     fi
 }
 
 inline add(b)
 {
     if
-    :: INTACT(b) ->
-        wanted[b] = true;
-        additions++;
-        if /* csigshim__install: a look, and the call */
-        :: ours -> installed = true
-        :: else ->
-            if
-            :: !installed -> ours = true; installed = true
-            :: else
-            fi
-        fi;
+    :: USABLE(b) ->
+#ifdef BREAK_INSTALL_BEFORE_ACTIVATE
+        install(b);
+        activate(b);
+#else
+        activate(b); /* U1 */
+        install(b);
+#endif
         d_step { added[b] = true; subscribed[b] = true }
     :: else /* EBADF */
     fi
 }
 
-inline restore(b) /* csigshim__restore */
+inline uninstall(b)
 {
     if
     :: !wanted[1 - b] && installed ->
-        installed = false;
         if
-        :: ours -> ours = false
+        :: shim_installed -> shim_installed = false
         :: else
-        fi
+        fi;
+        installed = false
     :: else
     fi
 }
 
 inline clear_flags(b) { d_step { wanted[b] = false; added[b] = false; missed(b) } }
-inline wait_until_empty(b) { inside[b] == 0 }
+inline wait_for_handlers(b) { active_handlers[b] == 0 }
 
-inline remove(b) /* remove_locked; withdraw */
+inline remove(b) /* deactivate */
 {
     subscribed[b] = false;
-#ifdef BREAK_FLAGS_FIRST
+    last = !wanted[1 - b];
+#if defined(BREAK_RESTORE_AFTER_DEACTIVATE)
     clear_flags(b);
-    restore(b);
-    wait_until_empty(b);
-#elif defined(BREAK_RESTORE_LAST)
+    uninstall(b);
+    wait_for_handlers(b)
+#elif defined(BREAK_RESTORE_AFTER_WAIT)
     clear_flags(b);
-    wait_until_empty(b);
-    restore(b);
+    wait_for_handlers(b);
+    uninstall(b)
+#elif defined(BREAK_WAIT_BEFORE_DEACTIVATE)
+    uninstall(b);
+    wait_for_handlers(b);
+    clear_flags(b)
 #else
-    restore(b);
+    uninstall(b); /* U1 */
     clear_flags(b);
-#ifndef BREAK_NO_WAIT
-    wait_until_empty(b);
+#ifndef BREAK_NO_WAIT_FOR_HANDLERS
+    wait_for_handlers(b) /* R1 */
 #endif
 #endif
-#ifndef BREAK_NO_SECOND_RESTORE
-    if /* csigshim__put_back */
-    :: !wanted[1 - b] ->
-        if
-        :: ours -> ours = false
-        :: else
-        fi
+    ;
+#ifndef BREAK_RESTORE_ONCE
+    if
+    :: last && shim_installed -> shim_installed = false /* O6 */
     :: else
-    fi
+    fi;
 #endif
+    last = false
 }
 
-inline close_end(b, number, k)
+inline close_end(b, number)
 {
     d_step {
+#ifdef BREAK_CLOSE_WITHOUT_LOOK
+        CLAIM(D1_no_foreign_file, file[number] != FOREIGN);
+        file[number] = 0;
+        missed(b)
+#else
         if
-        :: IS(number, k) -> file[number] = 0; missed(b)
+        :: file[number] == 1 + has[b] -> file[number] = 0; missed(b)
         :: else
         fi
+#endif
     }
 }
 
-inline close_bell(b)
+inline close_resources(b)
 {
-    close_end(b, write_fd[b], inode[b]);
-    close_end(b, read_fd[b], inode[b])
+#ifdef TWO_ENDS
+    close_end(b, write_end[b]);
+#endif
+    close_end(b, read_end[b]);
+    mapped[has[b]] = false
 }
 
 inline close(b)
 {
     subscribed[b] = false;
-#ifdef BREAK_CLOSE_FIRST
-    close_bell(b);
+#ifdef BREAK_CLOSE_BEFORE_REMOVE
+    close_resources(b);
 #endif
     if
     :: wanted[b] -> remove(b)
     :: else
     fi;
-#ifndef BREAK_CLOSE_FIRST
-    close_bell(b);
-#endif
-    ready[b] = false; /* csigshim__discard */
-#ifndef BREAK_DISCARD_FORGETS_RUNG
-    rung[b] = false;
+#ifndef BREAK_CLOSE_BEFORE_REMOVE
+    close_resources(b);
 #endif
     open[b] = false
 }
@@ -416,16 +485,17 @@ inline close(b)
 proctype caller()
 {
     byte n, k, t, b;
+    bool last;
     do
-    :: atomic { n < CALLS && !ended ->
+    :: atomic { n < CALLS && !terminated ->
             n++;
             if
             :: b = 0
-            :: PLACES == 2 -> b = 1
+            :: USED == 2 -> b = 1
             fi
         }
         if
-        :: !open[b] && (b == 0 || open[0]) -> open_bell(b)
+        :: !open[b] && (b == 0 || open[0]) -> open_bridge(b)
         :: open[b] && !wanted[b] -> add(b)
         :: wanted[b] -> remove(b)
         :: open[b] -> close(b)
@@ -436,28 +506,32 @@ proctype caller()
     od
 }
 
-/* Somewhere else in the host. */
+/* Somewhere else in the host. The lowest free number comes first. */
 proctype host()
 {
     byte t;
     do
-    :: d_step { tricks < TRICKS && !busy && file[0] > 1 -> tricks++; file[0] = 0; missed(0); missed(1) }
-    :: d_step { tricks < TRICKS && !busy && file[1] > 1 -> tricks++; file[1] = 0; missed(0); missed(1) }
-    :: d_step { tricks < TRICKS && file[0] == 0 -> tricks++; file[0] = STRANGER } /* the lowest number comes first */
-    :: d_step { tricks < TRICKS && file[0] != 0 && file[1] == 0 -> tricks++; file[1] = STRANGER }
+    :: d_step { changes < CHANGES && !using && file[0] > 1 -> changes++; file[0] = 0; missed(0); missed(1) }
+    :: d_step { changes < CHANGES && !using && file[1] > 1 -> changes++; file[1] = 0; missed(0); missed(1) }
+    :: d_step { changes < CHANGES && file[0] == 0 -> changes++; file[0] = FOREIGN }
+    :: d_step { changes < CHANGES && file[0] != 0 && file[1] == 0 -> changes++; file[1] = FOREIGN }
     :: break
     od
 }
 
-#define SLEEPS_WELL(b) (!open[b] || !ready[b] || !REALLY_INTACT(b) || bytes[inode[b]])
+#define HEARD(b) (!open[b] || !unread[b] || !REALLY_USABLE(b) || bytes[has[b]])
+#define COUNTED(b) (!open[b] || pipe_bytes[b] <= bytes[has[b]])
 
+/* Nothing moves any more. */
 proctype quiet()
 {
     timeout;
     if
-    :: !ended ->
-        CLAIM(G1_wake_up, SLEEPS_WELL(0) && SLEEPS_WELL(1));
-        CLAIM(G5_saved_action_is_back, wanted[0] || wanted[1] || !ours)
+    :: !terminated ->
+        CLAIM(W2_unread_is_heard, HEARD(0) && HEARD(1));
+        CLAIM(W3_count_is_no_more_than_bytes, COUNTED(0) && COUNTED(1));
+        CLAIM(U1_saved_action_is_restored, wanted[0] || wanted[1] || !shim_installed);
+        CLAIM(U1_handler_is_installed, !SUBSCRIBED || shim_installed)
     :: else
     fi
 }
@@ -466,10 +540,13 @@ init { /* the first bridge is open, and has the signal */
     atomic {
         byte i;
         pipes = 1;
+        mapped[1] = true;
         file[0] = 2;
-        file[1] = 3;
-        write_fd[0] = 1;
-        inode[0] = 1;
+#ifdef TWO_ENDS
+        file[1] = 2;
+        write_end[0] = 1;
+#endif
+        has[0] = 1;
         open[0] = true;
         wanted[0] = true;
         added[0] = true;

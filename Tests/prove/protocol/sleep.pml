@@ -1,14 +1,14 @@
-/* Sleep: bridges that nobody polls, until somebody does. G1 and G9 of one bridge that stays subscribed.
+/* Sleep: a bridge that threads wait for by a futex until somebody asks for its descriptor and polls that.
+ * F1 (futex_wait.c), W1 and W2 (notify.c), D1, and what csigshim_fd does (use_fd in wait.c).
  *
- * Handlers record and ring (handler.c), threads call csigshim_wait and read, somebody calls csigshim_wake, somebody
- * csigshim_fd, and polls from then on (reader.c). Whoever reads may leave after any read. Each statement is one access
- * to shared memory, or one system call; all of them are seq_cst. A futex compares the word and queues the thread in one
- * step, and wakes all. Of the ring remains how many records are ready: delivery.pml has the rest, and edges.
+ * Handlers record and notify, threads call csigshim_wait and csigshim_read, somebody calls csigshim_wake, and somebody
+ * calls csigshim_fd and polls from then on. Whoever reads may leave after any read. A few writes to the pipe may fail.
+ * Each statement is one access to shared memory, or one system call; all of them are sequentially consistent. A futex
+ * compares the word and queues the thread in one step, and wakes all. Of the ring only the number of unread records is
+ * left, and of the pipe the number of its bytes: the rest is in delivery.pml.
  *
- * The first handlers run on the threads that wait: such a sleep ends with EINTR. That those threads do nothing else
- * meanwhile is not here: without it more can happen, and all of it must hold. Who calls csigshim_wake may leave from
- * it by siglongjmp, half-way; not where csigshim_fd comes within that call, which nobody else would make up for.
- */
+ * The first handlers run on the threads that wait, and end their sleep with EINTR. That those threads do nothing else
+ * meanwhile is not modelled: without it more can happen, and all of it must hold. */
 #ifndef HANDLERS
 #define HANDLERS 1
 #endif
@@ -22,80 +22,115 @@
 #define WAKES 1
 #endif
 #ifndef ASKERS
-#define ASKERS 1 /* who call csigshim_fd */
+#define ASKERS 1 /* threads that call csigshim_fd */
+#endif
+#ifndef FAILURES
+#define FAILURES 0 /* writes that fail, at most */
 #endif
 #define PIPE 2
 
-bool rung, polled, woken, lock, asleep[2]; /* asleep: in the futex's queue */
-byte sleepers, ready, bytes; /* bytes: in the pipe */
+bool notified, fd_in_use, mutex, asleep[2]; /* asleep: in the futex's queue */
+byte futex_waiters, unread, bytes;
 
-byte busy = HANDLERS + ASKERS + 1; /* who may still ring */
-byte waiting;                                /* threads in csigshim_wait or poll */
-bool unanswered;                             /* a wake-up that no read has taken away */
-bool G1_unread_is_rung = true, G1_rung_is_heard = true, G1_nobody_sleeps_on = true, G1_wake_up = true;
-bool G1_descriptor_tells = true, G1_no_spinning = true, G9_no_unseen_pipe = true;
+byte busy = HANDLERS + ASKERS + 1; /* threads that may still notify */
+byte waiting;                      /* threads in csigshim_wait or poll */
+byte failures;
+bool failed;     /* a write failed, and no delivery has begun since */
+bool unanswered; /* a wake-up that no read has taken */
+bool fd_looked;  /* csigshim_fd has looked at the pipe */
+bool W1_unread_is_notified = true, W2_notified_is_heard = true, W2_wake_is_heard = true, W2_descriptor_tells = true;
+bool W2_no_spinning = true, F1_nobody_sleeps_on = true, D1_pipe_was_looked_at = true;
 
 #define CLAIM(claim, condition) claim = (condition); assert(claim)
 
-inline pull() /* csigshim__pull */
+inline write_wakeup()
 {
-    d_step {
-        CLAIM(G9_no_unseen_pipe, looked);
-        if
-        :: bytes < PIPE -> bytes++
-        :: else
-        fi
-    }
+    if
+    :: d_step {
+            CLAIM(D1_pipe_was_looked_at, looked || fd_looked && !was_in_use);
+            if
+            :: bytes < PIPE -> bytes++
+            :: else
+            fi
+        }
+    :: d_step { failures < FAILURES -> failures++; refused = true }
+    fi
 }
 
-inline ring(proven) /* csigshim__ring */
+inline futex_wake()
 {
-    d_step { first = !rung; rung = true }
     if
-#ifdef BREAK_POLLED_EARLY
-    :: first && proven ->
-#else
-    :: first && polled ->
-#endif
-#ifndef BREAK_NO_PROOF
-        looked = looked || !proven; /* both_intact */
-#endif
-        pull()
-    :: else
-    fi;
-    if
-#ifdef BREAK_NO_WAKE
+#ifdef BREAK_NO_FUTEX_WAKE
     :: false ->
-#elif defined(BREAK_FIRST_WAKES)
-    :: first && sleepers ->
 #else
-    :: sleepers ->
+    :: futex_waiters ->
 #endif
-        d_step { asleep[0] = false; asleep[1] = false } /* csigshim__wake_sleepers */
+        d_step { asleep[0] = false; asleep[1] = false }
+    :: else
+    fi
+}
+
+inline notify()
+{
+#ifdef BREAK_FUTEX_WAKE_BEFORE_FLAG
+    futex_wake();
+#endif
+#ifdef BREAK_FD_IN_USE_BEFORE_FLAG
+    uses_fd = fd_in_use;
+#endif
+    d_step { first = !notified; notified = true } /* [A] */
+#ifndef BREAK_FD_IN_USE_BEFORE_FLAG
+    uses_fd = fd_in_use;
+#endif
+    if
+    :: first && uses_fd -> /* [B] */
+        write_wakeup();
+        if
+        :: refused ->
+#ifdef BREAK_FAILED_STAYS_NOTIFIED
+            refused = false
+#else
+            d_step { notified = false; failed = true; refused = false }
+#endif
+        :: else
+        fi
     :: else
     fi;
-    d_step { first = false; looked = false }
+#ifndef BREAK_FUTEX_WAKE_BEFORE_FLAG
+    futex_wake();
+#endif
+    d_step { first = false; looked = false; was_in_use = false; uses_fd = false }
+}
+
+inline can_record() /* looks at the pipe if the descriptor is in use */
+{
+#ifdef BREAK_RECORD_WITHOUT_LOOK
+    was_in_use = fd_in_use
+#else
+    d_step { was_in_use = fd_in_use; looked = fd_in_use }
+#endif
 }
 
 proctype handler(byte me)
 {
     byte n;
-    bool proven, looked, first;
+    bool looked, was_in_use, first, uses_fd, refused;
     do
     :: d_step { n < EACH ->
             n++;
+            failed = false;
             if
             :: me < WAITERS -> asleep[me] = false /* EINTR */
             :: else
             fi
         }
-        d_step { proven = polled; looked = proven } /* record */
-#ifdef BREAK_RING_FIRST
-        ring(proven);
-        ready++
+        can_record();
+#ifdef BREAK_NOTIFY_BEFORE_STORE
+        notify();
+        unread++
 #else
-        ready++;
-        ring(proven)
+        unread++;
+        notify()
 #endif
     :: break
     od;
@@ -105,93 +140,83 @@ proctype handler(byte me)
 proctype waker() /* csigshim_wake */
 {
     byte n;
-    bool through_pipe, looked, first;
+    bool looked, was_in_use, first, uses_fd, refused;
     do
     :: n < WAKES ->
-        d_step { n++; unanswered = true }
-#ifdef BREAK_WAKE_LOOKS_LATE
-        looked = polled; /* check_bell */
-        through_pipe = polled;
-#else
-        d_step { through_pipe = polled; looked = through_pipe }
-#endif
+        d_step { n++; unanswered = true; failed = false }
+        can_record();
+        d_step { first = !notified; notified = true }
+        uses_fd = fd_in_use;
         if
-        :: through_pipe -> woken = true; pull()
+        :: uses_fd ->
+            write_wakeup();
+            if
+            :: refused ->
+                d_step { notified = notified && !first; unanswered = false; failed = true }
+            :: else
+            fi
         :: else
         fi;
         if
 #ifdef BREAK_WAKE_BY_PIPE_ALONE
-        :: !through_pipe -> ring(false)
+        :: !refused && !uses_fd -> futex_wake()
 #else
-        :: !through_pipe || sleepers -> ring(false)
+        :: !refused -> futex_wake()
 #endif
         :: else
         fi;
-        d_step { through_pipe = false; looked = false }
-    :: d_step { n < WAKES && !polled -> n++; rung = true } /* and has left */
+        d_step { refused = false; looked = false; was_in_use = false; first = false; uses_fd = false }
     :: break
     od;
     busy--
 }
 
-inline pop() /* pop_both */
+inline take()
 {
     d_step {
         do
-        :: count < capacity && ready -> count++; ready--
+        :: count < capacity && unread -> count++; unread--
         :: else -> break
         od
     }
 }
 
-inline silence()
-{
-#ifndef WOKEN_LATE
-    woken = false;
-#endif
-    through_pipe = polled;
-#ifdef BREAK_CLEAR_FIRST
-    rung = false;
-#endif
-    if
-    :: through_pipe -> bytes = 0
-    :: else
-    fi;
-#ifdef WOKEN_LATE
-    woken = false;
-#endif
-#ifdef BREAK_CLEAR_FIRST
-    unanswered = false
-#else
-    d_step { rung = false; unanswered = false }
-#endif
-}
-
-inline read() /* csigshim_read */
+inline read() /* read_locked, with the reader's mutex held */
 {
     atomic {
-        !lock -> lock = true; /* csigshim__enter */
+        !mutex -> mutex = true;
         calm = !busy;
         if :: capacity = 1 :: capacity = 2 fi
     }
-    pop();
+    take();
     if
     :: count < capacity ->
-#ifdef BREAK_SKIP
-        first = rung;
+#ifdef BREAK_NO_DRAIN_WHEN_EMPTY
+        first = notified;
 #else
-        first = !count || rung;
+        first = !count || notified;
 #endif
-        first = first || woken;
         if
         :: first ->
-            silence();
-            pop();
+            uses_fd = fd_in_use;
+#ifdef BREAK_CLEAR_BEFORE_DRAIN
+            notified = false;
+#endif
             if
-#ifdef BREAK_NOTHING_LEFT
+            :: uses_fd -> bytes = 0 /* [C] */
+            :: else
+            fi;
+#ifdef BREAK_CLEAR_BEFORE_DRAIN
+            unanswered = false;
+#else
+            d_step { notified = false; unanswered = false } /* [D] */
+#endif
+            take(); /* [E] */
+            if
+#ifdef BREAK_LEFT_IS_NOT_NOTIFIED
             :: false -> skip
 #else
-            :: ready -> ring(false) /* something_left */
+            :: unread -> can_record(); notify() /* has_events */
 #endif
             :: else
             fi
@@ -200,10 +225,10 @@ inline read() /* csigshim_read */
     :: else
     fi;
     d_step {
-        CLAIM(G1_no_spinning, !calm || count || !bytes && !rung);
-        lock = false;
+        CLAIM(W2_no_spinning, !calm || count || !bytes && !notified);
+        mutex = false;
         calm = false;
-        through_pipe = false;
+        uses_fd = false;
         count = 0;
         capacity = 0;
         first = false
@@ -213,46 +238,33 @@ inline read() /* csigshim_read */
 proctype waiter(byte me)
 {
     byte count, capacity;
-    bool through_pipe, looked, first, calm;
+    bool looked, was_in_use, first, uses_fd, calm, refused;
     do
     :: waiting++;
 again: /* csigshim_wait */
-        through_pipe = polled;
+        uses_fd = fd_in_use;
         if
-        :: through_pipe ->
+        :: uses_fd ->
 end_poll:   bytes > 0
-        :: else -> /* wait_on_word */
+        :: else -> /* csigshim__futex_wait */
             if
-            :: rung
+            :: notified
             :: else ->
-#ifndef BREAK_COUNT_LATE
-                sleepers++;
-#endif
-                if
-#ifdef BREAK_SLEEP_UNSEEN
-                :: true ->
-#else
-                :: !polled ->
+#ifndef BREAK_WAITER_COUNTS_LATE
+                futex_waiters++; /* F1 */
 #endif
 #ifdef BREAK_NO_COMPARE
-                    asleep[me] = true;
+                asleep[me] = true;
 #else
-                    asleep[me] = !rung; /* csigshim__sleep */
+                asleep[me] = !notified;
 #endif
-#ifdef BREAK_COUNT_LATE
-                    sleepers++;
+#ifdef BREAK_WAITER_COUNTS_LATE
+                futex_waiters++;
 #endif
-end_asleep:         !asleep[me];
-#ifdef BREAK_COUNT_LATE
-                    sleepers--
-#endif
-                :: else
-                fi;
-#ifndef BREAK_COUNT_LATE
-                sleepers--;
-#endif
+end_asleep:     !asleep[me];
+                futex_waiters--;
                 if
-                :: rung
+                :: notified
                 :: else -> goto again
                 fi
             fi
@@ -263,51 +275,64 @@ end_asleep:         !asleep[me];
     od
 }
 
-proctype asker() /* csigshim_fd; and then a poller */
+proctype asker() /* csigshim_fd, and then a poller */
 {
     byte count, capacity;
-    bool through_pipe, looked, first, calm;
-    /* become_polled */
-#ifdef BREAK_POLLED_LATE
-    through_pipe = rung;
-    polled = true;
-#elif defined(BREAK_NO_LOOK)
-    polled = true;
-#else
-    d_step { through_pipe = polled; polled = true }
-    through_pipe = !through_pipe && rung;
+    bool looked, was_in_use, first, uses_fd, calm, refused;
+#ifndef BREAK_FD_LOOKS_LATE
+    fd_looked = true; /* is_pipe_usable */
 #endif
-    looked = true;
+#ifdef BREAK_FD_FLAG_AFTER_LOOK
+    first = notified;
+    fd_in_use = true;
+#elif defined(BREAK_FD_NO_LOOK)
+    fd_in_use = true;
+#else
+    d_step { first = !fd_in_use; fd_in_use = true }
+    first = first && notified;
+#endif
+#ifdef BREAK_FD_LOOKS_LATE
+    fd_looked = true;
+#endif
     if
-    :: through_pipe -> pull()
+    :: first -> write_wakeup()
     :: else
     fi;
-    d_step {
-        busy--;
-        looked = false;
-        through_pipe = false;
-        CLAIM(G1_descriptor_tells, busy || lock || !ready || bytes)
-    }
-    do
-    :: waiting++;
-end_poll:
-        bytes > 0;
-        waiting--;
-        read()
-    :: break
-    od
+    if
+    :: refused -> /* -1 */
+#ifdef BREAK_FD_GIVES_UP
+        fd_in_use = false;
+        d_step { failed = true; busy-- }
+#else
+        d_step { notified = false; failed = true }
+        busy--
+#endif
+    :: else ->
+        d_step {
+            busy--;
+            first = false;
+            CLAIM(W2_descriptor_tells, busy || mutex || failed || !unread || bytes)
+        }
+        do
+        :: waiting++;
+end_poll:   bytes > 0;
+            waiting--;
+            read()
+        :: break
+        od
+    fi
 }
 
-/* Where nothing moves any more, whoever has left. */
+/* Nothing moves any more, whoever has left. */
 proctype quiet()
 {
     timeout;
-    CLAIM(G1_unread_is_rung, !ready || rung);
-#ifndef DESCRIPTOR_ALONE /* that claim apart, so that it is seen to fail too */
-    CLAIM(G1_rung_is_heard, !polled || !rung || bytes);
+    CLAIM(W1_unread_is_notified, failed || !unread || notified);
+#ifndef DESCRIPTOR_ALONE /* without this claim, others are seen to fail too */
+    CLAIM(W2_notified_is_heard, !fd_in_use || !notified || bytes);
 #endif
-    CLAIM(G1_nobody_sleeps_on, !waiting || !ready);
-    CLAIM(G1_wake_up, !waiting || !unanswered)
+    CLAIM(F1_nobody_sleeps_on, failed || !waiting || !unread);
+    CLAIM(W2_wake_is_heard, failed || !waiting || !unanswered)
 }
 
 init {

@@ -1,14 +1,13 @@
 /* Descriptors recycled: bridges open and close under a flood from another process, while other threads open and close
- * files, pipes and sockets, so that the numbers go round. Each thing that was opened has something written to it, and
- * before it is closed holds exactly that, with the flags that it was given: a doorbell's byte in the wrong file, a
- * close or a dup of a number that is another's, shows. */
+ * files, pipes and sockets, so that numbers are used again soon. Each file has something written to it. Before it is
+ * closed it must hold exactly that, with the flags that it was given. So a wake-up byte in another file, and a close of
+ * another file at the same number, are seen. */
 #include "soak.h"
 
 static atomic_bool stop;
 static atomic_ulong watched, bridges, received;
 
-static void flood(int number, pid_t target)
-{
+static void flood(int number, pid_t target) {
     const int signals[] = {SIGUSR1, SIGUSR2, SIGRTMIN + 1, SIGRTMIN + 2};
     for (unsigned long i = (unsigned long)number;; i++) {
         const int signo = signals[i % 4];
@@ -17,13 +16,12 @@ static void flood(int number, pid_t target)
         else
             (void)sigqueue(target, signo, (union sigval){.sival_int = (int)i});
         if (i % (SLOW ? 1 : 64) == 0)
-            nanosleep(&(struct timespec){0, SLOW ? 5000000 : 200000}, NULL); /* or nothing else would run */
+            nanosleep(&(struct timespec){0, SLOW ? 5000000 : 200000}, NULL); /* so that other threads run as well */
     }
 }
 
-/* Read back until there is nothing more: it is `size` bytes, all as written. */
-static void holds(int fd, unsigned char byte, size_t size, bool is_file)
-{
+/* Reads until there is nothing more: that must be `size` bytes, all as written. */
+static void holds(int fd, unsigned char byte, size_t size, bool is_file) {
     unsigned char bytes[256];
     if (is_file)
         CHECK(lseek(fd, 0, SEEK_SET) == 0);
@@ -41,8 +39,7 @@ static void holds(int fd, unsigned char byte, size_t size, bool is_file)
     }
 }
 
-static void fill(int fd, unsigned char byte, size_t size)
-{
+static void fill(int fd, unsigned char byte, size_t size) {
     unsigned char bytes[256];
     memset(bytes, byte, sizeof bytes);
     CHECK(write(fd, bytes, size) == (ssize_t)size);
@@ -50,8 +47,7 @@ static void fill(int fd, unsigned char byte, size_t size)
 
 enum { KEPT = 12 };
 
-static void *strangers(void *argument)
-{
+static void *open_files(void *argument) {
     unsigned state = seed + (unsigned)(uintptr_t)argument * 7919 + 1;
     while (!atomic_load(&stop)) {
         int ends[KEPT][2], kind[KEPT];
@@ -60,7 +56,7 @@ static void *strangers(void *argument)
             kind[i] = (int)(next_random(&state) % 3);
             size[i] = next_random(&state) % 200 + 1;
             if (kind[i] == 0) {
-                ends[i][0] = ends[i][1] = memfd_create("stranger", 0);
+                ends[i][0] = ends[i][1] = memfd_create("recycle", 0);
                 CHECK(ends[i][0] >= 0);
             } else if (kind[i] == 1) {
                 CHECK(pipe2(ends[i], O_NONBLOCK) == 0);
@@ -81,17 +77,24 @@ static void *strangers(void *argument)
     return NULL;
 }
 
-static void *opener(void *argument)
-{
+static void *open_bridges(void *argument) {
     const int first = (int)(uintptr_t)argument;
     unsigned state = seed + (unsigned)first * 104729 + 1;
     const int mine[] = {first == 0 ? SIGUSR1 : SIGUSR2, SIGRTMIN + 1 + first};
+    sigset_t both;
+    sigemptyset(&both);
+    sigaddset(&both, mine[0]);
+    sigaddset(&both, mine[1]);
     while (!atomic_load(&stop)) {
         csigshim_bridge *bridge;
         csigshim_event events[64];
-        CHECK(csigshim_open(&bridge, mechanism) == 0);
-        for (int i = 0; i < 2; i++)
-            CHECK(csigshim_add(bridge, mine[i], 0) == 0);
+        if (next_random(&state) % 2)
+            CHECK(csigshim_open(&bridge, mechanism) == 0);
+        else
+            CHECK(csigshim_open_sized(&bridge, mechanism, 16) == 0); /* mostly full */
+        if (next_random(&state) % 2)
+            CHECK(csigshim_fd(bridge) >= 3);
+        CHECK(csigshim_add_set(bridge, &both, 0) == 0);
         for (unsigned rounds = next_random(&state) % 8; rounds > 0; rounds--) {
             (void)csigshim_wait(bridge, 1);
             const ssize_t count = csigshim_read(bridge, events, 64);
@@ -109,15 +112,14 @@ static void *opener(void *argument)
     return NULL;
 }
 
-int recycle(void)
-{
+int recycle(void) {
     const int signals[] = {SIGUSR1, SIGUSR2, SIGRTMIN + 1, SIGRTMIN + 2};
     for (int i = 0; i < 4; i++)
-        CHECK(signal(signals[i], SIG_IGN) != SIG_ERR); /* what comes while there is no bridge */
+        CHECK(signal(signals[i], SIG_IGN) != SIG_ERR); /* for signals that come while there is no bridge */
     const pid_t child = sender(flood, 0);
     pthread_t threads[4];
     for (uintptr_t i = 0; i < 4; i++)
-        threads[i] = started(i < 2 ? opener : strangers, (void *)(i % 2));
+        threads[i] = started(i < 2 ? open_bridges : open_files, (void *)(i % 2));
     const double end = seconds_now() + duration;
     while (seconds_now() < end)
         nanosleep(&(struct timespec){0, 20000000}, NULL);

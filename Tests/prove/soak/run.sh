@@ -1,9 +1,8 @@
 #!/bin/sh
-# Races and soak: run.sh [quick]. Plain, under the sanitizers and valgrind a while each; then the storm, SOAK_SECONDS long
-# (600), with what the other methods leave of the cores. quick: plain alone, a few seconds each. What is tried, and why it
-# shows what it should: on top of recycle.c, eight.c, storm.c. helgrind does not know C11's atomics for what they are: it
-# sees the races between what they order. So it is told of no race (what it can judge is the order of locks, and the use
-# of the pthread calls); races are the thread sanitizer's to find.
+# Races and soak: run.sh [quick]. Plain, under the sanitizers and under valgrind, a few seconds each; then the storm for
+# SOAK_SECONDS (600), under nice. quick: plain alone, a few seconds each. recycle.c, eight.c and storm.c say at their top
+# what they show. helgrind does not know C11's atomics, and reports races between accesses that they order. So its races
+# are suppressed: it judges the order of locks, and the use of the pthread calls. The thread sanitizer finds the races.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 library=$here/../../../Sources/CSignalShim
@@ -67,7 +66,7 @@ fi
 run plain "$work/plain"
 
 if [ "$quick" != quick ]; then
-    # A clang that comes with Swift has a runtime that wants libdispatch.
+    # The sanitizer runtime of a clang that comes with Swift needs libdispatch.
     case $("$cc" --version) in
     *[Ss]wift*)
         for path in $(swiftc -print-target-info | sed -n '/"runtimeLibraryPaths"/,/]/s/^ *"\(\/.*\)",\{0,1\}$/\1/p'); do
@@ -86,14 +85,14 @@ if [ "$quick" != quick ]; then
     fi
     link=
     if build address -fsanitize=address,undefined -fno-sanitize-recover=all -DSANITIZED; then
-        ASAN_OPTIONS="detect_leaks=0" # the bridges' rings are kept for the next; memory is the storm's affair
+        ASAN_OPTIONS="detect_leaks=0" # the storm measures memory
         export ASAN_OPTIONS
         run 'address and undefined' "$work/address"
     else
         missing="$missing; no address sanitizer"
     fi
     if "$need" valgrind valgrind && build grind -gdwarf-4 -DSANITIZED -DVALGRIND; then
-        # No storm: its look at the order of queued signals failed once under valgrind alone, and why is not known.
+        # No storm: its check of the order of queued signals failed once under valgrind alone; the cause is not known.
         modes='recycle eight'
         run memcheck timeout -k 5 120 valgrind -q --tool=memcheck --error-exitcode=65 --fair-sched=yes "$work/grind"
         run helgrind timeout -k 5 120 valgrind -q --tool=helgrind --error-exitcode=65 --fair-sched=yes --history-level=none \

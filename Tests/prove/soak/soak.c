@@ -1,5 +1,5 @@
-/* soak MODE MECHANISM SECONDS: recycle, eight or storm; the argument is on top of each one's file. SOAK_SEED in the
- * environment repeats a run's random choices. */
+/* soak MODE MECHANISM SECONDS, where MODE is recycle, eight or storm: the file of that name says what it shows.
+ * SOAK_SEED in the environment repeats a run's random choices. */
 #include "soak.h"
 #include <sys/resource.h>
 
@@ -7,8 +7,7 @@ unsigned seed;
 double duration;
 int mechanism;
 
-static void *run(void *mode)
-{
+static void *run(void *mode) {
     if (strcmp(mode, "recycle") == 0)
         return (void *)(intptr_t)recycle();
     if (strcmp(mode, "eight") == 0)
@@ -16,10 +15,9 @@ static void *run(void *mode)
     return (void *)(intptr_t)storm();
 }
 
-/* Valgrind cannot grow the main thread's stack for handlers that nest, as chained ones may: there, another thread has
- * the main thread's part, and its signals. */
-static int run_elsewhere(char *mode)
-{
+/* Valgrind cannot grow the main thread's stack for handlers that nest, as chained ones may. There, another thread plays
+ * the main thread's part, and takes its signals. */
+static int run_elsewhere(char *mode) {
     pthread_t thread;
     sigset_t all;
     void *result;
@@ -30,9 +28,8 @@ static int run_elsewhere(char *mode)
     return (int)(intptr_t)result;
 }
 
-int main(int argc, char **argv)
-{
-    const struct rlimit none = {0, 0}, queue = {20000, 20000}; /* the user's queue is for others as well */
+int main(int argc, char **argv) {
+    const struct rlimit none = {0, 0}, queue = {20000, 20000}; /* all processes of the user share it */
     const char *given = getenv("SOAK_SEED");
     if (argc != 4)
         return 2;

@@ -35,43 +35,39 @@
     } while (0)
 
 enum { MAX_SENDERS = 4 };
-#if defined(MERGES) /* the thread sanitizer keeps one signal of a number for a handler */
+#if defined(MERGES) /* the thread sanitizer keeps one pending signal of each number */
 enum { MERGED = 1 };
 #else
 enum { MERGED = 0 };
 #endif
 
-#if defined(VALGRIND) /* all threads take turns, each many times slower */
+#if defined(VALGRIND) /* threads take turns, each many times slower */
 enum { SLOW = 1 };
 #else
 enum { SLOW = 0 };
 #endif
 
-static inline double seconds_now(void)
-{
+static inline double seconds_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static inline unsigned next_random(unsigned *state)
-{
+static inline unsigned next_random(unsigned *state) {
     *state ^= *state << 13;
     *state ^= *state >> 17;
     *state ^= *state << 5;
     return *state;
 }
 
-static inline pthread_t started(void *(*body)(void *), void *argument)
-{
+static inline pthread_t started(void *(*body)(void *), void *argument) {
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, body, argument) == 0);
     return thread;
 }
 
-/* A process that ends with ours. */
-static inline pid_t sender(void (*body)(int, pid_t), int number)
-{
+/* A process that ends with this one. */
+static inline pid_t sender(void (*body)(int, pid_t), int number) {
     const pid_t target = getpid(), child = fork();
     CHECK(child >= 0);
     if (child == 0) {
@@ -83,8 +79,8 @@ static inline pid_t sender(void (*body)(int, pid_t), int number)
     return child;
 }
 
-static inline void joined(pid_t child)
-{
+/* Waits for a child, which must have succeeded. */
+static inline void joined(pid_t child) {
     int status;
     while (waitpid(child, &status, 0) < 0)
         CHECK(errno == EINTR);

@@ -1,9 +1,9 @@
-/* A storm from four processes on two bridges, one of each mechanism, for as long as is asked. Each realtime signal has
- * its sender's next number as its value: it must come once, with its details, in its sender's order. A sender keeps no
- * more than WINDOW signals on the way, so that all have room in ring and queue. Standard signals run besides, merged by
- * the kernel. Ten times a second a third bridge is opened, added to, re-armed, removed from and closed. After a
- * warm-up, in which the ring has gone round and all code has run, memory, descriptors and threads are compared: each
- * quarter's mean of the resident memory with the one before it, and the numbers exactly. */
+/* A storm from four processes on two bridges, one of each mechanism, for as long as is asked. The value of each
+ * realtime signal is its sender's next number: it must come once, with its details, in its sender's order. A sender has
+ * at most WINDOW signals on the way, so that all have room in ring and queue. Standard signals come as well, and the
+ * kernel coalesces them. Ten times a second a third bridge is opened, added to, re-armed, removed from and closed.
+ * After a warm-up, in which the whole ring was used and all code has run, memory, descriptors and threads are compared:
+ * the mean of the resident memory in the last quarter with that in the first, and the numbers exactly. */
 #include "soak.h"
 #include <dirent.h>
 
@@ -19,8 +19,7 @@ static csigshim_bridge *bridges[2];
 static int realtime[2], standard[2];
 static atomic_bool finished;
 
-static void send_storm(int number, pid_t target)
-{
+static void send_storm(int number, pid_t target) {
     unsigned state = seed + (unsigned)number * 7919 + 1;
     while (!atomic_load(&shared->stop)) {
         bool waits = true;
@@ -32,7 +31,7 @@ static void send_storm(int number, pid_t target)
                     break;
                 const union sigval value = {.sival_ptr = (void *)(((uintptr_t)number << 48) | next)};
                 if (sigqueue(target, realtime[i], value) != 0) {
-                    CHECK(errno == EAGAIN); /* the queue is full, and its owner is not to blame */
+                    CHECK(errno == EAGAIN); /* the user's queue is full */
                     break;
                 }
                 atomic_store(sent, next + 1);
@@ -48,8 +47,7 @@ static void send_storm(int number, pid_t target)
     }
 }
 
-static void *takes_signals(void *unused)
-{
+static void *takes_signals(void *unused) {
     sigset_t all;
     sigfillset(&all);
     sigdelset(&all, realtime[0]);
@@ -60,10 +58,9 @@ static void *takes_signals(void *unused)
     return unused;
 }
 
-static void take(int i)
-{
+static void take(int i) {
     static csigshim_event events[256];
-    for (int reads = 0; reads < 16; reads++) { /* or a storm would never let it go */
+    for (int reads = 0; reads < 16; reads++) { /* a storm would never let it end */
         const ssize_t count = csigshim_read(bridges[i], events, 256);
         CHECK(count >= 0);
         if (count == 0)
@@ -84,9 +81,8 @@ static void take(int i)
     }
 }
 
-/* All of a bridge's ring is touched: from here on its memory does not grow. */
-static void go_round(csigshim_bridge *bridge, int signo)
-{
+/* Uses each slot of a bridge's ring: from here on its memory does not grow. */
+static void go_round(csigshim_bridge *bridge, int signo) {
     csigshim_event event;
     for (int i = 0; i < 17000; i++) {
         CHECK(kill(getpid(), signo) == 0);
@@ -95,8 +91,7 @@ static void go_round(csigshim_bridge *bridge, int signo)
     }
 }
 
-static void use_one_core(void)
-{
+static void use_one_core(void) {
     cpu_set_t cores, last;
     CPU_ZERO(&last);
     CHECK(sched_getaffinity(0, sizeof cores, &cores) == 0);
@@ -108,11 +103,15 @@ static void use_one_core(void)
     CHECK(sched_setaffinity(0, sizeof last, &last) == 0);
 }
 
-static void come_and_go(bool first)
-{
+static void come_and_go(bool first) {
     csigshim_bridge *bridge;
-    CHECK(csigshim_open(&bridge, mechanism) == 0);
-    CHECK(csigshim_add(bridge, SIGHUP, 0) == 0 && csigshim_rearm(SIGHUP) == 0);
+    if (first)
+        CHECK(csigshim_open(&bridge, mechanism) == 0);
+    else
+        CHECK(csigshim_open_sized(&bridge, mechanism, 1024) == 0);
+    CHECK(csigshim_fd(bridge) >= 3);
+    CHECK(csigshim_add(bridge, SIGHUP, mechanism == CSIGSHIM_HANDLER ? CSIGSHIM_INTERRUPT : 0) == 0);
+    CHECK(csigshim_rearm(SIGHUP) == 0);
     CHECK(kill(getpid(), SIGHUP) == 0 && csigshim_wake(bridge) == 0);
     CHECK(csigshim_unblocked_threads(SIGHUP, NULL, 0) >= 0);
     if (first)
@@ -124,8 +123,7 @@ struct sample {
     long memory, descriptors, threads; /* KiB and numbers */
 };
 
-static long number_of(const char *path, const char *name)
-{
+static long number_of(const char *path, const char *name) {
     char line[256];
     long result = -1;
     FILE *file = fopen(path, "re");
@@ -137,8 +135,7 @@ static long number_of(const char *path, const char *name)
     return result;
 }
 
-static struct sample look(void)
-{
+static struct sample look(void) {
     struct sample now = {number_of("/proc/self/smaps_rollup", "Rss:"), -3, number_of("/proc/self/status", "Threads:")};
     DIR *all = opendir("/proc/self/fd");
     CHECK(all != NULL);
@@ -148,16 +145,14 @@ static struct sample look(void)
     return now;
 }
 
-static long mean(const struct sample *samples, int from, int to)
-{
+static long mean(const struct sample *samples, int from, int to) {
     long sum = 0;
     for (int i = from; i < to; i++)
         sum += samples[i].memory;
     return sum / (to - from);
 }
 
-static long flat(const struct sample *samples, int count)
-{
+static long flat(const struct sample *samples, int count) {
     CHECK(count >= 8);
     const int quarter = count / 4;
     long growth = mean(samples, count - quarter, count) - mean(samples, 0, quarter);
@@ -169,21 +164,19 @@ static long flat(const struct sample *samples, int count)
                mean(samples, count - quarter, count));
     }
 #else
-    growth = 0; /* its own */
+    growth = 0; /* the sanitizers use memory of their own */
 #endif
     return growth;
 }
 
-static unsigned long sum(atomic_ulong counts[MAX_SENDERS][2])
-{
+static unsigned long sum(atomic_ulong counts[MAX_SENDERS][2]) {
     unsigned long result = 0;
     for (int i = 0; i < MAX_SENDERS; i++)
         result += atomic_load(&counts[i][0]) + atomic_load(&counts[i][1]);
     return result;
 }
 
-static void take_for(int milliseconds)
-{
+static void take_for(int milliseconds) {
     struct pollfd fds[2];
     for (int i = 0; i < 2; i++)
         fds[i] = (struct pollfd){.fd = bridges[i] == NULL ? -1 : csigshim_fd(bridges[i]), .events = POLLIN};
@@ -193,8 +186,7 @@ static void take_for(int milliseconds)
             take(i);
 }
 
-int storm(void)
-{
+int storm(void) {
     static struct sample samples[SAMPLES];
     int count = 0;
     sigset_t all;

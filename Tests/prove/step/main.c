@@ -1,9 +1,10 @@
 /* A signal at every instruction: step [every-kth-point [every-kth-with-another-thread]].
  *
- * For each scenario, twice over: without a second thread, the signal goes to the thread that makes the call, by
- * tgkill(2), so that the kernel's own rules for blocked signals apply; with one, the second thread gets it, and stands
- * still at a place inside the handler until the call has returned, or waits for it. One line for each scenario says how
- * many points were tried. A point that a run does not come to is tried again, and then counted as not reached.
+ * Each scenario runs in two ways. Without a second thread, the signal goes to the thread that makes the call, by
+ * tgkill(2), so that the kernel's own rules for blocked signals apply. With a second thread, that one gets the signal,
+ * and stops at a place inside the handler until the call has returned, or waits for the handler. One line for each
+ * scenario says how many points were tried. A point that a run does not reach is tried again, and then counted as not
+ * reached.
  */
 #include "tracer.h"
 #include <stdio.h>
@@ -15,7 +16,7 @@
 enum { DEADLINE_SECONDS = 30, WORKERS = 2, SHOWN = 4, TRIES = 20, LATE_ENOUGH = 4 };
 
 struct totals {
-    _Atomic int next; /* scenario, for whoever is free */
+    _Atomic int next; /* scenario, for the next worker that is free */
     _Atomic long states, same, other, inside, waited, unreached, failures, late;
 };
 static struct totals *totals;
@@ -24,15 +25,13 @@ static const char *only;
 
 static volatile sig_atomic_t is_late;
 
-static void late(int signo)
-{
+static void late(int signo) {
     (void)signo;
     is_late = 1;
 }
 
-/* Again and again, in case that the first one comes before waitpid(2) waits. */
-static void set_deadline(void)
-{
+/* The alarm repeats, in case that the first one comes before waitpid(2) waits. */
+static void set_deadline(void) {
     const struct itimerval timer = {.it_value.tv_sec = DEADLINE_SECONDS, .it_interval.tv_sec = 1};
     is_late = 0;
     setitimer(ITIMER_REAL, &timer, NULL);
@@ -45,9 +44,8 @@ struct run {
     long failures;
 };
 
-/* In a process of its own: what the tracees inherit, such as the heap, stays as it was. */
-static void say(struct run *run, long point, const char *how, const char *what)
-{
+/* Prints in a process of its own, so that what the traced processes inherit, such as the heap, stays as it was. */
+static void say(struct run *run, long point, const char *how, const char *what) {
     char command[200], where[200] = "?\n";
     if (run->failures++ >= SHOWN)
         return;
@@ -72,9 +70,8 @@ static void say(struct run *run, long point, const char *how, const char *what)
     _exit(0);
 }
 
-/* What the end of the process says. */
-static const char *verdict(const struct run *run, int status)
-{
+/* Null, or what is wrong according to how the process ended. */
+static const char *verdict(const struct run *run, int status) {
     static char text[100];
     if (status == RUNNING_LATE) {
         totals->late++;
@@ -90,27 +87,25 @@ static const char *verdict(const struct run *run, int status)
     return text;
 }
 
-/* The run without a signal, in steps; its points and snapshots are kept. */
-static const char *record_once(struct run *run)
-{
+/* Runs without a signal, step by step, and keeps the points and snapshots. */
+static const char *record_once(struct run *run) {
     struct traced traced;
     set_deadline();
     page->recording = true;
     const bool started = start_traced(&traced, run->scenario);
     run->count = started ? record_points(&traced) : -1;
     const char *what = !started ? page->message : run->count <= 0 ? "cannot be stepped" : verdict(run, finish(&traced));
-    put_down(&traced);
+    kill_traced(&traced);
     page->recording = false;
     return what;
 }
 
-/* Until the shortest has come three times: the vDSO's clock_gettime begins again when the kernel has set the clock
- * meanwhile, which is likely only while it is stepped through. */
-static bool record(struct run *run)
-{
+/* Records until the shortest run has come three times. The vDSO's clock_gettime begins again when the kernel has
+ * updated its clock meanwhile, which is likely only while it is stepped through. */
+static bool record(struct run *run) {
     const char *what = NULL;
     long shortest = MOST_POINTS;
-    const int wanted = step_same == 1 ? 3 : 1; /* if few points are tried, few are missed */
+    const int wanted = step_same < 20 ? 3 : 1; /* if few points are tried, few are missed */
     for (int tries = 0, times = 0; what == NULL && times < wanted && tries < TRIES; tries++) {
         what = record_once(run);
         times = run->count < shortest ? 1 : times + (run->count == shortest);
@@ -121,9 +116,8 @@ static bool record(struct run *run)
     return what == NULL;
 }
 
-/* True: that is settled; else the run came by another way. */
-static bool try_same(struct run *run, long point, bool by_steps)
-{
+/* False: the run took another way. */
+static bool try_same(struct run *run, long point, bool by_steps) {
     struct traced traced;
     set_deadline();
     bool reached = start_traced(&traced, run->scenario) && go_to(&traced, (unsigned)point, by_steps);
@@ -134,33 +128,31 @@ static bool try_same(struct run *run, long point, bool by_steps)
             say(run, point, "the same thread", what);
         run->same++;
     }
-    put_down(&traced);
+    kill_traced(&traced);
     return reached;
 }
 
-static const char *did_not_return(const struct run *run, const struct traced *traced)
-{
+static const char *did_not_return(const struct run *run, const struct traced *traced) {
     int status = 0;
     totals->late += is_late && !run->scenario->dies;
     if (page->message[0] != 0)
         return page->message;
-    if (waitpid(traced->other, &status, __WALL | WNOHANG) != 0 && !WIFSTOPPED(status)) /* or has been reaped */
+    if (waitpid(traced->other, &status, __WALL | WNOHANG) != 0 && !WIFSTOPPED(status)) /* or it has been reaped */
         return "the process ended in the call";
     return "the call does not return: a deadlock";
 }
 
-static bool try_other(struct run *run, long point, bool by_steps, enum place place)
-{
+static bool try_other(struct run *run, long point, bool by_steps, enum place place) {
     static const char *const names[PLACES] = {
         [ENTRY] = "another thread at the handler's entry",
         [LOOKED] = "another thread after its first look at the flags",
-        [INSIDE] = "another thread after `inside` was raised",
+        [INSIDE] = "another thread after it was counted in active_handlers",
         [LOOKED_AGAIN] = "another thread after its second look at the flags",
         [CLAIMED] = "another thread with a slot claimed",
         [PUBLISHED] = "another thread with a slot filled",
-        [RUNG] = "another thread before its write",
+        [NOTIFIED] = "another thread that has set `notified`",
         [WRITTEN] = "another thread after its write",
-        [LEFT] = "another thread after `inside` was lowered",
+        [LEFT] = "another thread after active_handlers went down",
         [HOST] = "another thread in the host's handler",
     };
     struct traced traced;
@@ -186,12 +178,11 @@ static bool try_other(struct run *run, long point, bool by_steps, enum place pla
         run->waited += waited;
         run->other++;
     }
-    put_down(&traced);
+    kill_traced(&traced);
     return reached;
 }
 
-static void try_all(struct run *run)
-{
+static void try_all(struct run *run) {
     page->with_other = false;
     if (!record(run))
         return;
@@ -213,8 +204,7 @@ static void try_all(struct run *run)
     run->count = count;
 }
 
-static void work(void)
-{
+static void work(void) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = late; /* no SA_RESTART: waitpid(2) is to end */
@@ -247,8 +237,7 @@ static void work(void)
     exit(0);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (!can_trace()) {
         printf("RESULT signal at each instruction|not run: needs ptrace(2), with debug registers|-\n");
         return 0;
@@ -257,7 +246,7 @@ int main(int argc, char **argv)
     step_other = argc > 2 ? atol(argv[2]) : 1;
     only = getenv("STEP_ONLY");
     static char buffer[1 << 16];
-    setvbuf(stdout, buffer, _IOFBF, sizeof buffer); /* a line at a time: two write */
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer); /* a line at a time, because two processes write */
     totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (totals == MAP_FAILED || step_same < 1 || step_other < 1)
         return 1;

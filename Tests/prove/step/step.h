@@ -1,21 +1,19 @@
-/* What the files of this harness share: the table of scenarios, and a page that tracer and tracee both see.
+/* What the files of this harness share: the table of scenarios, and a page that the tracer and the traced process both
+ * map.
  *
- * The tracee is forked from the tracer, so that every address is the same in all of them: what was recorded in one run
- * is found again in the next, and the tracer looks at the library's variables by their own names.
+ * The traced process is forked from the tracer, so each address is the same in both. An address that one run recorded
+ * is found again in the next run, and the tracer reads the library's variables by their own names.
  */
 #ifndef STEP_H
 #define STEP_H
 
-#include "internal.h"
+#include "shim.h"
 #include <stdint.h>
 
-enum { SENT = 40, BESIDE = 41, IGNORED = 42 }; /* realtime: none merges with another */
-enum where {
-    HERE,
-    FORKED,
-    CLONED,
-    VFORKED
-}; /* the process in which the call is made; CLONED: without atfork handlers */
+enum { SENT = 40, BESIDE = 41, IGNORED = 42 }; /* realtime signals: the kernel coalesces none of them */
+
+/* The process that makes the call. A child of clone(2) runs no atfork handlers. */
+enum where { HERE, FORKED, CLONED, VFORKED };
 enum { ANY = -100 };
 enum { BOTH = -1 };
 
@@ -24,24 +22,29 @@ struct scenario {
     int mechanism; /* or BOTH */
     void (*prepare)(void);
     int (*call)(void);
-    int result;         /* or ANY */
-    const char *during; /* what may become of a signal: bridge 1, bridge 2, host, foreign; "1000 0010" is either */
-    const char *after;  /* what becomes of the next one */
+    int result; /* or ANY */
+    /* How often bridge 1, bridge 2, the host's handler and the foreign handler may get the signal that is sent during
+     * the call. "1000 0010" allows either. */
+    const char *during;
+    const char *after; /* the same for the next signal, sent after the call */
     enum where where;
-    int watched; /* the bridge in which the other thread stands */
+    int watched; /* the bridge inside which the other thread stops */
     int signo;   /* 0: SENT */
-    bool waits;  /* for handlers that are inside the watched bridge */
-    bool dies;   /* of the next signal, if not of this one */
+    bool waits;  /* the call waits for handlers that are inside the watched bridge */
+    bool dies;   /* the next signal ends the process, if the signal during the call has not */
 };
 extern const struct scenario scenarios[];
 extern const int scenario_count;
 
-/* What scenarios prepare, in the tracee. */
+/* What scenarios prepare, in the traced process. */
 extern csigshim_bridge *bridges[2];
-extern unsigned long left[2];  /* deliveries that were there before */
-extern unsigned long taken[2]; /* deliveries that the call itself has read */
-extern int mechanism;
-extern bool spawning;
+extern unsigned long expected[2];       /* deliveries that the bridge has before the signal, or by the call itself */
+extern unsigned long taken[2];          /* deliveries that the call has read */
+extern int host_expected;               /* calls of the host's handler that the call itself makes */
+extern int mechanism;                   /* of the present scenario */
+extern bool spawning;                   /* csigshim_spawn_begin was called */
+extern bool pipe_is_lost;               /* so csigshim_read fails at the end */
+extern void (*from_host_handler)(void); /* called by the host's handler, if set */
 struct guarded {
     unsigned char before[64];
     csigshim_event events[16];
@@ -51,11 +54,11 @@ struct guarded {
 extern struct guarded guarded;
 void count_events(int bridge, ssize_t count, const csigshim_event *events);
 void send_here(int signo);
-void put_foreign_on_top(bool calls_ours);
+void install_foreign_handler(bool calls_replaced);
 void host_handler(int signo, siginfo_t *info, void *context);
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The kernel's own: the C library's structure has bytes that nobody sets. */
+/* As the kernel has it: the C library's structure has bytes that nobody sets. */
 struct kernel_action {
     uintptr_t handler, flags, restorer;
     uint64_t mask;
@@ -66,13 +69,13 @@ struct snapshot {
     struct kernel_action actions[CSIGSHIM__NSIG];
     uint64_t mask;
     unsigned files[32];
-    unsigned subscriptions[2][3][4];
-    uintptr_t dispositions[3][5];
+    unsigned subscriptions[2][3][3];
+    uintptr_t dispositions[3][4];
     size_t heap;
 };
 
 struct page {
-    bool recording;            /* the run whose snapshots the others are compared with */
+    bool recording;            /* this run makes the snapshots with which the others are compared */
     bool with_other;           /* there is a second thread */
     int returns_expected;      /* of the second thread, from its handler */
     _Atomic int returns;       /* so many there were */
@@ -84,7 +87,7 @@ struct page {
 };
 extern struct page *page;
 
-_Noreturn void tracee(const struct scenario *scenario);
-extern char mark_begin[], mark_end[], mark_other[]; /* behind their int3 */
+_Noreturn void run_traced(const struct scenario *scenario);
+extern char mark_begin[], mark_end[], mark_other[]; /* each follows an int3 */
 
 #endif

@@ -1,9 +1,9 @@
-/* The traced side: prepares a state, makes the one call between two marks, and then looks whether all is as it must be.
+/* The traced process: prepares a state, makes the one call between two marks, and then checks that everything is right.
  *
- * "As it must be" is: as in the same run without a signal, which is recorded first: result, errno, every disposition,
- * the mask, the descriptors, the heap, flags and counts of the bridges. And the signal has gone where the scenario says
- * that it may: a bridge, the host's handler under it, or both, each at most once. Then one more signal must go where it
- * belongs, and what was there before any bridge must be back when the bridges are closed.
+ * Right means: as in the same run without a signal, which is recorded first. This holds for the result, errno, each
+ * disposition, the mask, the descriptors, the heap, and the flags and counts of the bridges. The signal has gone where
+ * the scenario says that it may: to a bridge, to the host's handler, or to both, to each at most once. One more signal
+ * must then go where it belongs, and closing the bridges must bring back what was there before them.
  */
 #include "step.h"
 #include <malloc.h>
@@ -19,77 +19,70 @@
 enum { ERRNO_BEFORE = 123, ERRNO_OF_OTHER = 124, ERRNO_OF_HOST = 99 };
 
 csigshim_bridge *bridges[2];
-unsigned long left[2], taken[2];
+unsigned long expected[2], taken[2];
+int host_expected;
 static size_t tails[2];
 static int host_before, foreign_before;
 int mechanism;
-bool spawning;
+bool spawning, pipe_is_lost;
+void (*from_host_handler)(void);
 struct guarded guarded;
 struct page *page;
 
-static void say(const char *format, va_list arguments)
-{
+static void say(const char *format, va_list arguments) {
     if (page->message[0] == 0)
         vsnprintf(page->message, sizeof page->message, format, arguments);
 }
 
-void fail(const char *format, ...)
-{
+void fail(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     say(format, arguments);
     _exit(1);
 }
 
-/* Where the process must go on, because the tracer waits for its threads one by one. */
-__attribute__((format(printf, 1, 2))) static void fail_later(const char *format, ...)
-{
+/* For code after which the process must go on, because the tracer waits for its threads one by one. */
+__attribute__((format(printf, 1, 2))) static void fail_later(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     say(format, arguments);
     va_end(arguments);
 }
 
-static void fail_now(void)
-{
+static void fail_now(void) {
     if (page->message[0] != 0)
         _exit(1);
 }
 
-/* Whether it is the library's handler that calls, which has left its mark in the siginfo; else the kernel does. */
-static bool ours_calls(const siginfo_t *info)
-{
-    uintptr_t last[2 * CSIGSHIM__MARKS];
-    bool found = false;
-    memcpy(last, (const char *)(info + 1) - sizeof last, sizeof last);
-    for (int i = 0; i < 2 * CSIGSHIM__MARKS; i++)
-        found |= last[i] == (uintptr_t)csigshim__handler;
-    return found;
+/* Whether the library's handler makes this call: it has left a marker in the siginfo. Otherwise the kernel makes it. */
+static bool is_called_by_library(const siginfo_t *info) {
+    uintptr_t handlers[2];
+    memcpy(handlers, (const char *)(info + 1) - sizeof handlers, sizeof handlers);
+    return handlers[0] == (uintptr_t)csigshim__handler || handlers[1] == (uintptr_t)csigshim__handler;
 }
 
-/* Changes errno, as hosts' handlers do, where the library has to answer for that. */
-void host_handler(int signo, siginfo_t *info, void *context)
-{
+/* Changes errno, as handlers of hosts do, where the library has to restore it. */
+void host_handler(int signo, siginfo_t *info, void *context) {
+    const int saved_errno = errno;
     (void)signo, (void)context;
     page->host++;
-    if (ours_calls(info))
-        errno = ERRNO_OF_HOST;
+    if (from_host_handler != NULL)
+        from_host_handler();
+    errno = is_called_by_library(info) ? ERRNO_OF_HOST : saved_errno;
 }
 
 static struct sigaction under_foreign;
-static bool foreign_calls_ours;
+static bool foreign_calls_replaced;
 
-static void foreign(int signo, siginfo_t *info, void *context)
-{
+static void foreign(int signo, siginfo_t *info, void *context) {
     const int saved_errno = errno;
     page->foreign++;
-    if (foreign_calls_ours)
+    if (foreign_calls_replaced)
         under_foreign.sa_sigaction(signo, info, context);
     errno = saved_errno;
 }
 
-static void install(int signo, void (*handler)(int, siginfo_t *, void *), struct sigaction *before)
-{
+static void install(int signo, void (*handler)(int, siginfo_t *, void *), struct sigaction *before) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = handler;
@@ -99,73 +92,72 @@ static void install(int signo, void (*handler)(int, siginfo_t *, void *), struct
         fail("sigaction: errno %d", errno);
 }
 
-void put_foreign_on_top(bool calls_ours)
-{
-    foreign_calls_ours = calls_ours;
+void install_foreign_handler(bool calls_replaced) {
+    foreign_calls_replaced = calls_replaced;
     install(SENT, foreign, &under_foreign);
 }
 
-void send_here(int signo)
-{
+void send_here(int signo) {
     const pid_t self = (pid_t)syscall(SYS_getpid);
     if (syscall(SYS_tgkill, self, (pid_t)syscall(SYS_gettid), signo) != 0)
         fail("tgkill: errno %d", errno);
 }
 
-void count_events(int bridge, ssize_t count, const csigshim_event *events)
-{
+void count_events(int bridge, ssize_t count, const csigshim_event *events) {
     if (count < 0)
         fail_later("csigshim_read: errno %d", errno);
     for (ssize_t i = 0; i < count; i++) {
         const csigshim_event *event = &events[i];
         if ((event->signo != SENT && event->signo != BESIDE) || event->count == 0 || event->reserved[0] != 0 ||
-            (event->code != SI_TKILL && event->code != SI_USER /* so glibc's sigtimedwait(2) has it */ &&
-             !(event->flags & CSIGSHIM_DETAILS_DROPPED)))
+            (event->code != SI_TKILL && !(event->flags & CSIGSHIM_DETAILS_DROPPED)))
             fail_later("a broken event: signal %d, code %d, count %u", event->signo, event->code, event->count);
         taken[bridge] += event->count;
     }
 }
 
-/* Reads what is there, which a waiting reader must have been told of. */
-static void drain(int i)
-{
+/* Reads what is there. The bridge must have notified a waiting reader of it. */
+static void drain(int i) {
     static csigshim_event events[512];
     const bool readable = csigshim_wait(bridges[i], 0) == 1;
     const unsigned long before = taken[i];
-    for (ssize_t count; (count = csigshim_read(bridges[i], events, 512)) != 0;)
+    for (ssize_t count; (count = csigshim_read(bridges[i], events, 512)) != 0;) {
+        if (count < 0 && errno == EBADF && pipe_is_lost)
+            break;
         count_events(i, count, events);
+        fail_now();
+    }
     if (taken[i] != before && !readable)
-        fail("bridge %d had %lu deliveries, and its descriptor did not say so", i + 1, taken[i] - before);
+        fail("bridge %d had %lu deliveries, and its descriptor was not readable", i + 1, taken[i] - before);
 }
 
-/* Where the one signal of this phase has gone. What was recorded for a bridge that is closed now was discarded. */
-static void see_where(const char *allowed, const char *when)
-{
-    long counts[4] = {0, 0, page->host - host_before, page->foreign - foreign_before};
+/* Where the one signal of this phase has gone. A closed bridge has discarded its records; its tail still counts them,
+ * and what moved there from the kernel's queue. */
+static void check_where(const char *allowed, const char *when) {
+    long counts[4] = {0, 0, page->host - host_before - host_expected, page->foreign - foreign_before};
     char found[100];
     for (int i = 0; i < 2; i++) {
         if (bridges[i] == NULL)
             continue;
         if (atomic_load(&bridges[i]->open)) {
             drain(i);
-            counts[i] = (long)(taken[i] - left[i]);
+            counts[i] = (long)(taken[i] - expected[i]);
         } else {
-            counts[i] = (long)(atomic_load(&bridges[i]->tail) - tails[i]); /* and what moved there from the queue */
-            counts[i] -= mechanism == CSIGSHIM_SIGNALFD ? (long)left[i] : 0;
+            counts[i] = (long)(atomic_load(&bridges[i]->tail) - tails[i]);
+            counts[i] -= mechanism == CSIGSHIM_SIGNALFD ? (long)expected[i] : 0;
         }
-        taken[i] = left[i] = 0;
+        taken[i] = expected[i] = 0;
         tails[i] = atomic_load(&bridges[i]->tail);
     }
     fail_now();
     host_before = page->host;
     foreign_before = page->foreign;
+    host_expected = 0;
     snprintf(found, sizeof found, "%ld%ld%ld%ld", counts[0], counts[1], counts[2], counts[3]);
     if (strlen(found) != 4 || strstr(allowed, found) == NULL)
         fail("%s: bridge 1, bridge 2, host and foreign handler had it %s times, not %s", when, found, allowed);
 }
 
-static struct snapshot look(void)
-{
+static struct snapshot take_snapshot(void) {
     struct snapshot now;
     struct stat status;
     const int signals[3] = {SENT, BESIDE, IGNORED};
@@ -179,11 +171,11 @@ static struct snapshot look(void)
     for (int k = 0; k < 3; k++) {
         for (int i = 0; i < 2; i++) {
             struct csigshim__subscription *one = &csigshim__bridges[i].subscriptions[signals[k]];
-            const unsigned values[] = {one->flags, one->inside, one->escalate_at, one->epoch};
+            const unsigned values[] = {one->flags, one->active_handlers, one->escalate_at};
             memcpy(now.subscriptions[i][k], values, sizeof values);
         }
         struct csigshim__disposition *of = &csigshim__dispositions[signals[k]];
-        const uintptr_t values[] = {(uintptr_t)of->previous, of->blocked, of->installed, of->lent, of->linked};
+        const uintptr_t values[] = {(uintptr_t)of->old_action, of->installed, of->reachable, of->ever_blocked};
         memcpy(now.dispositions[k], values, sizeof values);
     }
     now.heap = mallinfo2().uordblks;
@@ -194,8 +186,7 @@ static struct snapshot look(void)
     if (memcmp(&now->member, &then->member, sizeof now->member) != 0)                                                  \
     fail("%s: not as without a signal: %s", when, #member)
 
-static void compare(const struct snapshot *now, const struct snapshot *then, const char *when)
-{
+static void compare(const struct snapshot *now, const struct snapshot *then, const char *when) {
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++)
         if (memcmp(&now->actions[signo], &then->actions[signo], sizeof now->actions[signo]) != 0)
             fail("%s: disposition of signal %d: handler %#lx with flags %#lx, not %#lx with %#lx", when, signo,
@@ -208,16 +199,14 @@ static void compare(const struct snapshot *now, const struct snapshot *then, con
     COMPARE(heap);
 }
 
-static void see_memory(void)
-{
+static void check_guards(void) {
     for (int i = 0; i < 64; i++)
         if (guarded.before[i] != 0xa5 || guarded.after[i] != 0xa5)
             fail("memory beside what was given to the call has changed");
 }
 
-/* Takes signals all the time. Raw, so that errno is what the handler leaves. */
-static void *other_thread(void *unused)
-{
+/* Takes signals all the time. Its system calls are raw, so that errno is what the handler leaves. */
+static void *other_thread(void *unused) {
     const uint64_t all = ~(uint64_t)0, none = 0;
     (void)unused;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8);
@@ -239,23 +228,20 @@ static void *other_thread(void *unused)
     return unused;
 }
 
-static void wait_for_other(void)
-{
+static void wait_for_other(void) {
     while (page->returns < page->returns_expected)
         sched_yield();
 }
 
-/* A bell that counts as rung, and is silent, would not be rung for the next one. (Who does not poll it waits for `rung`
- * itself.) */
-static void see_bell(int i)
-{
-    struct pollfd bell = {.fd = bridges[i]->read_end.fd, .events = POLLIN};
-    if (atomic_load(&bridges[i]->polled) && atomic_load(&bridges[i]->rung) && poll(&bell, 1, 0) != 1)
-        fail("the bell of bridge %d counts as rung, and is silent", i + 1);
+/* A bridge that counts as notified, and whose pipe is empty, would not be notified of the next delivery. Where nobody
+ * asked for the descriptor, waiters wait for `notified` itself. */
+static void check_notified(int i) {
+    struct pollfd pipe = {.fd = bridges[i]->has.pipe.read_end.fd, .events = POLLIN};
+    if (atomic_load(&bridges[i]->fd_in_use) && atomic_load(&bridges[i]->notified) && poll(&pipe, 1, 0) != 1)
+        fail("bridge %d counts as notified, and its pipe is empty", i + 1);
 }
 
-static void measure(const struct scenario *scenario)
-{
+static void measure(const struct scenario *scenario) {
     pthread_t thread;
     if (page->with_other && pthread_create(&thread, NULL, other_thread, NULL) != 0)
         fail("pthread_create");
@@ -274,10 +260,10 @@ static void measure(const struct scenario *scenario)
 
     wait_for_other();
     fail_now();
-    const struct snapshot at_end = look();
+    const struct snapshot at_end = take_snapshot();
     for (int i = 0; i < 2; i++)
         if (scenario->where == HERE && bridges[i] != NULL && atomic_load(&bridges[i]->open))
-            see_bell(i);
+            check_notified(i);
     if (scenario->result != ANY && result != scenario->result)
         fail("the result is %d, not %d (errno %d)", result, scenario->result, code);
     if (page->recording) {
@@ -290,33 +276,33 @@ static void measure(const struct scenario *scenario)
         compare(&at_end, &page->at_end, "after the call");
     }
     if (!scenario->dies)
-        see_where(page->recording ? "0000" : scenario->during, "the signal");
-    see_memory();
+        check_where(page->recording ? "0000" : scenario->during, "the signal");
+    check_guards();
     send_here(scenario->signo ? scenario->signo : SENT);
     if (scenario->dies)
         fail("the next signal did not end the process");
-    see_where(scenario->after, "the next signal");
+    check_where(scenario->after, "the next signal");
     if (spawning && csigshim_spawn_end(&guarded.spawn) != 0)
         fail("csigshim_spawn_end: errno %d", errno);
     for (int i = 0; i < 2; i++)
         if (bridges[i] != NULL && atomic_load(&bridges[i]->open) && csigshim_close(bridges[i]) != 0)
             fail("csigshim_close: errno %d", errno);
-    const struct snapshot at_exit = look();
+    const struct snapshot at_exit = take_snapshot();
     if (page->recording)
         page->at_exit = at_exit;
     else
         compare(&at_exit, &page->at_exit, "after close");
-    see_memory();
+    check_guards();
 }
 
-/* The process of which the call's is a child: nothing of the child's has come here, and its bridge works. */
-static void measure_in_child(const struct scenario *scenario)
-{
+/* A child makes the call. None of the child's signals may come to its parent's bridge, which must still work. */
+static void measure_in_child(const struct scenario *scenario) {
     int status = 0;
-    const unsigned long mine = left[0];
-    const pid_t child = scenario->where == FORKED   ? (left[0] = 0, fork())
-                        : scenario->where == CLONED ? (left[0] = 0, (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0))
-                                                    : (left[0] = 0, vfork());
+    const unsigned long of_parent = expected[0];
+    expected[0] = 0;
+    const pid_t child = scenario->where == FORKED   ? fork()
+                        : scenario->where == CLONED ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)
+                                                    : vfork();
     if (child == 0) {
         measure(scenario);
         _exit(0);
@@ -327,15 +313,14 @@ static void measure_in_child(const struct scenario *scenario)
         fail("the child ended with status %#x", (unsigned)status);
     host_before = page->host;
     foreign_before = page->foreign;
-    left[0] = mine;
+    expected[0] = of_parent;
     taken[0] = 0;
-    see_where("0000", "the parent, of the child's signals");
+    check_where("0000", "the parent, of the child's signals");
     send_here(SENT);
-    see_where("1000 1010", "the parent, of its own signal");
+    check_where("1000 1010", "the parent, of its own signal");
 }
 
-void tracee(const struct scenario *scenario)
-{
+void run_traced(const struct scenario *scenario) {
     const struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     memset(guarded.before, 0xa5, sizeof guarded.before);

@@ -1,9 +1,10 @@
 /* ptrace(2): a fresh process for each point, brought to its instruction, and the second thread to its place.
  *
- * To single-step to instruction N for each N is quadratic, and to count the passes of a breakpoint is long in a loop.
- * So both: record_points finds, for each point, an earlier one that comes by seldom, and steps from there. Breakpoints
- * are the debug registers, which change no code and can watch data: the second thread is stopped when it writes what
- * the library's handler writes at a place, whatever the compiler has made of it.
+ * Single-stepping to instruction N for each N is quadratic, and counting the passes of a breakpoint is slow in a loop.
+ * So this does both: record_points finds, for each point, an earlier one that comes by seldom, and go_to steps from
+ * there. Breakpoints are the debug registers. They change no code, and can watch data: the second thread stops when it
+ * writes the variable that the library's handler writes at a place, whatever the compiler has made of it. The
+ * library's system calls are `syscall` instructions of its own code: each is one step.
  */
 #include "tracer.h"
 #include <stddef.h>
@@ -15,56 +16,54 @@
 
 struct point points[MOST_POINTS];
 
-enum kind { EXECUTE = 0, WRITE_1 = 1, WRITE_4 = 0xd, WRITE_8 = 9, ACCESS_4 = 0xf };
+enum kind { EXECUTE = 0, WRITE_4 = 0xd, WRITE_8 = 9, ACCESS_4 = 0xf };
 
-static bool watch(pid_t thread, const volatile void *address, enum kind kind)
-{
+static bool watch(pid_t thread, const volatile void *address, enum kind kind) {
     const size_t registers = offsetof(struct user, u_debugreg);
     return ptrace(PTRACE_POKEUSER, thread, registers + 7 * sizeof(long), 0) == 0 &&
            ptrace(PTRACE_POKEUSER, thread, registers, address) == 0 &&
            ptrace(PTRACE_POKEUSER, thread, registers + 7 * sizeof(long), 1ul | (unsigned long)kind << 16) == 0;
 }
 
-static void unwatch(pid_t thread)
-{
+static void unwatch(pid_t thread) {
     ptrace(PTRACE_POKEUSER, thread, offsetof(struct user, u_debugreg) + 7 * sizeof(long), 0);
 }
 
-static uintptr_t user_register(pid_t thread, size_t offset)
-{
+static uintptr_t user_register(pid_t thread, size_t offset) {
     return (uintptr_t)ptrace(PTRACE_PEEKUSER, thread, offset, 0);
 }
 
-static uintptr_t instruction(pid_t thread)
-{
+static uintptr_t instruction(pid_t thread) {
     return user_register(thread, offsetof(struct user_regs_struct, rip));
 }
 
-static size_t word(pid_t thread, const volatile void *address)
-{
+static size_t word(pid_t thread, const volatile void *address) {
     return (size_t)ptrace(PTRACE_PEEKDATA, thread, address, 0);
 }
 
-/* Lets the thread go on until its next trap or system call; what else comes to it is delivered. False: it has ended, or
- * the alarm came. */
-static bool advance(pid_t thread, enum __ptrace_request how, int signo)
-{
+/* A traced process does not stop: nobody would continue it. */
+static bool is_stop(int signo) {
+    return signo == SIGSTOP || signo == SIGTSTP;
+}
+
+/* Lets the thread go on until its next trap or system call; delivers other signals to it. False: it has ended, or the
+ * alarm came. */
+static bool advance(pid_t thread, enum __ptrace_request how, int signo) {
     for (int status;;) {
         if (ptrace(how, thread, 0, signo) != 0 || waitpid(thread, &status, __WALL) != thread || !WIFSTOPPED(status))
             return false;
         signo = WSTOPSIG(status);
         if (status >> 16 != 0)
-            signo = 0; /* it has a child, which waits */
+            signo = 0; /* an event: it has made a child */
         else if (signo == SIGTRAP || signo == (SIGTRAP | 0x80))
             return true;
-        else if (signo == SIGSTOP)
+        else if (is_stop(signo))
             signo = 0;
     }
 }
 
-/* Lets all of them go on until somebody comes to `mark`, or the process ends; then that one's id, or the process's. */
-static pid_t all_until(const struct traced *traced, const char *mark, int *status)
-{
+/* Lets all threads go on until one comes to `mark`, or the process ends. Returns that thread's id, or the process's. */
+static pid_t all_until(const struct traced *traced, const char *mark, int *status) {
     for (;;) {
         const pid_t thread = waitpid(-1, status, __WALL);
         if (thread < 0)
@@ -75,7 +74,7 @@ static pid_t all_until(const struct traced *traced, const char *mark, int *statu
             continue;
         }
         int signo = WSTOPSIG(*status);
-        if (*status >> 16 != 0 || signo == SIGSTOP) {
+        if (*status >> 16 != 0 || is_stop(signo)) {
             signo = 0;
         } else if (signo == SIGTRAP) {
             if (instruction(thread) == (uintptr_t)mark)
@@ -88,8 +87,7 @@ static pid_t all_until(const struct traced *traced, const char *mark, int *statu
     }
 }
 
-static pid_t forked(const struct scenario *scenario)
-{
+static pid_t fork_traced(const struct scenario *scenario) {
     const pid_t tracer = getpid(), pid = fork();
     if (pid != 0)
         return pid;
@@ -98,11 +96,10 @@ static pid_t forked(const struct scenario *scenario)
         _exit(1);
     signal(SIGALRM, SIG_DFL);
     raise(SIGSTOP);
-    tracee(scenario);
+    run_traced(scenario);
 }
 
-bool start_traced(struct traced *traced, const struct scenario *scenario)
-{
+bool start_traced(struct traced *traced, const struct scenario *scenario) {
     int status;
     const long options =
         PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACESYSGOOD;
@@ -110,7 +107,7 @@ bool start_traced(struct traced *traced, const struct scenario *scenario)
     page->returns = page->returns_expected = page->host = page->foreign = 0;
     page->other = 0;
     *traced = (struct traced){0};
-    traced->caller = traced->root = forked(scenario);
+    traced->caller = traced->root = fork_traced(scenario);
     if (traced->root < 0 || waitpid(traced->root, &status, __WALL) != traced->root || !WIFSTOPPED(status) ||
         ptrace(PTRACE_SETOPTIONS, traced->root, 0, options) != 0 || ptrace(PTRACE_CONT, traced->root, 0, 0) != 0)
         return false;
@@ -122,13 +119,11 @@ bool start_traced(struct traced *traced, const struct scenario *scenario)
     return false;
 }
 
-static uintptr_t nothing_to_do(void)
-{
+static uintptr_t some_code(void) {
     return 0;
 }
 
-bool can_trace(void)
-{
+bool can_trace(void) {
     int status;
     const pid_t pid = fork();
     if (pid == 0) {
@@ -137,31 +132,29 @@ bool can_trace(void)
         _exit(1);
     }
     const bool can = pid > 0 && waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) &&
-                     watch(pid, (const void *)nothing_to_do, EXECUTE);
+                     watch(pid, (const void *)some_code, EXECUTE);
     kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
     return can;
 }
 
-/* How often each address came by until now: a hash table. */
-static unsigned passes(uintptr_t address, bool forget)
-{
-    enum { PLACES_FOR = MOST_POINTS * 2 };
+/* Counts how often each address has come by, in a hash table. */
+static unsigned passes(uintptr_t address, bool forget) {
+    enum { ENTRIES = MOST_POINTS * 2 };
     static struct {
         uintptr_t address;
         unsigned count;
-    } known[PLACES_FOR];
+    } known[ENTRIES];
     if (forget)
         memset(known, 0, sizeof known);
-    size_t i = address * 0x9e3779b97f4a7c15 >> 32 & (PLACES_FOR - 1);
+    size_t i = address * 0x9e3779b97f4a7c15 >> 32 & (ENTRIES - 1);
     while (known[i].address != 0 && known[i].address != address)
-        i = (i + 1) & (PLACES_FOR - 1);
+        i = (i + 1) & (ENTRIES - 1);
     known[i].address = address;
     return ++known[i].count;
 }
 
-int record_points(const struct traced *traced)
-{
+int record_points(const struct traced *traced) {
     unsigned count = 0;
     for (uintptr_t at; (at = instruction(traced->caller)) != (uintptr_t)mark_end; count++) {
         if (count == MOST_POINTS)
@@ -169,18 +162,17 @@ int record_points(const struct traced *traced)
         const unsigned times = passes(at, count == 0);
         points[count] = (struct point){at, times, count, times, times};
         if (count == 0)
-            points[count].times = points[count].cost = 0; /* it is here */
+            points[count].times = points[count].cost = 0; /* it is here already */
         else if (points[count - 1].cost < times)
             points[count] =
                 (struct point){at, times, points[count - 1].from, points[count - 1].times, points[count - 1].cost + 1};
         if (!advance(traced->caller, PTRACE_SINGLESTEP, 0))
             return -1;
     }
-    return (int)count - 1; /* the last one is the mark's own */
+    return (int)count - 1; /* the last one belongs to the mark */
 }
 
-bool go_to(const struct traced *traced, unsigned point, bool by_steps)
-{
+bool go_to(const struct traced *traced, unsigned point, bool by_steps) {
     const unsigned from = by_steps ? points[point].from : point;
     const unsigned times = by_steps ? points[point].times : points[point].passes;
     const pid_t caller = traced->caller;
@@ -196,22 +188,19 @@ bool go_to(const struct traced *traced, unsigned point, bool by_steps)
     return instruction(caller) == points[point].address;
 }
 
-void send_to(const struct traced *traced, pid_t thread, int signo)
-{
+void send_to(const struct traced *traced, pid_t thread, int signo) {
     (void)syscall(SYS_tgkill, traced->caller, thread, signo);
 }
 
-int finish(const struct traced *traced)
-{
+int finish(const struct traced *traced) {
     int status;
     ptrace(PTRACE_CONT, traced->caller, 0, 0);
     if (traced->other != 0)
-        ptrace(PTRACE_CONT, traced->other, 0, 0); /* if it stands somewhere */
+        ptrace(PTRACE_CONT, traced->other, 0, 0); /* if it is stopped somewhere */
     return all_until(traced, NULL, &status) == traced->root ? status : RUNNING_LATE;
 }
 
-void put_down(const struct traced *traced)
-{
+void kill_traced(const struct traced *traced) {
     if (traced->root <= 0)
         return;
     kill(traced->root, SIGKILL);
@@ -222,24 +211,20 @@ void put_down(const struct traced *traced)
             kill(pid, SIGKILL);
 }
 
-static bool is_entry(pid_t thread)
-{
+static bool is_entry(pid_t thread) {
     return (long)user_register(thread, offsetof(struct user_regs_struct, rax)) == -ENOSYS;
 }
 
-static long system_call(pid_t thread)
-{
+static long system_call(pid_t thread) {
     return (long)user_register(thread, offsetof(struct user_regs_struct, orig_rax));
 }
 
-/* Until the debug register answers; false: the thread has left the handler before. */
-static bool other_stops(pid_t other, int signo)
-{
+/* Runs until the debug register traps; false: the thread has left the handler before. */
+static bool other_stops(pid_t other, int signo) {
     return advance(other, PTRACE_CONT, signo) && instruction(other) != (uintptr_t)mark_other;
 }
 
-bool other_goes_to(const struct traced *traced, const struct scenario *scenario, enum place place)
-{
+bool other_goes_to(const struct traced *traced, const struct scenario *scenario, enum place place) {
     int status;
     const pid_t other = traced->other;
     const int signo = scenario->signo ? scenario->signo : SENT;
@@ -249,8 +234,8 @@ bool other_goes_to(const struct traced *traced, const struct scenario *scenario,
     send_to(traced, other, signo);
     if (waitpid(other, &status, __WALL) != other || !WIFSTOPPED(status) || WSTOPSIG(status) != signo)
         return false;
-    const size_t tail = word(other, &bridge->tail);
-    const struct csigshim__slot *slots = (const struct csigshim__slot *)word(other, &bridge->slots);
+    const size_t tail = word(other, &bridge->tail), capacity = word(other, &bridge->has.capacity);
+    const struct csigshim__slot *slots = (const struct csigshim__slot *)word(other, &bridge->has.slots);
     bool there = true;
     switch (place) {
     case ENTRY:
@@ -263,24 +248,26 @@ bool other_goes_to(const struct traced *traced, const struct scenario *scenario,
         there = watch(other, &subscription->flags, ACCESS_4) && other_stops(other, signo) && other_stops(other, 0);
         break;
     case INSIDE:
-        there = watch(other, &subscription->inside, WRITE_4) && other_stops(other, signo);
+        there = watch(other, &subscription->active_handlers, WRITE_4) && other_stops(other, signo);
         break;
     case LEFT:
-        there = watch(other, &subscription->inside, WRITE_4) && other_stops(other, signo) && other_stops(other, 0);
+        there =
+            watch(other, &subscription->active_handlers, WRITE_4) && other_stops(other, signo) && other_stops(other, 0);
         break;
     case CLAIMED:
         there = watch(other, &bridge->tail, WRITE_8) && other_stops(other, signo);
         break;
-    case PUBLISHED:
-        there = watch(other, &slots[tail % CSIGSHIM__SLOTS].turn, WRITE_8) && other_stops(other, signo);
+    case PUBLISHED: /* a closed bridge has no slots, and the thread does not come here */
+        there = watch(other, capacity == 0 ? &slots->sequence : &slots[tail % capacity].sequence, WRITE_8) &&
+                other_stops(other, signo);
         break;
-    case RUNG:
-        there = watch(other, &bridge->rung, WRITE_1) && other_stops(other, signo);
+    case NOTIFIED:
+        there = watch(other, &bridge->notified, ACCESS_4) && other_stops(other, signo);
         break;
     case WRITTEN:
-        there = watch(other, &bridge->rung, WRITE_1) && other_stops(other, signo);
+        there = watch(other, &bridge->notified, WRITE_4) && other_stops(other, signo);
         unwatch(other);
-        if (there) /* if the bell is silent, a write(2) comes next */
+        if (there) /* if it was 0, a write(2) comes next */
             there = advance(other, PTRACE_SYSCALL, 0) && system_call(other) == SYS_write &&
                     advance(other, PTRACE_SYSCALL, 0);
         break;
@@ -291,8 +278,7 @@ bool other_goes_to(const struct traced *traced, const struct scenario *scenario,
     return there;
 }
 
-bool caller_returns(const struct traced *traced, bool *waited)
-{
+bool caller_returns(const struct traced *traced, bool *waited) {
     const pid_t caller = traced->caller;
     *waited = false;
     while (advance(caller, PTRACE_SYSCALL, 0)) {

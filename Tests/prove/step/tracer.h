@@ -5,10 +5,11 @@
 #include "step.h"
 
 enum { MOST_POINTS = 1 << 14 };
-enum place { ENTRY, LOOKED, INSIDE, LOOKED_AGAIN, CLAIMED, PUBLISHED, RUNG, WRITTEN, LEFT, HOST, PLACES };
+/* Where the second thread stops in the library's handler. */
+enum place { ENTRY, LOOKED, INSIDE, LOOKED_AGAIN, CLAIMED, PUBLISHED, NOTIFIED, WRITTEN, LEFT, HOST, PLACES };
 
 /* The instructions of one call, in order, and how to come to each: it is the `passes`th time that its address comes by;
- * or quicker, run to that of `from`, the `times`th time that this one's comes by, and step. */
+ * or quicker, run to the instruction of point `from`, the `times`th time that its address comes by, and step. */
 struct point {
     uintptr_t address;
     unsigned passes, from, times, cost;
@@ -16,7 +17,7 @@ struct point {
 extern struct point points[];
 
 struct traced {
-    pid_t root, caller, other; /* the process; who makes the call; the second thread, once it is needed */
+    pid_t root, caller, other; /* the process; the thread that makes the call; the second thread, or 0 */
 };
 
 enum { RUNNING_LATE = -2 }; /* the alarm came first */
@@ -25,10 +26,10 @@ bool can_trace(void);
 bool start_traced(struct traced *traced, const struct scenario *scenario); /* up to the first mark */
 int record_points(const struct traced *traced);                            /* steps through the call */
 bool go_to(const struct traced *traced, unsigned point, bool by_steps);
-int finish(const struct traced *traced);    /* the wait status of the process */
-void put_down(const struct traced *traced); /* whatever it is at */
+int finish(const struct traced *traced); /* the wait status of the process */
+void kill_traced(const struct traced *traced);
 void send_to(const struct traced *traced, pid_t thread, int signo);
 bool other_goes_to(const struct traced *traced, const struct scenario *scenario, enum place place);
-bool caller_returns(const struct traced *traced, bool *waited); /* or waits for the other thread */
+bool caller_returns(const struct traced *traced, bool *waited); /* waited: until the other thread went on */
 
 #endif

@@ -1,0 +1,12 @@
+/* What a plugin offers its host: a table, which dlsym finds under the name "plugin". */
+#ifndef PLUGIN_H
+#define PLUGIN_H
+
+struct plugin {
+    int (*start)(void);  /* returns a descriptor for the host to poll, or -1 */
+    void (*ready)(void); /* the descriptor is readable */
+    void (*stop)(void);  /* the host is about to unload the plugin */
+};
+__attribute__((visibility("default"))) extern const struct plugin plugin;
+
+#endif
