@@ -6,7 +6,9 @@
  * S2  An action is saved only while this library's handler cannot be reached from it: at the first installation, and
  *     after an uninstallation that found this library's handler installed. Otherwise another handler may still call
  *     this one, and is left installed: the state is then "displaced", until csigshim_rearm. So the saved action never
- *     leads back here, except by a host that installs an old handler by itself (O5). Tests/c/foreign_handlers.c. */
+ *     leads back here, except by a host that installs an old handler by itself (O5).
+ *     Tests/prove/protocol/disposition.pml refutes BREAK_SAVE_REACHABLE, BREAK_SAVES_ITSELF and, for S1,
+ *     BREAK_PUBLISH_AFTER_INSTALL. */
 #include "shim.h"
 
 static bool are_equal(const struct sigaction *a, const struct sigaction *b) {
@@ -72,7 +74,7 @@ static int save_and_install(int signo, struct sigaction now) {
         struct sigaction replaced;
         if (sigaction(signo, &shim_action, &replaced) != 0)
             return -1;
-        if (are_equal(&replaced, &now))
+        if (csigshim__is_shim_action(&replaced) || are_equal(&replaced, &now)) /* S2 */
             break;
         now = replaced; /* S1: another thread was quicker */
     }

@@ -2,8 +2,8 @@
  *
  * F1  A waiter counts itself in `futex_waiters` before the kernel compares `notified` with 0 and puts it to sleep. A
  *     notifier sets `notified` before it looks at the count. All of this is seq_cst: so either the notifier sees the
- *     waiter counted, and its wake comes after the sleep began, or the waiter does not go to sleep. Checked by
- *     Tests/prove/protocol/sleep.pml; the variant that counts after the comparison is refuted. */
+ *     waiter counted, and its wake comes after the sleep began, or the waiter does not go to sleep.
+ *     Tests/prove/protocol/sleep.pml refutes BREAK_WAITER_COUNTS_LATE. */
 #include "shim.h"
 
 #if CSIGSHIM__HAS_FUTEX

@@ -10,12 +10,12 @@
  *     looks at `flags`. The remover clears `flags`, then waits for active_handlers == 0. All four accesses are
  *     seq_cst: so either the handler sees the subscription gone, or the remover sees the handler. The first look keeps
  *     the count from rising once the subscription is gone, so a flood of signals cannot hold the remover up. Nothing
- *     else of a bridge is touched outside of the two looks. Checked by Tests/prove/protocol/lifetime.pml; the variants
- *     that look once, or look before they count, are refuted.
+ *     else of a bridge is touched outside of the two looks. Tests/prove/protocol/lifetime.pml refutes BREAK_LOOK_ONCE,
+ *     BREAK_LOOK_BEFORE_COUNT and BREAK_NO_WAIT_FOR_HANDLERS.
  * R2  A signal whose subscription moves from one bridge to another is recorded by one of them. The bridges are looked
  *     at one by one, so csigshim_add to one and csigshim_remove from another may fall between two looks. If no bridge
  *     recorded the delivery and `add_count` has changed, the handler looks again. The first look at `flags` acquires,
- *     so a handler that sees the removal sees the addition before it. Tests/c/races.c. */
+ *     so a handler that sees the removal sees the addition before it. lifetime.pml refutes BREAK_NO_ADD_COUNT. */
 #include "shim.h"
 
 enum { RECORDED = 1 << 16, ESCALATE = 1 << 17 };

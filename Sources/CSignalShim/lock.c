@@ -1,11 +1,11 @@
 /* The lock: one for everything that handlers do not touch.
  *
  * L1  A thread takes it with all signals blocked and cancellation off, so no handler of the host runs, and no thread
- *     is cancelled, while it is held.
+ *     is cancelled, while it is held. Tests/c/threads.c.
  * L2  Nothing that takes a lock of the loader, of the C library's allocator or of stdio is called while it is held: a
  *     constructor of a plugin, or a handler of pthread_atfork(3), may hold that lock and call this library.
  *     Tests/c/loader_lock.c.
- * L3  fork(2) holds it (fork.c), so a child finds the tables whole. */
+ * L3  fork(2) holds it (fork.c), so a child finds the tables whole. fork.pml refutes BREAK_FORK_WITHOUT_LOCK. */
 #include "shim.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

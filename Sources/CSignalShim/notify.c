@@ -20,11 +20,11 @@
  * csigshim_fd sets `fd_in_use`, then looks at `notified`; a writer sets `notified`, then looks at `fd_in_use`. So one
  * of the two writes the byte. csigshim_wake writes a byte each time, because an edge-triggered poller needs an edge.
  *
- * Checked by Tests/prove/protocol/delivery.pml and sleep.pml. The variants that clear before [C], look at the ring
- * before [D], or write before [A] are refuted.
+ * Tests/prove/protocol/delivery.pml refutes BREAK_CLEAR_BEFORE_DRAIN, BREAK_TAKE_BEFORE_CLEAR, BREAK_WRITE_BEFORE_FLAG
+ * and BREAK_COUNT_BEFORE_WRITE; sleep.pml refutes BREAK_FD_FLAG_AFTER_LOOK.
  *
- * D1  Nothing is written to a descriptor that is not the pipe any more: fstat(2) proves it before each record. A full
- *     pipe (EAGAIN) is readable, which is all that is wanted. */
+ * D1  Nothing is written to a descriptor that is not the pipe any more: fstat(2) proves it before each record
+ *     (lifetime.pml: BREAK_NO_FSTAT). A full pipe (EAGAIN) is readable, which is all that is wanted. */
 #include "shim.h"
 
 int csigshim__compare_file(const struct csigshim__file *file) {
@@ -49,7 +49,7 @@ bool csigshim__can_record(const struct csigshim_bridge *bridge) {
 
 /* A write that fails for want of memory is tried again. */
 bool csigshim__write_wakeup(struct csigshim_bridge *bridge) {
-    enum { TRIES = 10, PLENTY = 4096 };
+    enum { TRIES = 10, PLENTY = 1024 };
     long result = 0;
     if (atomic_load(&bridge->pipe_bytes) >= PLENTY) /* a host that cleared O_NONBLOCK must not make a write block */
         return true;

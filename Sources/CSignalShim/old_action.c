@@ -1,11 +1,12 @@
 /* The actions that this library's handler replaced: calling them, and what the kernel would have done.
  *
  * O1  A saved action is never freed and does not change, so a handler may use one without a lock. `reset` is set once,
- *     when a handler with SA_RESETHAND has had its one call.
+ *     when a handler with SA_RESETHAND has had its one call. Tests/c/restore_and_chain.c.
  * O2  The handler's value alone decides whether an action is a function, as in the kernel: {SA_SIGINFO, SIG_IGN} is
  *     ignored. Tests/c/siginfo_flag_actions.c.
  * O3  The old handler runs last, when no count is held and no slot is half filled, so it may leave by siglongjmp. It
  *     runs under the mask that the kernel would have given it, but for a temporary one of sigsuspend or ppoll.
+ *     Tests/c/jumps.c.
  * O4  A signal is sent to no process but this one (csigshim__send_to_thread). Tests/c/sandbox.c.
  * O5  A delivery enters this library once: while the old handler runs, the siginfo carries a marker, and a call from
  *     within returns at once. Handlers that call each other in a circle would never end. Tests/library/copies.c. */
@@ -95,15 +96,18 @@ void csigshim__terminate(int signo) {
 /* O6  A stop signal that meets SIG_DFL needs that to be installed for a moment. This library's handler comes back if a
  *     bridge wants the signal. A remover, which does not wait for this handler, may find SIG_DFL installed; so it looks
  *     again after it has cleared the subscription, and here the subscription is looked at after the handler is back:
- *     one of the two takes it out. Checked by Tests/prove/protocol/lifetime.pml. */
+ *     one of the two takes it out. lifetime.pml refutes BREAK_COME_BACK_UNSEEN. */
 static void stop(int signo) {
-    struct csigshim__action_now shim_action;
-    if (csigshim__set_plain(signo, false, &shim_action) != 0)
+    struct csigshim__action_now replaced;
+    if (csigshim__set_plain(signo, false, &replaced) != 0)
         return;
-    (void)csigshim__raise_unblocked(signo);
-    do
-        (void)csigshim__exchange_action(signo, &shim_action, NULL);
-    while (!csigshim__is_wanted(signo) && csigshim__set_plain(signo, false, NULL) == 0 && csigshim__is_wanted(signo));
+    const bool was_shim = is_shim_handler(replaced.csigshim__handler_field);
+    const bool was_default = replaced.csigshim__handler_field == SIG_DFL; /* csigshim_remove was quicker */
+    if (was_shim || was_default)
+        (void)csigshim__raise_unblocked(signo);
+    while (!was_default && csigshim__exchange_action(signo, &replaced, NULL) == 0 && was_shim &&
+           !csigshim__is_wanted(signo) && csigshim__set_plain(signo, false, NULL) == 0 && csigshim__is_wanted(signo))
+        ;
 }
 
 /* No bridge recorded the delivery: it meets the old action. */

@@ -258,12 +258,9 @@ static inline int csigshim__fail(int code) {
     return -1;
 }
 
-/* A flag that the C library adds for the kernel, and that sigaction(2) returns: SA_RESTORER. */
-#if defined(__linux__)
+/* A flag that Linux C libraries add for the kernel, and that sigaction(2) returns: SA_RESTORER. Elsewhere it is none.
+ */
 enum { CSIGSHIM__LIBRARY_FLAGS = 0x04000000 };
-#else
-enum { CSIGSHIM__LIBRARY_FLAGS = 0 };
-#endif
 
 /* Makes the kernel give a forked child zeros in place of this page. Where it cannot, the atfork handler clears it. */
 #if defined(MADV_WIPEONFORK)

@@ -8,8 +8,9 @@
  *     so the reader comes again.
  * Q2  Nothing is lost: what finds the ring full is counted in its subscription, before the handler notifies. A reader
  *     gives it out as one event for each signal, without details. (G1, G2)
- * Q3  A writer that is interrupted or preempted holds up readers at its slot, and no other writer.
- * The reader's half is in read.c. Checked by Tests/prove/protocol/delivery.pml, which refutes each broken variant. */
+ * Q3  A writer that is interrupted or preempted holds up readers at its slot, and no other writer. The reader's half
+ *     is in read.c. Tests/prove/protocol/delivery.pml refutes BREAK_PUBLISH_BEFORE_FILL (Q1), BREAK_COUNT_AFTER_NOTIFY
+ *     (Q2) and BREAK_WRITER_WAITS (Q3). */
 #include "shim.h"
 
 void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info, uint64_t now) {

@@ -11,9 +11,9 @@
  *     number and file: one that has this bridge's pipe is this bridge's, and what it has as the signalfd is the
  *     signalfd. A descriptor that fails this is left alone. Tests/c/fd_reuse.c.
  * K2  Removing moves what is pending to the ring first, so that it stays readable. What comes after that, before the
- *     thread unblocks the signal, meets the action that was restored.
+ *     thread unblocks the signal, meets the action that was restored. Tests/c/signalfd.c.
  * K3  A forked child makes its own descriptors, and changes nothing of the inherited ones: an inherited epoll would go
- *     on reporting the parent's signals. */
+ *     on reporting the parent's signals. Tests/c/children.c. */
 #include "shim.h"
 
 #if defined(__linux__)
@@ -23,20 +23,16 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 
-/* Modifying a member into what it is already changes nothing, and fails for what is no member. */
-static bool epoll_contains(int epoll, int fd) {
+/* EPOLL_CTL_MOD into what a member is already changes nothing, and fails for what is no member. */
+static int change_epoll(int epoll, int operation, int fd) {
     struct epoll_event event = {.events = EPOLLIN};
-    return epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) == 0;
-}
-
-static int epoll_add(int epoll, int fd) {
-    struct epoll_event event = {.events = EPOLLIN};
-    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+    return epoll_ctl(epoll, operation, fd, &event);
 }
 
 bool csigshim__is_queue_usable(const struct csigshim__queue *queue, const struct csigshim__pipe *pipe) {
-    return csigshim__compare_file(&pipe->read_end) != 0 && epoll_contains(queue->poll_fd, pipe->read_end.fd) &&
-           epoll_contains(queue->poll_fd, queue->fd); /* K1 */
+    return csigshim__compare_file(&pipe->read_end) != 0 &&
+           change_epoll(queue->poll_fd, EPOLL_CTL_MOD, pipe->read_end.fd) == 0 &&
+           change_epoll(queue->poll_fd, EPOLL_CTL_MOD, queue->fd) == 0; /* K1 */
 }
 
 static void close_fds(const struct csigshim__queue *queue) {
@@ -52,8 +48,8 @@ int csigshim__open_queue(struct csigshim__queue *queue, const struct csigshim__p
     sigemptyset(&queue->signals);
     queue->fd = csigshim__move_above_standard(signalfd(-1, &queue->signals, SFD_NONBLOCK | SFD_CLOEXEC));
     queue->poll_fd = queue->fd < 0 ? -1 : csigshim__move_above_standard(epoll_create1(EPOLL_CLOEXEC));
-    if (queue->poll_fd >= 0 && epoll_add(queue->poll_fd, pipe->read_end.fd) == 0 &&
-        epoll_add(queue->poll_fd, queue->fd) == 0)
+    if (queue->poll_fd >= 0 && change_epoll(queue->poll_fd, EPOLL_CTL_ADD, pipe->read_end.fd) == 0 &&
+        change_epoll(queue->poll_fd, EPOLL_CTL_ADD, queue->fd) == 0)
         return 0;
     close_fds(queue);
     return -1;

@@ -4,9 +4,10 @@
  *     Unsubscribing restores the old action first, then makes the subscription inactive, then waits until no handler
  *     is inside (R1). A delivery in between is recorded and stays readable. One that comes later finds no
  *     subscription, and meets the restored action. So a signal that is sent during the change is received, or meets
- *     what was restored (G5). Checked by Tests/prove/protocol/lifetime.pml, which refutes the other orders.
+ *     what was restored (G5). Tests/prove/protocol/lifetime.pml refutes BREAK_RESTORE_AFTER_DEACTIVATE and
+ *     BREAK_INSTALL_BEFORE_ACTIVATE.
  * U2  Over signalfd, the handler is installed before the kernel's queue takes the signal, and the queue stops before
- *     the handler is uninstalled: the signal always has a place to go. */
+ *     the handler is uninstalled: the signal always has a place to go. Tests/c/signalfd.c. */
 #include "shim.h"
 
 void csigshim__deactivate(struct csigshim_bridge *bridge, int signo) {

@@ -3,8 +3,8 @@
  *
  * P1  A process that does not own the memory writes none of it in a handler, and none of its signals is recorded. The
  *     owner's pid stands on a page that fork(2) wipes in the child: 0 means a forked child. A child of vfork(2) shares
- *     the page and has another pid. So the role is known before anything else is touched. Checked by
- *     Tests/prove/protocol/fork.pml and Tests/c/children.c.
+ *     the page and has another pid. So the role is known before anything else is touched.
+ *     Tests/prove/protocol/fork.pml refutes BREAK_NO_PID_CHECK and BREAK_NO_OWNER_PAGE.
  *
  * Where a sandbox refuses getpid(2), the process counts as the owner, for it is alone in the sandbox. Not detected: a
  * process with pid 1 that enters a new PID namespace and calls vfork(2) there. */

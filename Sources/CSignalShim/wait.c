@@ -51,11 +51,10 @@ static int use_fd(struct csigshim_bridge *bridge) {
     if (csigshim__lock(&state) != 0)
         return -1;
     if (!csigshim__is_pipe_usable(bridge)) {
-        errno = EBADF;
-        result = -1;
+        result = csigshim__fail(EBADF);
     } else if (!atomic_exchange(&bridge->fd_in_use, true) && atomic_load(&bridge->notified) != 0 &&
                !csigshim__write_wakeup(bridge)) {
-        atomic_store(&bridge->fd_in_use, false);
+        atomic_store(&bridge->notified, 0); /* so that the next delivery tries again */
         result = -1;
     }
     csigshim__unlock(&state);
