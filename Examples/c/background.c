@@ -16,28 +16,24 @@
 static csigshim_bridge *bridge;
 static volatile sig_atomic_t plugin_heard;
 
-static void plugin_handler(int signo)
-{
+static void plugin_handler(int signo) {
     plugin_heard += signo == SIGHUP;
 }
 
-static void check(int result, const char *what)
-{
+static void check(int result, const char *what) {
     if (result < 0) {
         perror(what);
         exit(1);
     }
 }
 
-static void subscribe(int mechanism)
-{
+static void subscribe(int mechanism) {
     check(csigshim_open(&bridge, mechanism), "csigshim_open");
     check(csigshim_add(bridge, SIGTERM, 0), "csigshim_add");
     check(csigshim_add(bridge, SIGHUP, 0), "csigshim_add");
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     const int mechanism = argc > 1 && strcmp(argv[1], "signalfd") == 0 ? CSIGSHIM_SIGNALFD : CSIGSHIM_HANDLER;
     setvbuf(stdout, NULL, _IOLBF, 0);
     subscribe(mechanism);

@@ -10,14 +10,12 @@
 
 static volatile sig_atomic_t child_ended;
 
-static void on_child(int signo)
-{
+static void on_child(int signo) {
     (void)signo;
     child_ended = 1;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     const int mechanism = start_daemon(argc, argv, CSIGSHIM_HANDLER);
     struct sigaction own = {.sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
     sigaction(SIGCHLD, &own, NULL);

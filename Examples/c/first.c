@@ -3,8 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-int main(void)
-{
+int main(void) {
     csigshim_bridge *bridge;
     csigshim_event event = {0};
     if (csigshim_open(&bridge, CSIGSHIM_HANDLER) != 0 || csigshim_add(bridge, SIGTERM, 0) != 0)

@@ -15,8 +15,7 @@ static void on_usr2(int signo) /* the daemon's own handler, as old as the daemon
     asked++;
 }
 
-int start_daemon(int argc, char **argv, int mechanism)
-{
+int start_daemon(int argc, char **argv, int mechanism) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc > 1)
         mechanism = strcmp(argv[1], "signalfd") == 0 ? CSIGSHIM_SIGNALFD : CSIGSHIM_HANDLER;
@@ -29,15 +28,13 @@ int start_daemon(int argc, char **argv, int mechanism)
     return mechanism;
 }
 
-_Noreturn void fail(const char *what)
-{
+_Noreturn void fail(const char *what) {
     perror(what);
     exit(1);
 }
 
 /* Comes first in main: over signalfd, threads that are made later inherit the block. */
-csigshim_bridge *subscribe(int mechanism)
-{
+csigshim_bridge *subscribe(int mechanism) {
     csigshim_bridge *bridge;
     if (csigshim_open(&bridge, mechanism) != 0)
         fail("csigshim_open");
@@ -60,8 +57,7 @@ csigshim_bridge *subscribe(int mechanism)
     return bridge;
 }
 
-static void reload(void)
-{
+static void reload(void) {
     /* popen and posix_spawn run no fork handlers, so over signalfd their child would inherit what the bridge blocks.
      * ORIGINAL is for a daemon that blocks signals itself, as the one on sd-event does. A SIGCHLD that comes meanwhile
      * is dropped there. sd-event does not need it, because it watches a pidfd. */
@@ -77,8 +73,7 @@ static void reload(void)
 }
 
 /* fork needs nothing: the child has the mask and the dispositions from before `subscribe`. */
-pid_t fork_job(int value)
-{
+pid_t fork_job(int value) {
     char number[16];
     snprintf(number, sizeof number, "%d", value);
     const pid_t pid = fork();
@@ -92,22 +87,19 @@ pid_t fork_job(int value)
     return pid;
 }
 
-void job_ended(pid_t pid, int code, int signo)
-{
+void job_ended(pid_t pid, int code, int signo) {
     jobs--;
     printf(signo != 0 ? "job %d: signal %d\n" : "job %d: exit code %d\n", (int)pid, signo != 0 ? signo : code);
 }
 
-void reap_jobs(void)
-{
+void reap_jobs(void) {
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) /* one SIGCHLD may stand for several children */
         job_ended(pid, WIFEXITED(status) ? WEXITSTATUS(status) : 0, WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 }
 
-void receive(csigshim_bridge *bridge, pid_t (*start_job)(int value))
-{
+void receive(csigshim_bridge *bridge, pid_t (*start_job)(int value)) {
     csigshim_event events[16];
     ssize_t count;
     while ((count = csigshim_read(bridge, events, 16)) > 0)
@@ -126,8 +118,7 @@ void receive(csigshim_bridge *bridge, pid_t (*start_job)(int value))
         fail("csigshim_read");
 }
 
-int end_daemon(csigshim_bridge *bridge)
-{
+int end_daemon(csigshim_bridge *bridge) {
     printf("ended; asked %d times\n", (int)asked);
     return csigshim_close(bridge);
 }

@@ -14,29 +14,25 @@ struct loop {
     csigshim_bridge *bridge;
 };
 
-static void stop_when_done(struct loop *loop)
-{
+static void stop_when_done(struct loop *loop) {
     if (ending && jobs == 0)
         event_base_loopbreak(loop->base);
 }
 
-static void on_child(evutil_socket_t signo, short what, void *context)
-{
+static void on_child(evutil_socket_t signo, short what, void *context) {
     (void)signo, (void)what;
     reap_jobs();
     stop_when_done(context);
 }
 
-static void on_signals(evutil_socket_t fd, short what, void *context)
-{
+static void on_signals(evutil_socket_t fd, short what, void *context) {
     (void)fd, (void)what;
     struct loop *loop = context;
     receive(loop->bridge, fork_job);
     stop_when_done(loop);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     const int mechanism = start_daemon(argc, argv, CSIGSHIM_HANDLER);
     struct loop loop = {.bridge = subscribe(mechanism), .base = event_base_new()};
     struct event *child = evsignal_new(loop.base, SIGCHLD, on_child, &loop);

@@ -17,20 +17,17 @@ static void stop_when_done(void) /* the loop ends with its last handle, which th
         uv_close((uv_handle_t *)&signals, NULL);
 }
 
-static void free_handle(uv_handle_t *handle)
-{
+static void free_handle(uv_handle_t *handle) {
     free(handle);
 }
 
-static void on_exit_of_job(uv_process_t *process, int64_t code, int signo)
-{
+static void on_exit_of_job(uv_process_t *process, int64_t code, int signo) {
     job_ended(process->pid, (int)code, signo);
     uv_close((uv_handle_t *)process, free_handle);
     stop_when_done();
 }
 
-static pid_t start_job(int value)
-{
+static pid_t start_job(int value) {
     char number[16], *arguments[] = {"sh", "-c", (char *)job_command, "job", number, NULL};
     snprintf(number, sizeof number, "%d", value);
     uv_stdio_container_t stdio[3] = {
@@ -48,15 +45,13 @@ static pid_t start_job(int value)
     return process->pid;
 }
 
-static void on_signals(uv_poll_t *handle, int status, int events)
-{
+static void on_signals(uv_poll_t *handle, int status, int events) {
     (void)handle, (void)status, (void)events; /* on an error, receive says what it is */
     receive(bridge, start_job);
     stop_when_done();
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     bridge = subscribe(start_daemon(argc, argv, CSIGSHIM_HANDLER)); /* before libuv starts threads */
     uv_loop_t *loop = uv_default_loop();
     if (uv_poll_init(loop, &signals, csigshim_fd(bridge)) != 0 || uv_poll_start(&signals, UV_READABLE, on_signals) != 0)

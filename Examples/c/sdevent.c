@@ -12,21 +12,18 @@
 static sd_event *loop;
 static sigset_t mask_at_start;
 
-static int stop_when_done(void)
-{
+static int stop_when_done(void) {
     return ending && jobs == 0 ? sd_event_exit(loop, 0) : 0;
 }
 
-static int on_child(sd_event_source *source, const siginfo_t *child, void *context)
-{
+static int on_child(sd_event_source *source, const siginfo_t *child, void *context) {
     (void)context;
     job_ended(child->si_pid, child->si_status, child->si_code == CLD_EXITED ? 0 : child->si_status);
     sd_event_source_unref(source);
     return stop_when_done();
 }
 
-static pid_t start_job(int value)
-{
+static pid_t start_job(int value) {
     const pid_t pid = fork_job(value);
     sd_event_source *source;
     if (pid > 0 && sd_event_add_child(loop, &source, pid, WEXITED, on_child, NULL) < 0)
@@ -34,15 +31,13 @@ static pid_t start_job(int value)
     return pid;
 }
 
-static int on_signals(sd_event_source *source, int fd, uint32_t events, void *context)
-{
+static int on_signals(sd_event_source *source, int fd, uint32_t events, void *context) {
     (void)source, (void)fd, (void)events;
     receive(context, start_job);
     return stop_when_done();
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);

@@ -17,8 +17,7 @@ static void serve(struct state *state) /* the daemon's work: each line of its in
         state->stopping = 1;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct state state = {.generation = 1};
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("C runs on thread %d\n", current_thread());

@@ -2,8 +2,7 @@
 #include "signals.h"
 #include <stdio.h>
 
-int main(void)
-{
+int main(void) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("ready\n");
     const int sender = wait_for_shutdown();

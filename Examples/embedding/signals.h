@@ -17,8 +17,7 @@ void signals_drain(void);                                 /* when it is readable
 int signals_heard(void);                                  /* so far; on the thread that drains */
 void signals_stop(void);                                  /* dispositions are as they were before */
 
-static inline int current_thread(void)
-{
+static inline int current_thread(void) {
     return (int)syscall(SYS_gettid);
 }
 #endif

@@ -15,14 +15,12 @@
 static mosquitto_plugin_id_t *identifier;
 static bool armed;
 
-void plugin_log(int level, const char *line)
-{
+void plugin_log(int level, const char *line) {
     mosquitto_log_printf(level, "signals: %s", line);
 }
 
 /* The program or plugin that handles a signal. */
-static const char *owner(int signo)
-{
+static const char *owner(int signo) {
     struct sigaction action;
     Dl_info file;
     if (sigaction(signo, NULL, &action) != 0)
@@ -34,15 +32,13 @@ static const char *owner(int signo)
     return dladdr((void *)action.sa_handler, &file) != 0 ? file.dli_fname : "unknown";
 }
 
-static void log_owners(const char *when)
-{
+static void log_owners(const char *when) {
     mosquitto_log_printf(MOSQ_LOG_INFO, "signals: %s: HUP %s, USR1 %s, TERM %s, RTMIN %s", when, owner(SIGHUP),
                          owner(SIGUSR1), owner(SIGTERM), owner(SIGRTMIN));
 }
 
 /* After each turn of mosquitto's loop: at once after a signal that interrupts its epoll_wait, else within 100 ms. */
-static int tick(int event, void *data, void *logic)
-{
+static int tick(int event, void *data, void *logic) {
     (void)event, (void)data;
     if (!armed) {
         log_owners("mosquitto is running");
@@ -54,16 +50,14 @@ static int tick(int event, void *data, void *logic)
     return MOSQ_ERR_SUCCESS;
 }
 
-int mosquitto_plugin_version(int count, const int *versions)
-{
+int mosquitto_plugin_version(int count, const int *versions) {
     for (int i = 0; i < count; i++)
         if (versions[i] == MOSQ_PLUGIN_VERSION)
             return MOSQ_PLUGIN_VERSION;
     return -1;
 }
 
-int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **logic, struct mosquitto_opt *options, int count)
-{
+int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **logic, struct mosquitto_opt *options, int count) {
     (void)options, (void)count;
     log_owners("loaded");
     *logic = logic_start();
@@ -77,8 +71,7 @@ int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **logic, struct mosqui
     return result;
 }
 
-int mosquitto_plugin_cleanup(void *logic, struct mosquitto_opt *options, int count)
-{
+int mosquitto_plugin_cleanup(void *logic, struct mosquitto_opt *options, int count) {
     (void)options, (void)count;
     mosquitto_callback_unregister(identifier, MOSQ_EVT_TICK, tick, NULL);
     logic_stop(logic);

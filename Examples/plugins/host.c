@@ -19,8 +19,7 @@ static struct loaded {
 } loaded[MOST];
 static struct pollfd polled[MOST + 1];
 
-static struct loaded *place_of(const char *path)
-{
+static struct loaded *place_of(const char *path) {
     for (int i = 0; i < MOST; i++)
         if (path == NULL ? loaded[i].path == NULL : loaded[i].path != NULL && strcmp(loaded[i].path, path) == 0)
             return &loaded[i];
@@ -28,8 +27,7 @@ static struct loaded *place_of(const char *path)
     exit(1);
 }
 
-static void load(const char *path)
-{
+static void load(const char *path) {
     struct loaded *new = place_of(NULL);
     new->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     new->plugin = new->library != NULL ? dlsym(new->library, "plugin") : NULL;
@@ -47,8 +45,7 @@ static void load(const char *path)
     printf("loaded %s\n", path);
 }
 
-static void unload(struct loaded *old)
-{
+static void unload(struct loaded *old) {
     old->plugin->stop();
     dlclose(old->library);
     printf("unloaded %s\n", old->path);
@@ -58,8 +55,7 @@ static void unload(struct loaded *old)
 }
 
 /* One line of standard input; 0 at its end. */
-static int obey(void)
-{
+static int obey(void) {
     char line[4096];
     if (fgets(line, sizeof line, stdin) == NULL)
         return 0;
@@ -71,8 +67,7 @@ static int obey(void)
     return 1;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     setvbuf(stdin, NULL, _IONBF, 0); /* what poll reports is all that there is */
     for (int i = 0; i < MOST; i++)

@@ -6,8 +6,7 @@
 
 static csigshim_bridge *bridge;
 
-static int start(void)
-{
+static int start(void) {
     if (csigshim_open(&bridge, CSIGSHIM_HANDLER) != 0)
         return -1;
     if (csigshim_add(bridge, SIGHUP, 0) == 0)
@@ -16,15 +15,13 @@ static int start(void)
     return -1;
 }
 
-static void ready(void)
-{
+static void ready(void) {
     csigshim_event event;
     while (csigshim_read(bridge, &event, 1) == 1)
         printf("a: SIGHUP from pid %d\n", event.pid);
 }
 
-static void stop(void)
-{
+static void stop(void) {
     csigshim_close(bridge); /* before the code is gone */
 }
 

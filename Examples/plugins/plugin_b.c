@@ -7,8 +7,7 @@
 static csigshim_bridge *bridge;
 static unsigned deliveries;
 
-static int start(void)
-{
+static int start(void) {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGHUP);
@@ -21,8 +20,7 @@ static int start(void)
     return -1;
 }
 
-static void ready(void)
-{
+static void ready(void) {
     csigshim_event events[16];
     ssize_t count;
     while ((count = csigshim_read(bridge, events, 16)) > 0)
@@ -30,8 +28,7 @@ static void ready(void)
             printf("b: %u deliveries\n", deliveries += events[i].count);
 }
 
-static void stop(void)
-{
+static void stop(void) {
     csigshim_close(bridge);
 }
 

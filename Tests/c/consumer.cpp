@@ -7,8 +7,7 @@
 #include <string>
 #include <unistd.h>
 
-static bool round_trip(int mechanism)
-{
+static bool round_trip(int mechanism) {
     csigshim_bridge *bridge = nullptr;
     if (csigshim_open(&bridge, mechanism) != 0 || csigshim_add(bridge, SIGTERM, CSIGSHIM_KEEP_IGNORED) != 0)
         return false;
@@ -19,8 +18,7 @@ static bool round_trip(int mechanism)
            csigshim_disposition(SIGTERM) == CSIGSHIM_DISPOSITION_DEFAULT;
 }
 
-int main()
-{
+int main() {
     const char *name = std::getenv("CSIGSHIM_MECHANISM");
     const bool signalfd = name != nullptr && std::string(name) == "signalfd";
     const bool fine = round_trip(signalfd ? CSIGSHIM_SIGNALFD : CSIGSHIM_HANDLER);

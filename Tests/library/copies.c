@@ -12,14 +12,12 @@ enum { A, B, C, ANOTHER_THAT_EXPORTS, MOST };
 static const struct plugin *copies[MOST];
 static atomic_long host_calls;
 
-static void host(int signo)
-{
+static void host(int signo) {
     (void)signo;
     host_calls++;
 }
 
-static const struct plugin *load_copy(int which, int mode)
-{
+static const struct plugin *load_copy(int which, int mode) {
     const char *list = getenv("COPIES");
     CHECK(list != NULL);
     char *paths = strdup(list), *path = NULL, *rest = paths;
@@ -33,13 +31,11 @@ static const struct plugin *load_copy(int which, int mode)
     return plugin;
 }
 
-static bool is_one_copy(const struct plugin *a, const struct plugin *b)
-{
+static bool is_one_copy(const struct plugin *a, const struct plugin *b) {
     return a->rearm == b->rearm;
 }
 
-static void load_copies(int count)
-{
+static void load_copies(int count) {
     for (int i = 0; i < count; i++) {
         copies[i] = load_copy(i, RTLD_LOCAL);
         CHECK(i == 0 || !is_one_copy(copies[i], copies[i - 1]));
@@ -47,8 +43,7 @@ static void load_copies(int count)
 }
 
 /* The host's handler, with flags and a mask of its own, and over it so many copies, each chaining to the one before. */
-static struct sigaction stack_up(int count, unsigned flags)
-{
+static struct sigaction stack_up(int count, unsigned flags) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = host;
@@ -61,23 +56,20 @@ static struct sigaction stack_up(int count, unsigned flags)
     return action;
 }
 
-static bool is_installed(const struct sigaction *action)
-{
+static bool is_installed(const struct sigaction *action) {
     struct sigaction now;
     CHECK(sigaction(SIGUSR1, NULL, &now) == 0);
     return now.sa_handler == action->sa_handler && now.sa_flags == action->sa_flags &&
            memcmp(&now.sa_mask, &action->sa_mask, sizeof(unsigned long)) == 0;
 }
 
-static void only_counts(int signo, siginfo_t *info, void *context)
-{
+static void only_counts(int signo, siginfo_t *info, void *context) {
     (void)signo, (void)info, (void)context;
     host_calls++;
 }
 
 /* One delivery: whether the host's handler runs so often, and A and B read so many. */
-static bool delivers(long to_host, long to_a, long to_b)
-{
+static bool delivers(long to_host, long to_a, long to_b) {
     host_calls = 0;
     CHECK(kill(getpid(), SIGUSR1) == 0);
     const long a = copies[A]->read(), b = copies[B]->read();
@@ -86,21 +78,18 @@ static bool delivers(long to_host, long to_a, long to_b)
     return host_calls == to_host && a == to_a && b == to_b;
 }
 
-TEST(later_copy_chains_to_the_earlier_one_and_both_get_each_delivery)
-{
+TEST(later_copy_chains_to_the_earlier_one_and_both_get_each_delivery) {
     stack_up(2, CSIGSHIM_CHAIN);
     for (int i = 0; i < 3; i++)
         CHECK(delivers(1, 1, 1));
 }
 
-TEST(three_copies_stack)
-{
+TEST(three_copies_stack) {
     stack_up(3, CSIGSHIM_CHAIN);
     CHECK(delivers(1, 1, 1) && copies[C]->read() == 1);
 }
 
-TEST(removal_in_reverse_order_restores_the_exact_action)
-{
+TEST(removal_in_reverse_order_restores_the_exact_action) {
     const struct sigaction before = stack_up(2, CSIGSHIM_CHAIN);
     CHECK(!is_installed(&before));
     CHECK(copies[B]->unsubscribe(SIGUSR1) == 0 && delivers(1, 1, 0));
@@ -109,8 +98,7 @@ TEST(removal_in_reverse_order_restores_the_exact_action)
     CHECK(copies[B]->close() == 0 && copies[A]->close() == 0 && is_installed(&before));
 }
 
-TEST(later_copy_may_come_and_go_as_often_as_it_likes)
-{
+TEST(later_copy_may_come_and_go_as_often_as_it_likes) {
     const struct sigaction before = stack_up(2, CSIGSHIM_CHAIN);
     for (int i = 0; i < 100; i++) {
         CHECK(copies[B]->unsubscribe(SIGUSR1) == 0 && delivers(1, 1, 0));
@@ -119,16 +107,14 @@ TEST(later_copy_may_come_and_go_as_often_as_it_likes)
     CHECK(copies[B]->close() == 0 && copies[A]->close() == 0 && is_installed(&before));
 }
 
-static void *take_signals(void *unused)
-{
+static void *take_signals(void *unused) {
     for (;;)
         pause();
     return unused;
 }
 
 /* The signals come in on another thread, from a process that queues them as fast as they are taken. */
-TEST(later_copy_comes_and_goes_under_a_flood)
-{
+TEST(later_copy_comes_and_goes_under_a_flood) {
     const int signo = SIGRTMIN + 3;
     long counted[2] = {0};
     _Atomic bool *stop = shared(sizeof *stop);
@@ -166,8 +152,7 @@ TEST(later_copy_comes_and_goes_under_a_flood)
     CHECK(counted[1] > 0 && counted[1] <= *sent);
 }
 
-TEST(latest_copy_may_rearm_over_the_host)
-{
+TEST(latest_copy_may_rearm_over_the_host) {
     struct sigaction old;
     stack_up(2, CSIGSHIM_CHAIN);
     put_on_top(SIGUSR1, only_counts, &old);
@@ -177,8 +162,7 @@ TEST(latest_copy_may_rearm_over_the_host)
 }
 
 /* The next plugin binds to them. */
-TEST(plugin_that_is_loaded_globally_shares_the_names_that_it_exports)
-{
+TEST(plugin_that_is_loaded_globally_shares_the_names_that_it_exports) {
     const struct plugin *a = load_copy(A, RTLD_GLOBAL), *d = load_copy(ANOTHER_THAT_EXPORTS, RTLD_LOCAL);
     CHECK(a != d && is_one_copy(a, d));
     CHECK(!is_one_copy(a, load_copy(B, RTLD_LOCAL)));
@@ -187,15 +171,13 @@ TEST(plugin_that_is_loaded_globally_shares_the_names_that_it_exports)
 /* The host's handler is beneath both copies, is then installed over them as well, and passes on to what it found. */
 static void (*found)(int, siginfo_t *, void *);
 
-static void passes_on(int signo, siginfo_t *info, void *context)
-{
+static void passes_on(int signo, siginfo_t *info, void *context) {
     host_calls++;
     if (found != NULL)
         found(signo, info, context);
 }
 
-TEST(cycle_that_the_host_makes_ends)
-{
+TEST(cycle_that_the_host_makes_ends) {
     struct sigaction old;
     put_on_top(SIGUSR1, passes_on, NULL);
     load_copies(2);
@@ -208,8 +190,7 @@ TEST(cycle_that_the_host_makes_ends)
 }
 
 /* The host's handler and A call each other, and B, which came last, calls the host's handler. */
-TEST(cycle_beneath_a_later_copy_ends)
-{
+TEST(cycle_beneath_a_later_copy_ends) {
     struct sigaction old;
     put_on_top(SIGUSR1, passes_on, NULL);
     load_copies(2);
@@ -220,15 +201,13 @@ TEST(cycle_beneath_a_later_copy_ends)
     CHECK(delivers(2, 1, 1)); /* the host's handler: from B, and from A */
 }
 
-TEST(two_copies_cannot_both_have_it_if_the_later_one_does_not_chain)
-{
+TEST(two_copies_cannot_both_have_it_if_the_later_one_does_not_chain) {
     stack_up(2, 0);
     CHECK(delivers(0, 0, 1));
 }
 
 /* The earlier one is beneath the later one, and so cannot take its handler out. What it leaves passes the signal on. */
-TEST(two_copies_cannot_leave_in_any_order)
-{
+TEST(two_copies_cannot_leave_in_any_order) {
     const struct sigaction before = stack_up(2, CSIGSHIM_CHAIN);
     CHECK(copies[A]->unsubscribe(SIGUSR1) == 0 && delivers(1, 0, 1));
     CHECK(copies[B]->unsubscribe(SIGUSR1) == 0 && !is_installed(&before));
@@ -238,8 +217,7 @@ TEST(two_copies_cannot_leave_in_any_order)
 }
 
 /* Each takes the place of the other. */
-TEST(two_copies_cannot_both_rearm)
-{
+TEST(two_copies_cannot_both_rearm) {
     stack_up(2, CSIGSHIM_CHAIN);
     CHECK(copies[A]->state(SIGUSR1) == CSIGSHIM_DISPLACED && copies[B]->state(SIGUSR1) == CSIGSHIM_ARMED);
     CHECK(copies[A]->rearm(SIGUSR1) == 0);
@@ -250,8 +228,7 @@ TEST(two_copies_cannot_both_rearm)
 }
 
 /* nohup, for instance: a child of one copy ignores what was ignored before it. */
-TEST(two_copies_cannot_give_clean_children)
-{
+TEST(two_copies_cannot_give_clean_children) {
     struct sigaction now;
     signal(SIGUSR1, SIG_IGN);
     load_copies(2);
@@ -265,8 +242,7 @@ TEST(two_copies_cannot_give_clean_children)
 }
 
 /* The kernel gives each signal to one reader of a signalfd. */
-TEST(two_copies_cannot_both_have_it_over_signalfd)
-{
+TEST(two_copies_cannot_both_have_it_over_signalfd) {
     const int signo = SIGRTMIN + 3;
     load_copies(2);
     for (int i = 0; i < 2; i++) {

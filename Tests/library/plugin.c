@@ -12,30 +12,25 @@ __attribute__((visibility("default"))) extern const struct plugin plugin;
 
 static csigshim_bridge *bridge;
 
-static int open_bridge(int mechanism)
-{
+static int open_bridge(int mechanism) {
     return csigshim_open(&bridge, mechanism);
 }
 
-static int subscribe(int signo, unsigned flags)
-{
+static int subscribe(int signo, unsigned flags) {
     if (bridge == NULL && open_bridge(CSIGSHIM_HANDLER) != 0)
         return -1;
     return csigshim_add(bridge, signo, flags);
 }
 
-static int unsubscribe(int signo)
-{
+static int unsubscribe(int signo) {
     return csigshim_remove(bridge, signo);
 }
 
-static int wait_for(int timeout_ms)
-{
+static int wait_for(int timeout_ms) {
     return csigshim_wait(bridge, timeout_ms);
 }
 
-static long read_all(void)
-{
+static long read_all(void) {
     csigshim_event events[64];
     long sum = 0;
     for (ssize_t count; (count = csigshim_read(bridge, events, 64)) != 0;) {
@@ -47,8 +42,7 @@ static long read_all(void)
     return sum;
 }
 
-static int close_bridge(void)
-{
+static int close_bridge(void) {
     csigshim_bridge *old = bridge;
     bridge = NULL;
     return csigshim_close(old);

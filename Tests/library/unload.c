@@ -13,14 +13,12 @@ static _Atomic long host_calls;
 static _Atomic long *sent; /* by the flooding process */
 static _Atomic bool *stop;
 
-static void host(int signo)
-{
+static void host(int signo) {
     (void)signo;
     host_calls++;
 }
 
-static pid_t flood(int signo)
-{
+static pid_t flood(int signo) {
     sent = shared(sizeof *sent);
     stop = shared(sizeof *stop);
     const pid_t target = getpid(), child = fork();
@@ -39,14 +37,12 @@ static pid_t flood(int signo)
     return child;
 }
 
-static void end_of(pid_t flooder)
-{
+static void end_of(pid_t flooder) {
     *stop = true;
     CHECK(exited(flooder, 0));
 }
 
-static const struct plugin *load_file(const char *path, void **library)
-{
+static const struct plugin *load_file(const char *path, void **library) {
     *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (*library == NULL)
         printf("%s\n", dlerror());
@@ -56,41 +52,35 @@ static const struct plugin *load_file(const char *path, void **library)
     return plugin;
 }
 
-static const struct plugin *load(void **library)
-{
+static const struct plugin *load(void **library) {
     return load_file(getenv("PLUGIN"), library);
 }
 
-static bool is_loaded(void)
-{
+static bool is_loaded(void) {
     void *library = dlopen(getenv("PLUGIN"), RTLD_NOW | RTLD_NOLOAD);
     if (library != NULL)
         dlclose(library);
     return library != NULL;
 }
 
-static bool is_static(void)
-{
+static bool is_static(void) {
     return getenv("STATIC")[0] == '1';
 }
 
 /* Until `count` more have reached the host's handler. */
-static void wait_for_host(long count)
-{
+static void wait_for_host(long count) {
     const int64_t deadline = milliseconds() + DEADLINE_SECONDS * 1000;
     for (const long before = host_calls; host_calls < before + count; pause_ms(1))
         CHECK(milliseconds() < deadline);
 }
 
-static void *idle(void *unused)
-{
+static void *idle(void *unused) {
     for (;;)
         pause();
     return unused;
 }
 
-static long subscribe_and_leave(const struct plugin *plugin, int signo)
-{
+static long subscribe_and_leave(const struct plugin *plugin, int signo) {
     long counted = 0;
     CHECK(plugin->subscribe(signo, 0) == 0);
     while (counted < EACH) {
@@ -106,8 +96,7 @@ static long subscribe_and_leave(const struct plugin *plugin, int signo)
 }
 
 /* Whatever was sent was counted by the plugin, or reached the host's handler; on other threads, too. */
-TEST(closed_and_unloaded_under_a_flood)
-{
+TEST(closed_and_unloaded_under_a_flood) {
     const int signo = SIGRTMIN + 3;
     install(signo, host, SA_RESTART);
     for (int i = 0; i < 2; i++)
@@ -132,8 +121,7 @@ TEST(closed_and_unloaded_under_a_flood)
 }
 
 /* Unloaded without closing its bridge. The bridge is still there, and takes the signals; the process lives. */
-TEST(unloaded_while_subscribed)
-{
+TEST(unloaded_while_subscribed) {
     void *library;
     const int signo = SIGRTMIN + 3;
     install(signo, host, SA_RESTART);
@@ -161,8 +149,7 @@ TEST(unloaded_while_subscribed)
 }
 
 /* The library's atfork handlers outlive the plugin as well, and a child meets the host's handler. */
-TEST(fork_after_unloading)
-{
+TEST(fork_after_unloading) {
     for (int close_first = 1; close_first >= 0; close_first--) {
         void *library;
         install(SIGUSR1, host, 0);
@@ -183,8 +170,7 @@ TEST(fork_after_unloading)
 }
 
 /* Without a bridge, nothing keeps the plugin: it is unloaded, and as new when it is loaded again. */
-TEST(unloaded_unused)
-{
+TEST(unloaded_unused) {
     void *library;
     for (int i = 0; i < ROUNDS; i++) {
         (void)load(&library);
@@ -198,8 +184,7 @@ TEST(unloaded_unused)
 }
 
 /* exit(3) runs what unloading left to be run, while signals come. */
-TEST(exit_after_unloading)
-{
+TEST(exit_after_unloading) {
     for (int i = 0; i < 5; i++) {
         const int signo = SIGRTMIN + 3;
         const pid_t child = fork();
@@ -219,8 +204,7 @@ TEST(exit_after_unloading)
 }
 
 /* Loads the file, has one signal by it, and unloads it; which version was that? */
-static int version_of(const char *path)
-{
+static int version_of(const char *path) {
     void *library;
     const struct plugin *plugin = load_file(path, &library);
     const int version = plugin->version;
@@ -229,16 +213,14 @@ static int version_of(const char *path)
     return version;
 }
 
-static void name_file(const char *target, const char *path)
-{
+static void name_file(const char *target, const char *path) {
     (void)unlink(path);
     CHECK(link(target, path) == 0);
 }
 
 /* A plugin on the shared library can be replaced. One that contains the library stays loaded, so the loader finds the
  * old one by its file name: the next version needs a name of its own. */
-TEST(next_version_of_a_plugin_that_contains_the_library_needs_another_file_name)
-{
+TEST(next_version_of_a_plugin_that_contains_the_library_needs_another_file_name) {
     char path[4096], other[4096];
     snprintf(path, sizeof path, "%s.replaced", getenv("PLUGIN"));
     snprintf(other, sizeof other, "%s.2", getenv("PLUGIN"));

@@ -13,15 +13,13 @@
 #include <sys/prctl.h>
 #endif
 
-static uint64_t now(void)
-{
+static uint64_t now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-void bench_one_core(int on)
-{
+void bench_one_core(int on) {
 #if defined(__linux__)
     static cpu_set_t all;
     static int known;
@@ -40,8 +38,7 @@ void bench_one_core(int on)
 #endif
 }
 
-pid_t bench_start(char *const argv[], int *output)
-{
+pid_t bench_start(char *const argv[], int *output) {
     int ends[2];
     const pid_t parent = getpid();
     if (pipe(ends) != 0)
@@ -69,8 +66,7 @@ pid_t bench_start(char *const argv[], int *output)
     return child;
 }
 
-int bench_byte(int fd, int timeout_ms)
-{
+int bench_byte(int fd, int timeout_ms) {
     struct pollfd polled = {.fd = fd, .events = POLLIN};
     unsigned char byte;
     if (poll(&polled, 1, timeout_ms) != 1)
@@ -78,8 +74,7 @@ int bench_byte(int fd, int timeout_ms)
     return read(fd, &byte, 1) == 1 ? byte : -2;
 }
 
-size_t bench_ping(pid_t pid, int fd, int signo, uint64_t *nanoseconds, size_t count)
-{
+size_t bench_ping(pid_t pid, int fd, int signo, uint64_t *nanoseconds, size_t count) {
     char byte;
     for (size_t i = 0; i < count; i++) {
         const uint64_t start = now();
@@ -90,8 +85,7 @@ size_t bench_ping(pid_t pid, int fd, int signo, uint64_t *nanoseconds, size_t co
     return count;
 }
 
-long bench_flood(pid_t pid, int signo, unsigned sender, unsigned count)
-{
+long bench_flood(pid_t pid, int signo, unsigned sender, unsigned count) {
     long waits = 0;
     for (unsigned n = 0; n < count; n++) {
         const union sigval value = {.sival_ptr = (void *)(uintptr_t)(sender << 24 | n)};
@@ -105,19 +99,16 @@ long bench_flood(pid_t pid, int signo, unsigned sender, unsigned count)
     return waits;
 }
 
-static void say(char byte)
-{
+static void say(char byte) {
     while (write(1, &byte, 1) < 0 && errno == EINTR)
         ;
 }
 
-void bench_ready(void)
-{
+void bench_ready(void) {
     say('R');
 }
 
-void bench_got(void)
-{
+void bench_got(void) {
     say('s');
 }
 
@@ -128,8 +119,7 @@ static struct {
     unsigned char seen[SENDERS][VALUES / 8 / 8]; /* for two million values of each */
 } accounts;
 
-void bench_account(uint64_t value)
-{
+void bench_account(uint64_t value) {
     const unsigned sender = (unsigned)(value >> 24) % SENDERS, n = (unsigned)value % VALUES;
     unsigned char *byte = &accounts.seen[sender][n / 8 % sizeof accounts.seen[0]];
     const unsigned char bit = (unsigned char)(1u << n % 8);
@@ -143,14 +133,12 @@ void bench_account(uint64_t value)
         accounts.expected[sender] = n + 1;
 }
 
-void bench_account_merged(uint64_t count)
-{
+void bench_account_merged(uint64_t count) {
     accounts.received += count;
     accounts.merged += count;
 }
 
-_Noreturn void bench_report(void)
-{
+_Noreturn void bench_report(void) {
     if (accounts.merged == accounts.received) /* of an API without values */
         printf("received=%llu disorder=- duplicates=-\n", (unsigned long long)accounts.received);
     else

@@ -20,8 +20,7 @@ enum { PING = SIGUSR1, COUNTED = 40, END = SIGUSR2, SENDERS = 4, NUMBERS = 1 << 
 static unsigned long received, disorder, duplicates;
 
 /* The signals to listen to, and a 0. */
-static inline const int *start(int argc, char **argv, const char *name)
-{
+static inline const int *start(int argc, char **argv, const char *name) {
     static const int pingpong[] = {PING, 0}, storm[] = {COUNTED, END, 0};
     if (argc == 3 && strcmp(argv[1], name) == 0 && strcmp(argv[2], "pingpong") == 0)
         return pingpong;
@@ -31,32 +30,27 @@ static inline const int *start(int argc, char **argv, const char *name)
     exit(2);
 }
 
-static inline _Noreturn void fail(const char *what)
-{
+static inline _Noreturn void fail(const char *what) {
     perror(what);
     exit(1);
 }
 
-static inline _Noreturn void cannot(const char *why)
-{
+static inline _Noreturn void cannot(const char *why) {
     fprintf(stderr, "%s\n", why);
     exit(3);
 }
 
-static inline void say(char byte)
-{
+static inline void say(char byte) {
     if (write(STDOUT_FILENO, &byte, 1) != 1)
         fail("write");
 }
 
-static inline void ready(void)
-{
+static inline void ready(void) {
     say('R');
 }
 
 /* A signal mask with the signals, which are blocked. */
-static inline sigset_t block(const int *signals)
-{
+static inline sigset_t block(const int *signals) {
     sigset_t set;
     sigemptyset(&set);
     while (*signals != 0)
@@ -66,8 +60,7 @@ static inline sigset_t block(const int *signals)
     return set;
 }
 
-static inline void account(uint32_t value)
-{
+static inline void account(uint32_t value) {
     static uint32_t expected[SENDERS];
     static uint8_t seen[SENDERS * NUMBERS / 8]; /* touched by storm alone: elsewhere it costs no memory */
     const uint32_t at = value % (SENDERS * NUMBERS), n = at % NUMBERS;
@@ -83,8 +76,7 @@ static inline void account(uint32_t value)
 }
 
 enum { NO_VALUES, VALUES };
-static inline _Noreturn void report(int values)
-{
+static inline _Noreturn void report(int values) {
     if (values == VALUES)
         printf("received=%lu disorder=%lu duplicates=%lu\n", received, disorder, duplicates);
     else

@@ -4,23 +4,20 @@
 #include <CSignalShim.h>
 #include <sys/epoll.h>
 
-static void expect(bool fine, const char *what)
-{
+static void expect(bool fine, const char *what) {
     if (!fine)
         fail(what);
 }
 
 /* SIGUSR1, and as many others as are asked for, on one bridge. */
-static void add_signals(csigshim_bridge *bridge, int count)
-{
+static void add_signals(csigshim_bridge *bridge, int count) {
     expect(csigshim_add(bridge, SIGUSR1, 0) == 0, "csigshim_add");
     for (int signo = 64; signo > 0 && count > 1; signo--)
         if (csigshim_add(bridge, signo, 0) == 0)
             count--;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static csigshim_bridge *bridges[64];
     const int count = argc == 4 ? atoi(argv[3]) : 0, wide = argc == 4 && strcmp(argv[1], "bridges") == 0;
     const int used = wide ? count : 1, epoll = epoll_create1(EPOLL_CLOEXEC);

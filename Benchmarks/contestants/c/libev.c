@@ -2,8 +2,7 @@
 #include "contestant.h"
 #include <ev.h>
 
-static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
-{
+static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events) {
     (void)events;
     if (watcher->signum == PING)
         say('s');
@@ -13,8 +12,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
         ev_break(loop, EVBREAK_ALL);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static ev_signal watchers[2];
     const int *signals = start(argc, argv, "libev");
     struct ev_loop *loop = ev_default_loop(EVFLAG_SIGNALFD);

@@ -1,8 +1,7 @@
 #include "contestant.h"
 #include <event2/event.h>
 
-static void on_signal(evutil_socket_t signo, short what, void *base)
-{
+static void on_signal(evutil_socket_t signo, short what, void *base) {
     (void)what;
     if (signo == PING)
         say('s');
@@ -12,8 +11,7 @@ static void on_signal(evutil_socket_t signo, short what, void *base)
         event_base_loopbreak(base);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     const int *signals = start(argc, argv, "libevent");
     struct event_base *base = event_base_new();
     if (base == NULL)

@@ -1,8 +1,7 @@
 #include "contestant.h"
 #include <uv.h>
 
-static void on_signal(uv_signal_t *handle, int signo)
-{
+static void on_signal(uv_signal_t *handle, int signo) {
     if (signo == PING)
         say('s');
     else if (signo == COUNTED)
@@ -11,8 +10,7 @@ static void on_signal(uv_signal_t *handle, int signo)
         uv_stop(handle->loop);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static uv_signal_t handles[2];
     const int *signals = start(argc, argv, "libuv");
     uv_loop_t *loop = uv_default_loop();

@@ -3,8 +3,7 @@
 
 static bool ended;
 
-static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
-{
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *context) {
     (void)source, (void)context;
     if (info->ssi_signo == PING)
         say('s');
@@ -15,8 +14,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
     return 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     const int *signals = start(argc, argv, "sdevent");
     sd_event *loop;
     if (sd_event_default(&loop) < 0)

@@ -11,16 +11,14 @@ struct record {
 };
 static int ends[2];
 
-static void on_ping(int signo)
-{
+static void on_ping(int signo) {
     const int error = errno;
     const char byte = (char)signo;
     (void)!write(ends[1], &byte, 1);
     errno = error;
 }
 
-static void on_storm(int signo, siginfo_t *info, void *context)
-{
+static void on_storm(int signo, siginfo_t *info, void *context) {
     const int error = errno;
     const struct record record = {.signo = signo, .value = info->si_value.sival_int};
     (void)context;
@@ -28,8 +26,7 @@ static void on_storm(int signo, siginfo_t *info, void *context)
     errno = error;
 }
 
-static void pingpong(void)
-{
+static void pingpong(void) {
     char bytes[1024];
     const ssize_t size = read(ends[0], bytes, sizeof bytes);
     for (ssize_t i = 0; i < size; i++)
@@ -52,8 +49,7 @@ static bool storm(void) /* true: END was there */
     return ended;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     const int *signals = start(argc, argv, "selfpipe");
     const bool is_storm = signals[0] != PING;
     struct sigaction action = {.sa_handler = on_ping, .sa_flags = SA_RESTART};

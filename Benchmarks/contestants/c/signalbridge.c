@@ -27,8 +27,7 @@ static bool drain(csigshim_bridge *bridge) /* true: END was there */
     return ended;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     const bool over_signalfd = argc > 1 && strcmp(argv[1], "c-signalfd") == 0;
     const int *signals = start(argc, argv, over_signalfd ? "c-signalfd" : "c-handler");
     csigshim_bridge *bridge;

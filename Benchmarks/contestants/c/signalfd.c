@@ -26,8 +26,7 @@ static bool drain(int fd) /* true: END was there */
     return ended;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     const sigset_t set = block(start(argc, argv, "signalfd"));
     const int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), poller = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN};

@@ -1,16 +1,14 @@
 /* The limit of a thread that does nothing else: no descriptor, no loop. */
 #include "contestant.h"
 
-static void receive(const siginfo_t *info)
-{
+static void receive(const siginfo_t *info) {
     if (info->si_signo == PING)
         say('s');
     else if (info->si_signo == COUNTED)
         account(info->si_value.sival_int);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     const sigset_t set = block(start(argc, argv, "sigwaitinfo"));
     const struct timespec now = {0};
     siginfo_t info = {0};

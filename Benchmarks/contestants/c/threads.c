@@ -9,27 +9,23 @@
 
 static _Atomic unsigned arrived, handed_on;
 
-static void wake(_Atomic unsigned *word)
-{
+static void wake(_Atomic unsigned *word) {
     atomic_fetch_add(word, 1);
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-static void wait_for(_Atomic unsigned *word, unsigned *seen)
-{
+static void wait_for(_Atomic unsigned *word, unsigned *seen) {
     while (atomic_load(word) == *seen)
         syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, *seen, NULL, NULL, 0);
     ++*seen;
 }
 
-static void on_ping(int signo)
-{
+static void on_ping(int signo) {
     (void)signo;
     wake(&arrived);
 }
 
-static void *reader(void *unused)
-{
+static void *reader(void *unused) {
     for (unsigned seen = 0;;) {
         wait_for(&arrived, &seen);
         wake(&handed_on);
@@ -37,8 +33,7 @@ static void *reader(void *unused)
     return unused;
 }
 
-static void *user(void *unused)
-{
+static void *user(void *unused) {
     for (unsigned seen = 0;;) {
         wait_for(&handed_on, &seen);
         say('s');
@@ -46,8 +41,7 @@ static void *user(void *unused)
     return unused;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     const int *signals = start(argc, argv, "threads");
     if (signals[0] != PING)
         cannot("a word has no room for values");

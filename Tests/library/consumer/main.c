@@ -3,8 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-int main(void)
-{
+int main(void) {
     csigshim_bridge *bridge;
     csigshim_event event;
     if (csigshim_version() != CSIGSHIM_VERSION)

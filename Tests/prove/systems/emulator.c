@@ -15,15 +15,13 @@
 
 static volatile sig_atomic_t got, got_fd;
 
-static void handler(int signo, siginfo_t *info, void *context)
-{
+static void handler(int signo, siginfo_t *info, void *context) {
     (void)context;
     got_fd = info->si_fd;
     got = signo;
 }
 
-static void install(int signo, void (*with)(int, siginfo_t *, void *), int flags)
-{
+static void install(int signo, void (*with)(int, siginfo_t *, void *), int flags) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = with;
@@ -32,15 +30,13 @@ static void install(int signo, void (*with)(int, siginfo_t *, void *), int flags
 }
 
 /* The highest of the realtime signals cannot be sent, for the emulator keeps one for itself, and shifts the rest. */
-static int realtime(void)
-{
+static int realtime(void) {
     install(SIGRTMAX, handler, 0);
     return kill(getpid(), SIGRTMAX) != 0 || got != SIGRTMAX;
 }
 
 /* SA_NOCLDWAIT is not handed on: the child is a zombie. */
-static int children(void)
-{
+static int children(void) {
     install(SIGCHLD, handler, SA_NOCLDWAIT);
     const pid_t child = fork();
     if (child == 0)
@@ -49,8 +45,7 @@ static int children(void)
 }
 
 /* si_fd is lost. */
-static int sigio(void)
-{
+static int sigio(void) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
         return 1;
@@ -65,8 +60,7 @@ static int sigio(void)
 }
 
 /* /proc/self/task shows a thread of the emulator's. */
-static int threads(void)
-{
+static int threads(void) {
     int count = 0;
     DIR *tasks = opendir("/proc/self/task");
     for (struct dirent *task; tasks != NULL && (task = readdir(tasks)) != NULL;)
@@ -75,8 +69,7 @@ static int threads(void)
 }
 
 /* madvise says that it will be wiped, and it is not. */
-static int wipe(void)
-{
+static int wipe(void) {
     char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     *page = 1;
     if (madvise(page, 4096, MADV_WIPEONFORK) != 0)
@@ -90,16 +83,14 @@ static int wipe(void)
 }
 
 /* A program for the other processor cannot be executed. */
-static int exec(void)
-{
+static int exec(void) {
     char self[4096] = "";
     if (readlink("/proc/self/exe", self, sizeof self - 1) > 0)
         execl(self, self, "exec", (char *)NULL);
     return 1;
 }
 
-static void default_from_within(int signo, siginfo_t *info, void *context)
-{
+static void default_from_within(int signo, siginfo_t *info, void *context) {
     (void)info, (void)context;
     sigset_t one;
     sigemptyset(&one);
@@ -111,8 +102,7 @@ static void default_from_within(int signo, siginfo_t *info, void *context)
 }
 
 /* The init of a PID namespace is not killed by its own signal, and the emulator waits for that for ever. */
-static int init(void)
-{
+static int init(void) {
     if (unshare(CLONE_NEWPID) != 0)
         return 0; /* nor can the test */
     const pid_t child = fork();
@@ -133,46 +123,40 @@ static int init(void)
 
 static volatile sig_atomic_t dirty;
 
-static void look_at_padding(int signo, siginfo_t *info, void *context)
-{
+static void look_at_padding(int signo, siginfo_t *info, void *context) {
     (void)signo, (void)context;
     const unsigned char *end = (unsigned char *)info + sizeof *info;
     for (int i = 1; i <= 48; i++)
         dirty |= end[-i] != 0;
 }
 
-__attribute__((noinline)) static void fill_stack(void)
-{
+__attribute__((noinline)) static void fill_stack(void) {
     volatile unsigned char bytes[16384];
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = 0xff;
 }
 
 /* The end of siginfo_t, which no signal uses, is what the stack had there; a kernel writes zeros. */
-static int padding(void)
-{
+static int padding(void) {
     install(SIGUSR1, look_at_padding, 0);
     fill_stack();
     kill(getpid(), SIGUSR1);
     return dirty;
 }
 
-static void *busy(void *unused)
-{
+static void *busy(void *unused) {
     for (;;)
         pause();
     return unused;
 }
 
-static void wrong_address(int signo, siginfo_t *info, void *context)
-{
+static void wrong_address(int signo, siginfo_t *info, void *context) {
     (void)signo, (void)context;
     _exit(info->si_addr <= (void *)1); /* SIG_DFL or SIG_IGN, called as a function */
 }
 
 /* The action is looked up twice for one delivery; where it changes in between, SIG_IGN or SIG_DFL are called. */
-static int races(void)
-{
+static int races(void) {
     pthread_t thread;
     const pid_t target = getpid();
     install(SIGSEGV, wrong_address, 0);
@@ -195,8 +179,7 @@ static int races(void)
 }
 
 /* A child of vfork(2) does not share the memory of its parent. */
-static int shares_nothing(void)
-{
+static int shares_nothing(void) {
     static volatile int shared;
     const pid_t child = vfork();
     if (child == 0) {
@@ -207,8 +190,7 @@ static int shares_nothing(void)
     return shared != 1;
 }
 
-static void look(const char *name, int (*missing)(void))
-{
+static void look(const char *name, int (*missing)(void)) {
     const pid_t child = fork(); /* each in a process of its own */
     if (child == 0) {
         alarm(100);
@@ -222,8 +204,7 @@ static void look(const char *name, int (*missing)(void))
     }
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "exec") == 0)
         return 0;
     look("realtime", realtime);

@@ -5,8 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-int main(void)
-{
+int main(void) {
     csigshim_bridge *bridge;
     csigshim_event event;
     if (csigshim_open(&bridge, CSIGSHIM_HANDLER) != 0 || csigshim_add(bridge, SIGHUP, 0) != 0 ||

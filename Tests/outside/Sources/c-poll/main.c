@@ -6,13 +6,11 @@
 #include <signal.h>
 #include <stdio.h>
 
-static const char *name(int signo)
-{
+static const char *name(int signo) {
     return signo == SIGHUP ? "SIGHUP" : signo == SIGUSR1 ? "SIGUSR1" : signo == SIGTERM ? "SIGTERM" : "SIGRTMIN+3";
 }
 
-static void report(const csigshim_event *event)
-{
+static void report(const csigshim_event *event) {
     printf("%s x%" PRIu32 " from %d/%u ", name(event->signo), event->count, event->pid, event->uid);
     if (event->code == SI_QUEUE)
         printf("queue %" PRIdPTR "\n", (intptr_t)event->value);
@@ -20,8 +18,7 @@ static void report(const csigshim_event *event)
         printf("%s -\n", event->code == SI_USER ? "kill" : "?");
 }
 
-int main(void)
-{
+int main(void) {
     const int signals[] = {SIGHUP, SIGUSR1, SIGTERM, SIGRTMIN + 3};
     csigshim_bridge *bridge;
     setvbuf(stdout, NULL, _IOLBF, 0);

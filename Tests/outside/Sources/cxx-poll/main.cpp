@@ -10,25 +10,21 @@
 
 static_assert(__cplusplus >= 201703L);
 
-namespace
-{
+namespace {
 
 struct Close {
-    void operator()(csigshim_bridge *bridge) const
-    {
+    void operator()(csigshim_bridge *bridge) const {
         csigshim_close(bridge);
     }
 };
 
-std::string name(int signo)
-{
+std::string name(int signo) {
     if (signo == SIGRTMIN + 3)
         return "SIGRTMIN+3";
     return signo == SIGHUP ? "SIGHUP" : signo == SIGUSR1 ? "SIGUSR1" : "SIGTERM";
 }
 
-void report(const csigshim_event &event)
-{
+void report(const csigshim_event &event) {
     std::cout << name(event.signo) << " x" << event.count << " from " << event.pid << "/" << event.uid;
     if (event.code == SI_QUEUE)
         std::cout << " queue " << static_cast<std::intptr_t>(event.value) << std::endl;
@@ -38,8 +34,7 @@ void report(const csigshim_event &event)
 
 } // namespace
 
-int main()
-{
+int main() {
     csigshim_bridge *opened = nullptr;
     if (csigshim_open(&opened, CSIGSHIM_HANDLER) != 0)
         return 2;

@@ -8,14 +8,12 @@
 
 static volatile pid_t child;
 
-static void give_up(int signo)
-{
+static void give_up(int signo) {
     (void)signo;
     kill(child, SIGKILL);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc < 2)
         return 2;
     const pid_t pid = fork();
