@@ -26,7 +26,7 @@ SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/outside Examp
     Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
     Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: toolchain demo examples test test-swift test-c test-documentation test-outside check header builds layers symbols budgets lint format docs sanitize prove prove-quick bench bench-peers bench-smoke clean
+.PHONY: toolchain demo examples test test-swift test-c test-documentation test-outside check header builds layers symbols budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke clean
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
@@ -59,7 +59,7 @@ test-documentation: toolchain
 test-outside: toolchain
 	Tests/outside/run.sh all
 
-check: lint header builds layers symbols budgets docs test sanitize prove-quick bench-smoke
+check: lint header builds layers symbols budgets man-calls docs test sanitize prove-quick bench-smoke
 
 header:
 	Tests/c/header.sh
@@ -75,6 +75,9 @@ symbols:
 
 budgets:
 	Tests/tools/budgets.sh
+
+man-calls:
+	Tests/tools/man_calls.sh
 
 sanitize:
 	Tests/c/run.sh thread

@@ -41,13 +41,23 @@ private actor Publisher {
 
 private final class Logic {
     let loop: SignalLoop
-    let events: SignalEvents
+    private var events: SignalEvents?
 
     init() throws {
         loop = try SignalLoop()
-        events = try SignalEvents(signals, options: [.chain], loop: loop)
+    }
+
+    /// mosquitto's handlers run as well, because they are what was installed before.
+    func subscribe() throws {
+        let events = try SignalEvents(signals, options: [.chain], loop: loop)
+        self.events = events
         let publisher = Publisher(on: loop)
-        Task(executorPreference: loop) { [events] in await publisher.publish(events) }
+        Task(executorPreference: loop) { await publisher.publish(events) }
+    }
+
+    func finish() {
+        events?.finish()
+        loop.drain()  // the sequence ends, and with it the task
     }
 }
 
@@ -66,13 +76,11 @@ public func logic_start() -> UnsafeMutableRawPointer? {
 }
 
 @c @implementation
-public func logic_arm(_: UnsafeMutableRawPointer?) {
-    for signal in signals {
-        do {
-            try SignalDiagnostics(for: signal).rearm()
-        } catch {
-            plugin_log(MOSQ_LOG_WARNING, "\(error)")
-        }
+public func logic_subscribe(_ pointer: UnsafeMutableRawPointer?) {
+    do {
+        try logic(pointer).subscribe()
+    } catch {
+        plugin_log(MOSQ_LOG_ERR, "\(error)")
     }
 }
 
@@ -84,7 +92,6 @@ public func logic_tick(_ pointer: UnsafeMutableRawPointer?) {
 @c @implementation
 public func logic_stop(_ pointer: UnsafeMutableRawPointer?) {
     let logic = logic(pointer)
-    logic.events.finish()
-    logic.loop.drain()  // the sequence ends, and with it the task
+    logic.finish()
     Unmanaged.passUnretained(logic).release()
 }

@@ -65,10 +65,10 @@ plugin $directory/signals.so
 END
 background main mosquitto -c "$work/conf"
 main=$pid
-eventually "its handlers come after ours, and over them" said \
-    'signals: mosquitto is running: HUP mosquitto, USR1 mosquitto, TERM mosquitto, RTMIN .*/signals.so$'
-eventually "ours are put over its" said \
-    'signals: armed: HUP .*/signals.so, USR1 .*/signals.so, TERM mosquitto, RTMIN .*/signals.so$'
+eventually "mosquitto installs its handlers after it has loaded the plugin" said \
+    'signals: mosquitto is running: HUP mosquitto, USR1 mosquitto, TERM mosquitto, RTMIN default$'
+eventually "the plugin subscribes over them" said \
+    'signals: subscribed: HUP .*/signals.so, USR1 .*/signals.so, TERM mosquitto, RTMIN .*/signals.so$'
 background messages mosquitto_sub --unix "$work/socket" -i checker -t signals
 eventually "mosquitto_sub subscribes" said 'Sending SUBACK to checker'
 [ $failed = 0 ] || { summary; exit 1; }

@@ -2,10 +2,10 @@
  * goes on doing what it does at them. This half is the interface that mosquitto wants; Logic.swift is what the plugin
  * does.
  *
- * mosquitto 2.0 calls signal(2) for HUP, USR1, TERM and others after it has loaded its plugins, so its handlers then
- * stand over ours, and ours hear nothing. The first tick comes when all of that is done: there ours are put over
- * theirs, and run them as well (chaining). The log has a line for each of these states, from the kernel.
- * SPDX-License-Identifier: Apache-2.0 */
+ * mosquitto 2.0 calls signal(2) for HUP, USR1, TERM and others after it has loaded its plugins. A handler that a plugin
+ * installs earlier is replaced. So the plugin subscribes at the first tick, when all of that is done: mosquitto's
+ * handlers are then what was installed before, and run as well (chaining). The log has a line for each state, from the
+ * kernel. SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE /* dladdr */
 #include "plugin.h"
 #include <dlfcn.h>
@@ -13,7 +13,7 @@
 #include <stdbool.h>
 
 static mosquitto_plugin_id_t *identifier;
-static bool armed;
+static bool subscribed;
 
 void plugin_log(int level, const char *line) {
     mosquitto_log_printf(level, "signals: %s", line);
@@ -40,11 +40,11 @@ static void log_owners(const char *when) {
 /* After each turn of mosquitto's loop: at once after a signal that interrupts its epoll_wait, else within 100 ms. */
 static int tick(int event, void *data, void *logic) {
     (void)event, (void)data;
-    if (!armed) {
+    if (!subscribed) {
         log_owners("mosquitto is running");
-        logic_arm(logic);
-        armed = true;
-        log_owners("armed");
+        logic_subscribe(logic);
+        subscribed = true;
+        log_owners("subscribed");
     }
     logic_tick(logic);
     return MOSQ_ERR_SUCCESS;
@@ -64,7 +64,7 @@ int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **logic, struct mosqui
     if (*logic == NULL)
         return MOSQ_ERR_UNKNOWN;
     identifier = id;
-    armed = false;
+    subscribed = false;
     int result = mosquitto_callback_register(id, MOSQ_EVT_TICK, tick, NULL, *logic);
     if (result != MOSQ_ERR_SUCCESS)
         logic_stop(*logic);

@@ -8,8 +8,8 @@
 #include <mosquitto_plugin.h>
 
 /* Logic.swift */
-void *logic_start(void); /* subscribes; null, and a line in the log, if it could not */
-void logic_arm(void *logic);
+void *logic_start(void); /* null, and a line in the log, if it could not */
+void logic_subscribe(void *logic);
 void logic_tick(void *logic);
 void logic_stop(void *logic); /* mosquitto's dispositions are back; takes logic away */
 

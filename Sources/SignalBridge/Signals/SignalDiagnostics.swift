@@ -83,8 +83,9 @@ public struct SignalDiagnostics: Sendable {
         return "\(signal): armed; it will arrive"
     }
 
-    /// Installs this library's handler over the one that displaced it, which runs as well if a subscription chains. The
-    /// last subscription to go restores that one. A signal source of Dispatch that was displaced may go on taking some.
+    /// Installs this library's handler again, over the action that was saved first. The handler that had displaced it does
+    /// not run any more, and the last subscription to go restores what was saved first. A signal source of Dispatch that
+    /// was displaced may go on taking some signals.
     public func rearm() throws(SignalBridgeError) {
         if SignalSimulator.current != nil { return }  // nobody is displaced there
         guard csigshim_rearm(signal.rawValue) != 0 else { return }
