@@ -97,7 +97,7 @@ void csigshim__terminate(int signo) {
  *     bridge wants the signal. A remover, which does not wait for this handler, may find SIG_DFL installed; so it looks
  *     again after it has cleared the subscription, and here the subscription is looked at after the handler is back:
  *     one of the two takes it out. lifetime.pml refutes BREAK_COME_BACK_UNSEEN. */
-static void stop(int signo) {
+static void stop_by_default_action(int signo) {
     struct csigshim__action_now replaced;
     if (csigshim__set_plain(signo, false, &replaced) != 0)
         return;
@@ -122,7 +122,7 @@ void csigshim__run_old_action(struct csigshim__delivery *delivery) {
     if (kernel_called && action == CSIGSHIM_ACTION_TERMINATE)
         csigshim__terminate(signo);
     else if (kernel_called && action == CSIGSHIM_ACTION_STOP)
-        stop(signo);
+        stop_by_default_action(signo);
     else if (!kernel_called && installed == SIG_DFL) /* csigshim_remove has just restored it */
         (void)csigshim__raise_unblocked(signo);
     /* else another handler called this one, and decides what happens */

@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test("G6: a handler installed over ours is seen, rearm() takes the signal back, and the end restores what was first")
+    @Test("G6: a handler installed over ours is seen; rearm() takes the signal back; the end restores the first one")
     func displaced() async {
         await #expect(processExitsWith: .success) {
             limit()
