@@ -116,7 +116,7 @@ static void *waits(void *bridge) {
 
 static void takes_a_delivery(const struct refusal *refused, int code) {
     const pid_t me = getpid();
-    pthread_t waiter;
+    pthread_t waiter = 0;
     start_sender();
     if (situation & CHAINED)
         install(SIGUSR1, hosts_function, SA_RESTART);
