@@ -8,7 +8,7 @@ set -eu
 
 # These files are signal context: the handler, csigshim_wake and csigshim_reset_for_exec, with all that they call. They
 # refer to one another, to the allow-list, and to these other files: none.
-signal_context="table.c process.c ring.c notify.c old_action.c handler.c exec.c"
+signal_context="table.c ring.c notify.c old_action.c handler.c"
 others=""
 
 if [ "${1:-}" = --files ]; then
