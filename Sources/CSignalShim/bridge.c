@@ -96,19 +96,18 @@ int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags) {
 
 /* A set that cannot be added is refused before anything changes. */
 static int check_set(const csigshim_bridge *bridge, const sigset_t *set) {
-    if (set == NULL || !csigshim__is_open(bridge))
-        return csigshim__fail(EINVAL);
-    for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
+    int failure = set == NULL || !csigshim__is_open(bridge) ? EINVAL : csigshim__is_inherited(bridge) ? EPERM : 0;
+    for (int signo = 1; signo < CSIGSHIM__NSIG && failure != EINVAL; signo++) {
         if (sigismember(set, signo) != 1)
             continue;
         if (csigshim__check_catchable(signo) != 0)
             return -1;
-        if (atomic_load(&bridge->subscriptions[signo].flags) != 0)
-            return csigshim__fail(csigshim__is_inherited(bridge) ? EPERM : EEXIST);
-        if (csigshim__is_taken(bridge, signo))
-            return csigshim__fail(EBUSY);
+        if (failure == 0 && atomic_load(&bridge->subscriptions[signo].flags) != 0)
+            failure = EEXIST;
+        else if (failure == 0 && csigshim__is_taken(bridge, signo))
+            failure = EBUSY;
     }
-    return 0;
+    return failure == 0 ? 0 : csigshim__fail(failure);
 }
 
 int csigshim_add_set(csigshim_bridge *bridge, const sigset_t *set, unsigned flags) {

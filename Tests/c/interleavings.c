@@ -3,6 +3,7 @@
  * next time at its second, and so on to its last. At each stop the other thread makes its call. If that call waits for
  * this thread, this thread goes on after PATIENCE_MS. */
 #include "check.h"
+#include <sys/syscall.h>
 
 #if defined(__linux__) && defined(__x86_64__)
 #include <ucontext.h>
@@ -467,11 +468,19 @@ TEST(polled_drain_within_a_delivery_leaves_nothing_readable) {
 enum { SMALLEST = 16 };
 static csigshim_event first_event;
 
+static void queue_to_this_thread(int value) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    info.si_code = SI_QUEUE;
+    info.si_value.sival_int = value;
+    CHECK(syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)syscall(SYS_gettid), SIGUSR1, &info) == 0);
+}
+
 static void fill_a_small_bridge(void) {
     CHECK(csigshim_close(bridge) == 0 && csigshim_open_sized(&bridge, CSIGSHIM_HANDLER, SMALLEST) == 0);
     add_over_host();
     for (int i = 0; i < SMALLEST; i++)
-        CHECK(pthread_sigqueue(pthread_self(), SIGUSR1, (union sigval){.sival_int = i}) == 0);
+        queue_to_this_thread(i);
 }
 
 static void read_the_first(void) {
@@ -479,7 +488,7 @@ static void read_the_first(void) {
 }
 
 static void send_one_more(void) {
-    CHECK(pthread_sigqueue(pthread_self(), SIGUSR1, (union sigval){.sival_int = SMALLEST}) == 0);
+    queue_to_this_thread(SMALLEST);
 }
 
 static void first_is_as_it_was_sent(void) {

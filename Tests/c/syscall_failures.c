@@ -160,6 +160,8 @@ static bool proc_says_blocked(int signo) {
 
 /* The library does not restore a mask that it could not read. */
 TEST(add_and_fork_keep_the_mask_when_sigmask_fails) {
+    if (UNDER_TSAN)
+        SKIP("the thread sanitizer's fork needs rt_sigprocmask");
     CONFINED();
     csigshim_bridge *bridge = opened();
     change_mask(SIG_BLOCK, SIGHUP);

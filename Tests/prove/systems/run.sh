@@ -42,7 +42,8 @@ not_there() {
     case $1/$2 in
     *-linux-*) ;;
     */delivery | */stress | */signalfd_unblocked_threads | */idle | */signalfd | */fd_reuse) echo "epoll" ;;
-    */syscall_failures) echo "seccomp" ;;
+    */syscall_failures | */children) echo "seccomp" ;;
+    */inherited_mask | */reexec | */siginfo_flag_actions) echo "clone(2), /proc" ;;
     */siginfo) echo "the si_code and fcntl(2) of Linux" ;;
     */escalate) echo "PID namespaces" ;;
     */exec | */fork_foreign_handlers | */spawn) echo "clone(2)" ;;
