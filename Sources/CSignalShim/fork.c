@@ -77,7 +77,7 @@ static void stay_loaded(void) {
         (void)dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
-/* The kernel's own clock function needs no system call, and nobody can interpose it. */
+/* The kernel's own clock function needs no system call, and cannot be interposed. */
 static void find_vdso_clock(void) {
     void *const vdso = dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_NOLOAD);
     void *const symbol = vdso == NULL ? NULL : dlsym(vdso, CSIGSHIM__VDSO_CLOCK);

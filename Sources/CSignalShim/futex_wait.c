@@ -1,4 +1,4 @@
-/* Waiting without a descriptor, for bridges that nobody polls: futex(2) on `notified`.
+/* Waiting without a descriptor, for bridges that are not polled: futex(2) on `notified`.
  *
  * F1  A waiter counts itself in `futex_waiters` before the kernel compares `notified` with 0 and puts it to sleep. A
  *     notifier sets `notified` before it looks at the count. All of this is seq_cst: so either the notifier sees the

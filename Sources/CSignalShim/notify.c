@@ -1,8 +1,8 @@
-/* Waking the reader: a flag, a byte in the self-pipe where somebody polls it, and a futex where somebody sleeps on it.
+/* Waking the reader: a flag, a byte in the self-pipe for threads that poll, and a futex for threads that wait.
  *
  * W1  If the ring holds a published record, `notified` is set, or the handler that published it is about to set it, or
  *     a reader is about to look at the ring.
- * W2  If `notified` is set and the descriptor is in use, the pipe holds a byte, or somebody is about to write one.
+ * W2  If `notified` is set and the descriptor is in use, the pipe holds a byte, or a thread is about to write one.
  * W3  `pipe_bytes` is at most the number of bytes in the pipe, so a reader that reads while it is positive does not
  *     block, even where the host has cleared O_NONBLOCK.
  *

@@ -17,7 +17,7 @@ enum { CSIGSHIM__ACTIVE = 0x100, CSIGSHIM__DORMANT = 0x200, CSIGSHIM__QUEUED = 0
 
 static_assert(sizeof(csigshim_event) == 64, "the layout of an event is a promise");
 
-/* A slot of the queue. `sequence` says whose turn it is (ring.c). */
+/* A slot of the queue. `sequence` tells whether it is free or holds a record (ring.c). */
 struct csigshim__slot {
     _Atomic size_t sequence;
     csigshim_event event;

@@ -1,4 +1,4 @@
-/* The descriptor to poll, and waiting. A bridge whose descriptor nobody has asked for is waited for by a futex. */
+/* The descriptor to poll, and waiting. Before the first csigshim_fd, threads wait for a bridge by a futex. */
 #include "shim.h"
 #include <poll.h>
 
