@@ -150,12 +150,13 @@ enum { CSIGSHIM__FUTEX_WAKE };
 #define csigshim__read_bytes(fd, bytes, size)            csigshim__transfer(fd, bytes, size, false)
 #define csigshim__fstat(fd, status)                      (fstat(fd, status) == 0 ? 0 : -errno)
 #define csigshim__exit(status)                           _exit(status)
-#define csigshim__send_to_thread(signo)                  (raise(signo) == 0 ? 0L : (long)-errno)
-#define csigshim__may_share_handlers(a, b)               ((void)(a), (void)(b), false)
-#define csigshim__read_clock(now)                        ((void)clock_gettime(CLOCK_MONOTONIC, now))
-#define csigshim__action_now                             sigaction
-#define csigshim__handler_field                          sa_handler
-#define csigshim__exchange_action(signo, new, old)       (sigaction(signo, new, old) == 0 ? 0L : (long)-errno)
+#define csigshim__send_to_thread(signo)                                                                                \
+    (raise(signo) == 0 || (getpid() > 0 && kill(getpid(), signo) == 0) ? 0L : (long)-errno)
+#define csigshim__may_share_handlers(a, b)         ((void)(a), (void)(b), false)
+#define csigshim__read_clock(now)                  ((void)clock_gettime(CLOCK_MONOTONIC, now))
+#define csigshim__action_now                       sigaction
+#define csigshim__handler_field                    sa_handler
+#define csigshim__exchange_action(signo, new, old) (sigaction(signo, new, old) == 0 ? 0L : (long)-errno)
 
 /* No cancellation point. POSIX.1-2024: pthread_setcancelstate(3) is async-signal-safe. */
 static inline long csigshim__transfer(int fd, void *bytes, size_t size, bool writes) {
