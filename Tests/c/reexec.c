@@ -113,9 +113,16 @@ static void storm_of_hups(enum recipe recipe) {
     CHECK(storm->generations >= wanted);
     const int last = ++storm->hups_sent; /* the last one is seen too, whenever it comes */
     CHECK(kill(child, SIGHUP) == 0);
+    /* An image that had looked at hups_sent just before the last one may have read that one with an earlier one. */
+    int64_t next = milliseconds() + 3000;
     while ((storm->hups_seen < last || storm->values_read < storm->values_sent) && milliseconds() < deadline &&
-           waitpid(child, &status, WNOHANG) == 0)
+           waitpid(child, &status, WNOHANG) == 0) {
         pause_ms(1);
+        if (storm->hups_seen < last && milliseconds() > next) {
+            next += 3000;
+            CHECK(kill(child, SIGHUP) == 0);
+        }
+    }
     storm->over = true;
     if (storm->values_read != storm->values_sent || storm->disorder != 0)
         printf("%d of %d values, disorder at %d\n", storm->values_read, storm->values_sent, storm->disorder - 1);
