@@ -76,7 +76,7 @@ bool csigshim__call_old_handler(struct csigshim__delivery *delivery, bool kernel
 }
 
 /* Sends signo to this thread with nothing blocking it, so that the installed action happens here and now. Every caller
- * has it blocked. */
+ * has it blocked, or ends. */
 long csigshim__raise_unblocked(int signo) {
     long result = csigshim__change_mask(SIG_UNBLOCK, signo);
     if (result == 0)

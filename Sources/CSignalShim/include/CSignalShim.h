@@ -25,7 +25,7 @@
  * Threads: every function may be called from any thread. Only csigshim_wake and csigshim_reset_for_exec may be called
  * in a signal handler. Only csigshim_wait is a cancellation point. Unsupported: asynchronous cancellation of a thread
  * inside these functions; siglongjmp or fork in a handler that interrupted one of them; csigshim_close while another
- * thread uses the bridge, and any use of a closed bridge.  */
+ * thread uses the bridge, and any use of a closed bridge. */
 #ifndef CSIGNALSHIM_H
 #define CSIGNALSHIM_H
 
