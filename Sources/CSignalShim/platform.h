@@ -110,8 +110,7 @@ static inline void csigshim__read_clock(struct timespec *now) {
 
 /* A mask as the kernel takes it: a sigset_t of the C library may need 128 bytes of stack. */
 static inline uint64_t csigshim__kernel_mask(const sigset_t *set) {
-    typedef uint64_t __attribute__((may_alias)) word;
-    return *(const word *)set;
+    return *(const uint64_t __attribute__((may_alias)) *)set;
 }
 
 static inline long csigshim__change_mask(int how, int signo) {
@@ -132,10 +131,12 @@ static inline void csigshim__set_handler_mask(const struct sigaction *action, in
 struct csigshim__action_now {
     void (*handler)(int);
     unsigned long flags;
-#if !defined(__riscv)
+#if defined(__riscv)
+    uint64_t mask, unused; /* qemu-user writes one word more than Linux */
+#else
     void (*restorer)(void); /* returns from a handler that the C library has installed */
-#endif
     uint64_t mask;
+#endif
 };
 
 #define csigshim__exchange_action(signo, new, old)                                                                     \
@@ -259,8 +260,7 @@ static inline int csigshim__fail(int code) {
     return -1;
 }
 
-/* A flag that Linux C libraries add for the kernel, and that sigaction(2) returns: SA_RESTORER. Elsewhere it is none.
- */
+/* SA_RESTORER: Linux C libraries add it for the kernel, and sigaction(2) returns it. Elsewhere it is no flag. */
 enum { CSIGSHIM__LIBRARY_FLAGS = 0x04000000 };
 
 /* Makes the kernel give a forked child zeros in place of this page. Where it cannot, the atfork handler clears it. */

@@ -239,7 +239,7 @@ TEST(file_at_the_wakeup_pipe_is_never_written_to) {
 static void one_end_of_two(bool read_end, bool replaced) {
     HANDLER_ONLY("over signalfd, a blocked signal stays pending");
     CONFINED();
-    refuse(SYS_openat, ENOENT);
+    refuse_open(ENOENT);
     one_end(read_end, replaced);
 }
 
@@ -277,7 +277,7 @@ TEST(read_reports_a_closed_wakeup_pipe) {
 
 TEST(read_reports_a_closed_end_of_two) {
     CONFINED();
-    refuse(SYS_openat, ENOENT);
+    refuse_open(ENOENT);
     read_reports_the_nth_descriptor(0);
     read_reports_the_nth_descriptor(1);
 }
@@ -536,7 +536,7 @@ TEST(after_fork_in_a_daemon_leaves_its_files_alone) {
 TEST(two_ends_are_close_on_exec_and_do_not_block) {
     CONFINED();
     close_from(3);
-    refuse(SYS_openat, ENOENT);
+    refuse_open(ENOENT);
     csigshim_bridge *bridge = opened();
     CHECK(nth_fifo(1) >= 3 && nth_fifo(2) < 0);
     all_are_close_on_exec();

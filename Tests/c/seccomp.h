@@ -88,6 +88,14 @@ static inline void refuse_fstat(int errno_code) {
 #endif
 }
 
+/* open(3) has two numbers too. */
+static inline void refuse_open(int errno_code) {
+#if defined(SYS_open)
+    refuse(SYS_open, errno_code);
+#endif
+    refuse(SYS_openat, errno_code);
+}
+
 /* What runs in place of an intercepted call, and what the kernel then returns: a result, or a negated errno. */
 typedef long interception(long number, const long arguments[6]);
 static interception *intercepting;

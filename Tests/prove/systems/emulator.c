@@ -190,6 +190,30 @@ static int shares_nothing(void) {
     return shared != 1;
 }
 
+static long pages(void) {
+    long total = -1;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file != NULL && fscanf(file, "%ld", &total) == 1)
+        fclose(file);
+    return total;
+}
+
+/* /proc/self/statm shows the memory of the emulator, which grows while the program maps and unmaps, and takes signals.
+ */
+static int memory(void) {
+    long before = 0;
+    for (int round = 0; round < 200; round++) {
+        void *block = mmap(NULL, 1200000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        install(SIGUSR1, handler, 0);
+        for (int i = 0; i < (round == 199 ? 40000 : 50); i++)
+            kill(getpid(), SIGUSR1);
+        munmap(block, 1200000);
+        if (round == 3)
+            before = pages();
+    }
+    return pages() - before > 64;
+}
+
 static void look(const char *name, int (*missing)(void)) {
     const pid_t child = fork(); /* each in a process of its own */
     if (child == 0) {
@@ -213,6 +237,7 @@ int main(int argc, char **argv) {
     look("threads", threads);
     look("wipe", wipe);
     look("exec", exec);
+    look("memory", memory);
     look("init", init);
     look("padding", padding);
     look("vfork", shares_nothing);

@@ -47,22 +47,28 @@ not_there() {
     */siginfo) echo "the si_code and fcntl(2) of Linux" ;;
     */escalate) echo "PID namespaces" ;;
     */exec | */fork_foreign_handlers | */spawn) echo "clone(2)" ;;
-    *-macos/threads) echo "sys/syscall.h" ;;
+    *-macos/threads | *-macos/interleavings) echo "sys/syscall.h" ;;
     esac
 }
 
 # What a test needs and an emulator may lack.
 needs() {
     case $1 in
+    set_is_added_as_a_whole) echo realtime ;;
     every_catchable_signal_is_accepted | sixty_fifth_bridge_is_refused | second_unread_signal_kills) echo realtime ;;
     default_action_kills_whatever_is_installed | default_action_kills_with_a_full_queue) echo realtime ;;
     started_child_has_the_old_mask_and_actions | reset_for_exec_restores_ignored_signals) echo realtime ;;
+    stopped_children_are_told_of_as_the_saved_action_asks) echo children ;;
+    children_are_reaped_where_the_saved_action_asks_for_it) echo children ;;
     sa_nocldstop_and_sa_nocldwait_are_kept | children_become_zombies_where_sigchld_was_ignored) echo children ;;
     sigio_carries_the_descriptor) echo sigio ;;
     waiting_thread_makes_no_call_while_idle | unblocked_and_blocked_threads_are_counted) echo threads ;;
     threads_started_before_open_lose_nothing | threads_that_unblock_lose_nothing) echo threads ;;
     signalfd_interrupts_no_system_call) echo threads ;;
-    atfork_handlers_of_the_host_may_call_the_library) echo wipe ;;
+    atfork_handlers_of_the_host_may_call_the_library | calls_of_a_cloned_child_are_refused) echo wipe ;;
+    memory_stays_bounded) echo memory ;;
+    inherited_block_* | unblock_* | removal_leaves_unblocked_* | children_receive_with_*) echo exec ;;
+    children_have_unblocked_* | reexec_in_a_storm_*) echo exec ;;
     spawn_original_gives_the_mask_of_the_start) echo exec ;;
     init_of_a_pid_namespace_exits | init_exits_by_take_default_action) echo init ;;
     open_and_add_fail_in_a_vforked_child) echo vfork ;;
