@@ -132,7 +132,7 @@ struct csigshim__action_now {
     void (*handler)(int);
     unsigned long flags;
 #if defined(__riscv)
-    uint64_t mask, unused; /* qemu-user writes one word more than Linux */
+    uint64_t mask, unused; /* qemu-user reads and writes a word more than Linux */
 #else
     void (*restorer)(void); /* returns from a handler that the C library has installed */
     uint64_t mask;

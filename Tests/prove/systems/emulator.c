@@ -190,6 +190,25 @@ static int shares_nothing(void) {
     return shared != 1;
 }
 
+static void look_at_mask(int signo, siginfo_t *info, void *context) {
+    (void)signo, (void)info, (void)context;
+    sigset_t blocked;
+    sigprocmask(SIG_SETMASK, NULL, &blocked);
+    got = sigismember(&blocked, SIGUSR2);
+}
+
+/* sa_mask is read from a wrong place. */
+static int mask(void) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = look_at_mask;
+    action.sa_flags = SA_SIGINFO;
+    sigaddset(&action.sa_mask, SIGUSR2);
+    sigaction(SIGUSR1, &action, NULL);
+    kill(getpid(), SIGUSR1);
+    return got != 1;
+}
+
 static long pages(void) {
     long total = -1;
     FILE *file = fopen("/proc/self/statm", "r");
@@ -237,6 +256,7 @@ int main(int argc, char **argv) {
     look("threads", threads);
     look("wipe", wipe);
     look("exec", exec);
+    look("mask", mask);
     look("memory", memory);
     look("init", init);
     look("padding", padding);

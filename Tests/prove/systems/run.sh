@@ -67,6 +67,7 @@ needs() {
     signalfd_interrupts_no_system_call) echo threads ;;
     atfork_handlers_of_the_host_may_call_the_library | calls_of_a_cloned_child_are_refused) echo wipe ;;
     memory_stays_bounded) echo memory ;;
+    handler_called_by_another_has_its_mask) echo mask ;;
     inherited_block_* | unblock_* | removal_leaves_unblocked_* | children_receive_with_*) echo exec ;;
     children_have_unblocked_* | reexec_in_a_storm_*) echo exec ;;
     spawn_original_gives_the_mask_of_the_start) echo exec ;;
