@@ -10,7 +10,7 @@
 # For those who work on it:
 #
 #   make check     lint, header, builds, layers, symbols, budgets, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
-#   make prove     a signal at every instruction, a model, mutants, faults, soak, …: half an hour, and one table
+#   make prove     a signal at every instruction, a model, mutants, faults, soak, …: 40 minutes, and one table
 #   make bench     this library and its peers in one run, as tables; make bench-peers installs the peers
 #   make format    formats Swift and C                       make lint    says what `make format` would change
 #   make docs      the DocC documentation, in .build/docs    make clean   removes what was built
@@ -22,8 +22,8 @@ SCRATCH := .build
 # Two cores and some hundred child processes: all at once, everybody starves. Older toolchains do not know the option.
 WIDTH = $(shell $(SWIFT) test --help-hidden 2>/dev/null | grep -o -- '--experimental-maximum-parallelization-width' | head -1 | sed 's/$$/ 16/')
 C_FILES = $(shell find Sources Tests Examples Benchmarks -name .build -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print)
-SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/outside Examples/Package.swift Examples/Sources \
-    Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
+SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonTests Tests/TestSupport Tests/outside \
+    Examples/Package.swift Examples/Sources Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
     Benchmarks/Package.swift Benchmarks/Sources
 
 .PHONY: toolchain demo examples test test-swift test-c test-documentation test-outside check header builds layers symbols budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke clean
@@ -115,7 +115,8 @@ format:
 
 docs: toolchain
 	SIGNALBRIDGE_DOCS=1 $(SWIFT) package --scratch-path $(SCRATCH)/docs-build --allow-writing-to-directory $(SCRATCH)/docs \
-	    generate-documentation --target SignalBridge --warnings-as-errors --output-path $(SCRATCH)/docs
+	    generate-documentation --target SignalBridge --target SignalDaemon --enable-experimental-combined-documentation \
+	    --warnings-as-errors --output-path $(SCRATCH)/docs
 
 clean:
 	rm -rf $(SCRATCH) Examples/.build Examples/Server/.build Examples/embedding/.build Tests/outside/.build

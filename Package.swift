@@ -6,12 +6,16 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "SignalBridge", targets: ["SignalBridge"]),
+        .library(name: "SignalDaemon", targets: ["SignalDaemon"]),
         .library(name: "CSignalShim", targets: ["CSignalShim"]),
     ],
     targets: [
         .target(name: "CSignalShim"),
         .target(name: "SignalBridge", dependencies: ["CSignalShim"]),
-        .testTarget(name: "SignalBridgeTests", dependencies: ["SignalBridge", "CSignalShim"]),
+        .target(name: "SignalDaemon", dependencies: ["SignalBridge"]),
+        .target(name: "TestSupport", dependencies: ["SignalBridge", "CSignalShim"], path: "Tests/TestSupport"),
+        .testTarget(name: "SignalBridgeTests", dependencies: ["SignalBridge", "CSignalShim", "TestSupport"]),
+        .testTarget(name: "SignalDaemonTests", dependencies: ["SignalDaemon", "CSignalShim", "TestSupport"]),
     ],
     cLanguageStandard: .gnu11
 )

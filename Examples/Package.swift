@@ -11,7 +11,7 @@ let package = Package(
         .executableTarget(name: "daemon", dependencies: [.product(name: "SignalBridge", package: "SignalBridge")]),
         .executableTarget(name: "demo", dependencies: [.product(name: "SignalBridge", package: "SignalBridge")]),
         .executableTarget(name: "receiving", dependencies: [.product(name: "SignalBridge", package: "SignalBridge")]),
-        .executableTarget(name: "reload", dependencies: [.product(name: "SignalBridge", package: "SignalBridge")]),
-        .executableTarget(name: "workers", dependencies: [.product(name: "SignalBridge", package: "SignalBridge")]),
+        .executableTarget(name: "reload", dependencies: [.product(name: "SignalDaemon", package: "SignalBridge")]),
+        .executableTarget(name: "workers", dependencies: [.product(name: "SignalDaemon", package: "SignalBridge")]),
     ]
 )

@@ -64,7 +64,7 @@ start workers --stubborn
 says '^working'
 send INT
 ends 130
-says 'forced: its time for cancelling was up; abandoned: stubborn'
+says 'forced: timed out while cancelling; abandoned: stubborn'
 says '^  thread stubborn: abandoned'
 says '^  thread worker 3: finished'
 
@@ -150,7 +150,7 @@ slow
 send TERM
 says ' draining: SIGTERM'
 send TERM
-says 'SIGTERM .* moves up'
+says 'SIGTERM .* escalates'
 ends 0
 over slow
 check "the slow request was cut off" [ "$status" != 0 ]
@@ -172,7 +172,7 @@ says_in_order 'worker: stopped' 'database: closed' 'body: finished' 'finished: e
 start services --stubborn
 says 'worker: working'
 send TERM
-says 'action onShutdownRequested: finished'
+says 'action onGracefulShutdown: finished'
 send TERM
 ends 143
 says 'forced: by SIGTERM .*abandoned: body'

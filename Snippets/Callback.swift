@@ -11,10 +11,10 @@ import SignalBridge
 #endif
 
 // snippet.show
-let reload = try SignalSubscription(.sighup, queue: .main) { event in
+let reload = try SignalObserver(.sighup, queue: .main) { event in
     print("reload, says \(event)")
 }
-let end = try SignalSubscription(.sigterm, .sigint, queue: .main) { event in
+let end = try SignalObserver(.sigterm, .sigint, queue: .main) { event in
     reload.cancel()  // no call of its handler starts after this
     exit(0)
 }

@@ -1,6 +1,7 @@
 // Which signal does what, and how long each step may take.
 // snippet.hide
 import SignalBridge
+import SignalDaemon
 
 // snippet.show
 var policy = SignalPolicy.server  // TERM and INT stop it, HUP reloads

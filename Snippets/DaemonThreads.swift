@@ -2,12 +2,13 @@
 // signals: TERM
 // snippet.hide
 import SignalBridge
+import SignalDaemon
 
 @Sendable func work() {}
 
 func serve() throws {
     // snippet.show
-    let report = try runBlockingDaemon { daemon in
+    let report = try Daemon.runBlocking { daemon in
         for number in 1...2 {
             try daemon.addThread("worker \(number)") { stop in
                 while !stop.wait(timeout: .milliseconds(100)) { work() }

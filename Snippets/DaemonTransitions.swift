@@ -2,10 +2,11 @@
 // signals: TERM
 // snippet.hide
 import SignalBridge
+import SignalDaemon
 
 func serve() async throws {
     // snippet.show
-    let report = try await runDaemon(
+    let report = try await Daemon.run(
         onTransition: { transition in print(transition) },
         onForce: { report in print("not done in time:", report.tasks.filter { "\($0.outcome)" == "abandoned" }) }
     ) { daemon in

@@ -2,6 +2,7 @@
 // signals: TERM
 // snippet.hide
 import SignalBridge
+import SignalDaemon
 
 let (messages, feed) = AsyncStream<Int>.makeStream()
 for number in 1...3 { feed.yield(number) }
@@ -10,23 +11,23 @@ for number in 1...3 { feed.yield(number) }
 @Sendable func commit() async throws -> Int { 3 }
 
 // snippet.show
-let report = try await runDaemon(policy: .server.with(gracePeriod: .seconds(10))) { daemon in
+let report = try await Daemon.run(policy: .server.with(gracePeriod: .seconds(10))) { daemon in
     // Told, and left to finish what it has; cancelled after ten seconds.
     try daemon.addTask("consumer") {
         for await message in messages { await process(message) }
     }
     // A loop that waits for its next message looks at nothing else: so its messages end.
-    daemon.onShutdownRequested { feed.finish() }
+    daemon.onGracefulShutdown { feed.finish() }
     // Nothing worth finishing: cancelled at the first signal.
-    try daemon.addTask("poller", .cancels) { try await poll() }
+    try daemon.addTask("poller", onShutdown: .cancel) { try await poll() }
     // Never cancelled; only a forced end cuts it.
-    try daemon.addTask("writer", .shielded) { _ = try await commit() }
+    try daemon.addTask("writer", onShutdown: .complete) { _ = try await commit() }
     // A part of a task that must not be cut, in a task that may be cancelled.
     let count = try await daemon.shield("commit") { try await commit() }
     print("committed \(count)")
     // Clean-up, after all of the above, the last registered first.
-    daemon.onShutdown("database") { print("database: closed") }
-    daemon.onShutdown("metrics") { print("metrics: flushed") }
+    daemon.addCleanup("database") { print("database: closed") }
+    daemon.addCleanup("metrics") { print("metrics: flushed") }
     await daemon.shutdownRequested()
 }
 for task in report.tasks { print(task) }  // "task consumer: finished", "task poller: cancelled", …

@@ -5,10 +5,10 @@ import SignalBridge
 // snippet.show
 let events = try SignalEvents(.sigusr2)
 let diagnostics = try SignalDiagnostics(for: .sigusr2)
-print(diagnostics.advice)  // SIGUSR2: armed; it will arrive
-if diagnostics.isDisplaced { try diagnostics.rearm() }
+print(diagnostics.explanation)  // SIGUSR2: armed; it will arrive
+if diagnostics.isDisplaced { try SignalNumber.sigusr2.rearm() }
 
-try SignalDisposition.set(.ignore, for: .sigpipe)  // writes fail with EPIPE instead
+try SignalNumber.sigpipe.setDisposition(.ignore)  // writes fail with EPIPE instead
 do {
     _ = try SignalEvents(.sigkill)
 } catch {

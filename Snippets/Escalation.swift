@@ -5,11 +5,11 @@ import SignalBridge
 
 func shutDown() async {}
 // snippet.show
-let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
 for await event in events {
     print("shutting down, because of \(event)")
     // This one was answered. From here on, the next one is one too many.
-    let force = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 1))
+    let force = try SignalEvents(.sigterm, escalateAfterUnread: 1)
     await shutDown()
     force.finish()
     break

@@ -2,6 +2,7 @@
 // signals: TERM
 // snippet.hide
 import SignalBridge
+import SignalDaemon
 
 actor Server {
     private var waiting: CheckedContinuation<Void, Never>?
@@ -14,11 +15,11 @@ enum Metrics {
 }
 
 // snippet.show
-let report = try await runDaemon { daemon in
+let report = try await Daemon.run { daemon in
     let server = try await Server.start()
-    daemon.onShutdownRequested { await server.stopAccepting() }  // requests in flight are finished
-    daemon.onShutdown("metrics") { try await Metrics.flush() }
-    daemon.ready()
+    daemon.onGracefulShutdown { await server.stopAccepting() }  // requests in flight are finished
+    daemon.addCleanup("metrics") { try await Metrics.flush() }
+    daemon.notifyReady()
     try await server.run()  // returns when the last connection is done
 }
 print(report)

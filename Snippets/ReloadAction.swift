@@ -2,12 +2,13 @@
 // signals: HUP TERM
 // snippet.hide
 import SignalBridge
+import SignalDaemon
 
 @Sendable func reopenLogFiles() {}
 
 func serve() async throws {
     // snippet.show
-    let report = try await runDaemon { daemon in
+    let report = try await Daemon.run { daemon in
         try daemon.onReload { reopenLogFiles() }  // SIGHUP is ours from here on
         await daemon.shutdownRequested()
     }

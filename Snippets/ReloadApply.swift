@@ -2,6 +2,7 @@
 // signals: HUP TERM
 // snippet.hide
 import SignalBridge
+import SignalDaemon
 
 struct Configuration: Sendable {
     let level: String
@@ -14,7 +15,7 @@ actor Log {
 let log = Log()
 
 // snippet.show
-let report = try await runDaemon(
+let report = try await Daemon.run(
     load: { try Configuration(contentsOf: "daemon.conf") },
     apply: { configuration in await log.set(configuration.level) }
 ) { daemon, configuration in

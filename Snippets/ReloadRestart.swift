@@ -2,6 +2,7 @@
 // signals: HUP TERM
 // snippet.hide
 import SignalBridge
+import SignalDaemon
 
 struct Configuration: Sendable {
     let greeting: String
@@ -9,7 +10,7 @@ struct Configuration: Sendable {
 }
 
 // snippet.show
-let report = try await runDaemon {
+let report = try await Daemon.run {
     try Configuration(contentsOf: "daemon.conf")
 } body: { daemon, configuration in
     print("serving with \(configuration.greeting)")

@@ -17,5 +17,5 @@ try await withSimulatedSignals { simulator in
     try simulator.send(.sigterm)
     let text = try await result
     precondition(text == "ended by SIGTERM")
-    precondition(simulator.forcedEnd == nil)
+    precondition(simulator.forcedExit == nil)
 }

@@ -1,12 +1,13 @@
 // Testing a shutdown, its deadlines and its forced end, in no time and without a signal.
 // snippet.hide
 import SignalBridge
+import SignalDaemon
 
 // snippet.show
 @Sendable func serve() async throws -> DaemonReport<Void> {
-    try await runDaemon { daemon in
-        try daemon.addTask("stubborn", .shielded) { try await Task.sleep(for: .seconds(3600)) }
-        daemon.ready()
+    try await Daemon.run { daemon in
+        try daemon.addTask("stubborn", onShutdown: .complete) { try await Task.sleep(for: .seconds(3600)) }
+        daemon.notifyReady()
         await daemon.shutdownRequested()
     }
 }
@@ -17,8 +18,8 @@ try await withSimulatedSignals { simulator in
     try simulator.send(.sigterm)
     simulator.advance(by: .seconds(60))  // past every deadline on the way, in order
     let report = try await result
-    precondition(report.forced == .deadline(.cancelling))
+    precondition(report.forcedExit == .deadline(.cancelling))
     precondition(report.task("stubborn")?.outcome.description == "abandoned")
     precondition(report.exitStatus == .signal(.sigterm))
-    precondition(simulator.forcedEnd == .sigterm)
+    precondition(simulator.forcedExit == .sigterm)
 }

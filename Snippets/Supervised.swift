@@ -2,6 +2,7 @@
 // signals: TERM
 // snippet.hide
 import SignalBridge
+import SignalDaemon
 
 actor Connections {
     var count = 0
@@ -11,10 +12,10 @@ let connections = Connections()
 
 func serve() async throws {
     // snippet.show
-    let report = try await runDaemon { daemon in
-        daemon.ready()  // now, and not before: what depends on this daemon starts
-        daemon.status("\(await connections.count) connections")
-        daemon.watchdog { await connections.areAlive }
+    let report = try await Daemon.run { daemon in
+        daemon.notifyReady()  // now, and not before: what depends on this daemon starts
+        daemon.setStatus("\(await connections.count) connections")
+        daemon.setWatchdogCheck { await connections.areAlive }
         await daemon.shutdownRequested()
     }
     report.exit()

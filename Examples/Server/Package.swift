@@ -16,13 +16,13 @@ let package = Package(
         .executableTarget(
             name: "mayhem",
             dependencies: [
-                .product(name: "SignalBridge", package: "SignalBridge"),
+                .product(name: "SignalDaemon", package: "SignalBridge"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
             name: "server",
             dependencies: [
-                .product(name: "SignalBridge", package: "SignalBridge"),
+                .product(name: "SignalDaemon", package: "SignalBridge"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -31,7 +31,7 @@ let package = Package(
         .executableTarget(
             name: "services",
             dependencies: [
-                .product(name: "SignalBridge", package: "SignalBridge"),
+                .product(name: "SignalDaemon", package: "SignalBridge"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),

@@ -1,3 +1,4 @@
+import SignalBridge
 import Dispatch
 
 /// Hands transitions to the user's closure, and datagrams to the supervisor, in order. The closure may be slow, or hang: so

@@ -1,3 +1,5 @@
+import SignalBridge
+
 /// What a daemon's body does with the daemon that it is: adds work, says what happens at shutdown, tells the supervisor.
 ///
 /// Every call may come from any thread and task. After a restart by reload, the new body has a `Daemon` of its own, and the
@@ -17,28 +19,28 @@ public final class Daemon: Sendable {
     ///
     /// - Parameters:
     ///   - name: what the report calls it. Names need not be unique.
-    ///   - style: what shutdown does to it.
-    ///   - endsDaemonOnFailure: whether the daemon shuts down, gracefully, if this throws. If not, it is only reported, and
-    ///     the exit status is 1 all the same.
+    ///   - onShutdown: what a shutdown does to the task.
+    ///   - onFailure: what an error of the task does to the daemon. The exit status is 1 in both cases.
     ///   - operation: inherits the task-local values and the priority of the caller.
-    /// - Throws: ``SignalBridgeError/Code/shuttingDown`` once shutdown (or a restart) has begun; then it never starts.
+    /// - Throws: `SignalBridgeError.Code.shuttingDown` once shutdown (or a restart) has begun; then it never starts.
     public func addTask(
-        _ name: String, _ style: ShutdownStyle = .drains, endsDaemonOnFailure: Bool = true,
+        _ name: String, onShutdown: ShutdownBehavior = .drain, onFailure: FailureBehavior = .shutDown,
         operation: @escaping @Sendable () async throws -> Void
     ) throws(SignalBridgeError) {
         try engine.add(
-            name, style == .shielded ? .shielded : .task, style, endsDaemonOnFailure, generation, .task(operation))
+            name, onShutdown == .complete ? .shielded : .task, onShutdown, onFailure == .shutDown, generation,
+            .task(operation))
     }
 
     /// Runs `operation` on a thread of its own, for work that blocks. It is told with the ``StopToken`` what a task is told
     /// by cancellation. The thread has the signal mask of the caller's.
     ///
-    /// - Throws: as ``addTask(_:_:endsDaemonOnFailure:operation:)``; or errno `EAGAIN` if no thread can be had.
+    /// - Throws: as ``addTask(_:onShutdown:onFailure:operation:)``; or errno `EAGAIN` if no thread can be had.
     public func addThread(
-        _ name: String, _ style: ShutdownStyle = .drains, endsDaemonOnFailure: Bool = true,
+        _ name: String, onShutdown: ShutdownBehavior = .drain, onFailure: FailureBehavior = .shutDown,
         operation: @escaping @Sendable (StopToken) throws -> Void
     ) throws(SignalBridgeError) {
-        try engine.add(name, .thread, style, endsDaemonOnFailure, generation, .thread(operation))
+        try engine.add(name, .thread, onShutdown, onFailure == .shutDown, generation, .thread(operation))
     }
 
     /// Runs `operation` to its end although the calling task is cancelled, and returns its result: for a commit that must not
@@ -65,8 +67,8 @@ public final class Daemon: Sendable {
     /// `ServiceGroup`. Actions run at the same time as each other, as tasks that drain: they are waited for, cancelled with
     /// the rest, and reported. Not run if all work ends by itself, before anybody asks; nor once the daemon has ended. Kept until
     /// then: register it once, not for each connection.
-    public func onShutdownRequested(
-        _ name: String = "onShutdownRequested", _ action: @escaping @Sendable () async throws -> Void
+    public func onGracefulShutdown(
+        _ name: String = "onGracefulShutdown", _ action: @escaping @Sendable () async throws -> Void
     ) {
         engine.addAction(name, generation, .task(action))
     }
@@ -77,7 +79,7 @@ public final class Daemon: Sendable {
     ///
     /// - Returns: `false` if the daemon has ended already, and it will not run. Registered while hooks run, it runs next.
     @discardableResult
-    public func onShutdown(_ name: String, _ hook: @escaping @Sendable () async throws -> Void) -> Bool {
+    public func addCleanup(_ name: String, _ hook: @escaping @Sendable () async throws -> Void) -> Bool {
         engine.addHook(name, generation, .task(hook))
     }
 
@@ -95,7 +97,7 @@ public final class Daemon: Sendable {
     /// Signals that come during a reload lead to exactly one more; two never run at once; a shutdown cancels the one that
     /// runs. In a daemon whose body is restarted by reloads, these actions run before that, with the old body.
     ///
-    /// - Throws: ``SignalBridgeError`` if the policy has no reload signals (``SignalBridgeError/Code/noSignals``), if the
+    /// - Throws: `SignalBridgeError` if the policy has no reload signals (`SignalBridgeError.Code.noSignals`), if the
     ///   daemon is shutting down, or if subscribing fails.
     public func onReload(_ action: @escaping @Sendable () async throws -> Void) throws(SignalBridgeError) {
         try engine.addReload(generation, .task(action))
@@ -109,37 +111,45 @@ public final class Daemon: Sendable {
     // MARK: the supervisor
 
     /// Tells the supervisor that the daemon is ready: `READY=1`. After a reload that restarts the body, again. A test waits for
-    /// it with ``SignalSimulator/waitUntilReady()``.
-    public func ready() {
+    /// it with `SignalSimulator.waitUntilReady`.
+    public func notifyReady() {
         engine.ready()
     }
 
     /// Tells the supervisor, in a line for its user: `STATUS=`.
-    public func status(_ text: String) {
+    public func setStatus(_ text: String) {
         engine.status(text)
     }
 
     /// From here on the supervisor's watchdog is answered only while `check` returns `true`, within half of its interval.
     /// Without a check it is answered as long as the cooperative pool runs tasks.
-    public func watchdog(_ check: @escaping @Sendable () async -> Bool) {
+    public func setWatchdogCheck(_ check: @escaping @Sendable () async -> Bool) {
         engine.setWatchdog(check)
     }
 }
 
-/// What shutdown does to a task or a thread.
-public enum ShutdownStyle: Hashable, Sendable {
-    /// It finishes what it has; after the grace period it is cancelled.
-    case drains
-    /// It is cancelled when shutdown begins.
-    case cancels
-    /// It is never cancelled, and waited for until the process is forced to end.
-    case shielded
+/// What a shutdown does to a task or a thread.
+public enum ShutdownBehavior: Hashable, Sendable {
+    /// The work is asked to finish what it has, and is cancelled after the grace period.
+    case drain
+    /// The work is cancelled when the shutdown begins.
+    case cancel
+    /// The work is never cancelled. The daemon waits for it until the process is forced to end.
+    case complete
+}
+
+/// What an error of a task or a thread does to its daemon.
+public enum FailureBehavior: Hashable, Sendable {
+    /// The daemon shuts down gracefully.
+    case shutDown
+    /// The error is reported, and the daemon runs on.
+    case report
 }
 
 /// How a thread learns what is asked of it.
 public struct StopToken: Sendable {
-    let stop: Gate
-    let cancel: Gate
+    let stop: Latch
+    let cancel: Latch
 
     /// Whether shutdown has been requested (or this has been cancelled): finish what you have.
     public var isRequested: Bool { stop.isOpen || cancel.isOpen }

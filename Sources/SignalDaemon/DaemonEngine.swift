@@ -14,6 +14,8 @@
 // In a simulation there are no threads: whoever sends, or moves the clock, does both.
 //
 // Lock order: engine, then source, mailbox, runner or gate. What was the user's is released outside of all of them.
+import SignalBridge
+
 import Dispatch
 
 final class DaemonEngine: Sendable {
@@ -41,7 +43,7 @@ final class DaemonEngine: Sendable {
         /// Cancels what runs.
         var cancel: [Int: @Sendable () -> Void] = [:]
         /// Opens when shutdown of this generation is requested.
-        var stop = Gate()
+        var stop = Latch()
         var handles: [SubscriptionHandle] = []
         var reloadActions: [(id: Int, work: Work)] = []
         var subscribesReload: Bool
@@ -66,7 +68,7 @@ final class DaemonEngine: Sendable {
     let hand: SerialRunner<@Sendable () -> Void>
     /// What threads block that run the user's code and are not started by the user's.
     let callersMask = SignalMask.current
-    /// Starts tasks with the task-local values of `runDaemon`'s caller.
+    /// Starts tasks with the task-local values of `Daemon.run`'s caller.
     let launches: AsyncStream<@Sendable () -> Void>
     let launch: AsyncStream<@Sendable () -> Void>.Continuation
     let source: BridgeSource?
@@ -147,7 +149,7 @@ final class DaemonEngine: Sendable {
             hand.append(wake)
         case .restart(let id):
             let old = (state.stop, state.reloadActions)
-            state.stop = Gate()
+            state.stop = Latch()
             state.reloadActions = []
             hand.append { [self, stop = state.stop, generation = state.ladder.generation] in
                 _ = old  // released here

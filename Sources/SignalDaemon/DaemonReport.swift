@@ -1,3 +1,4 @@
+import SignalBridge
 import CSignalShim
 
 #if canImport(Darwin)
@@ -16,14 +17,14 @@ import CSignalShim
 
 /// How a daemon ended, and what became of all that ran in it.
 public struct DaemonReport<Value: Sendable>: Sendable {
-    /// What the body returned or threw. An abandoned body: ``SignalBridgeError/Code/abandoned``; one that never started,
+    /// What the body returned or threw. An abandoned body: `SignalBridgeError.Code.forcedExit`; one that never started,
     /// because its configuration could not be loaded: that error; or, if the daemon was ended before that,
     /// `CancellationError`.
     public let result: Result<Value, any Error>
     let summary: DaemonSummary
 
     /// Why it ended.
-    public var cause: DaemonCause { summary.cause }
+    public var reason: ShutdownReason { summary.reason }
     /// The signal that began it, if one did; prints as "SIGTERM from pid 1 (uid 0)".
     public var signal: SignalEvent? { summary.signals.first }
     /// All the signals that asked it to end, in order; the first 16.
@@ -31,12 +32,12 @@ public struct DaemonReport<Value: Sendable>: Sendable {
     /// The signal of ``SignalPolicy/hardExit`` that was obeyed, if one was.
     public var hardExit: SignalEvent? { summary.hardExit }
     /// Why it was forced to end, if it was.
-    public var forced: DaemonForce? { summary.forced }
-    /// What became of the body, each task, thread, `onShutdownRequested` action and hook, in the order in which they ended;
+    public var forcedExit: ForcedExitReason? { summary.forcedExit }
+    /// What became of the body, each task, thread, `onGracefulShutdown` action and hook, in the order in which they ended;
     /// those that were abandoned are the last. Of those that finished before the shutdown began, the last 1,000.
     public var tasks: [DaemonTask] { summary.tasks }
     /// How many more there were.
-    public var unlistedTasks: Int { summary.unlistedTasks }
+    public var omittedTaskCount: Int { summary.omittedTaskCount }
     /// How often the configuration was loaded again, with success.
     public var reloads: Int { summary.reloads }
     /// The errors of reloads that failed; the last 100.
@@ -50,7 +51,7 @@ public struct DaemonReport<Value: Sendable>: Sendable {
     public func task(_ name: String) -> DaemonTask? { tasks.last { $0.name == name } }
 
     /// How long a phase lasted; with restarts, all of them together.
-    public func time(in phase: DaemonPhase) -> Duration { summary.times[phase] ?? .zero }
+    public func duration(of phase: DaemonPhase) -> Duration { summary.times[phase] ?? .zero }
 
     /// Ends the process as ``exitStatus`` says: with `exit(3)`, or by the signal, so that the parent sees `WTERMSIG`. Output
     /// is flushed in both cases; `atexit(3)` functions run in the first only. A signal leaves no core dump.
@@ -103,12 +104,12 @@ extension SignalNumber {
 
 /// What the ladder knows when the daemon ends.
 struct DaemonSummary: Sendable {
-    var cause = DaemonCause.finished
+    var reason = ShutdownReason.finished
     var signals: [SignalEvent] = []
     var hardExit: SignalEvent?
-    var forced: DaemonForce?
+    var forcedExit: ForcedExitReason?
     var tasks: [DaemonTask] = []
-    var unlistedTasks = 0
+    var omittedTaskCount = 0
     var unlistedFailures = 0
     var reloads = 0
     var failedReloads: [any Error] = []
@@ -120,7 +121,7 @@ struct DaemonSummary: Sendable {
         if !isLast, tasks.count >= 1000 {
             let oldest = tasks.removeFirst()
             if oldest.spoilsExit { unlistedFailures += 1 }
-            unlistedTasks += 1
+            omittedTaskCount += 1
             dropped.append(oldest)
         }
         tasks.append(task)
@@ -138,10 +139,10 @@ struct DaemonSummary: Sendable {
     }
 
     var exitStatus: DaemonExitStatus {
-        if forced != nil { return signals.first.map { .signal($0.signal) } ?? .code(1) }
+        if forcedExit != nil { return signals.first.map { .signal($0.signal) } ?? .code(1) }
         if let hardExit { return .signal(hardExit.signal) }
         if unlistedFailures > 0 || tasks.contains(where: \.spoilsExit) { return .code(1) }
-        if case .signal(let event) = cause, event.signal == .sigint { return .signal(.sigint) }
+        if case .signal(let event) = reason, event.signal == .sigint { return .signal(.sigint) }
         return .code(0)
     }
 }
@@ -149,12 +150,12 @@ struct DaemonSummary: Sendable {
 extension DaemonReport: CustomStringConvertible {
     /// Several lines: cause, phases, each task, exit status.
     public var description: String {
-        var lines = ["ended: \(forced.map { "forced, \($0); " } ?? "")\(cause)"]
-        for phase in DaemonPhase.allCases where time(in: phase) > .zero {
-            lines.append("  \(phase) for \(time(in: phase).roundedUpToMilliseconds) ms")
+        var lines = ["ended: \(forcedExit.map { "forced, \($0); " } ?? "")\(reason)"]
+        for phase in DaemonPhase.allCases where duration(of: phase) > .zero {
+            lines.append("  \(phase) for \(duration(of: phase).roundedUpToMilliseconds) ms")
         }
         for task in tasks { lines.append("  \(task)") }
-        if unlistedTasks > 0 { lines.append("  and \(unlistedTasks) more, earlier") }
+        if omittedTaskCount > 0 { lines.append("  and \(omittedTaskCount) more, earlier") }
         if reloads > 0 { lines.append("  reloads: \(reloads)") }
         for error in failedReloads { lines.append("  reload failed: \(error)") }
         lines.append("  \(exitStatus)")

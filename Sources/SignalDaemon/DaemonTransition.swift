@@ -1,4 +1,9 @@
+import SignalBridge
+
 /// Where a daemon stands on the ladder.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
 public enum DaemonPhase: Hashable, Sendable, CaseIterable, CustomStringConvertible {
     /// Nobody has asked it to end.
     case running
@@ -7,26 +12,29 @@ public enum DaemonPhase: Hashable, Sendable, CaseIterable, CustomStringConvertib
     /// What had not finished was cancelled.
     case cancelling
     /// Hooks run.
-    case cleaning
+    case cleaningUp
 
-    /// "running", "draining", "cancelling", "cleaning".
+    /// "running", "draining", "cancelling", "cleaning up".
     public var description: String {
         switch self {
         case .running: "running"
         case .draining: "draining"
         case .cancelling: "cancelling"
-        case .cleaning: "cleaning"
+        case .cleaningUp: "cleaning up"
         }
     }
 }
 
 /// Why a daemon ends.
-public enum DaemonCause: Hashable, Sendable, CustomStringConvertible {
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
+public enum ShutdownReason: Hashable, Sendable, CustomStringConvertible {
     /// A signal asked for it.
     case signal(SignalEvent)
     /// ``Daemon/shutdown()`` was called.
     case requested
-    /// The task that called `runDaemon` was cancelled.
+    /// The task that called `Daemon.run` was cancelled.
     case cancelled
     /// The body, or a task, of this name failed.
     case failure(of: String)
@@ -49,17 +57,20 @@ public enum DaemonCause: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// Why a daemon was forced to end.
-public enum DaemonForce: Hashable, Sendable, CustomStringConvertible {
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
+public enum ForcedExitReason: Hashable, Sendable, CustomStringConvertible {
     /// A second signal (or a third) asked for it.
     case signal(SignalEvent)
     /// The time of a phase was up.
     case deadline(DaemonPhase)
 
-    /// "by SIGINT from …", "its time for cancelling was up".
+    /// "by SIGINT from …", "timed out while cancelling".
     public var description: String {
         switch self {
         case .signal(let event): "by \(event)"
-        case .deadline(let phase): "its time for \(phase) was up"
+        case .deadline(let phase): "timed out while \(phase)"
         }
     }
 }
@@ -78,26 +89,32 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
     var spoilsExit = false
 
     /// A kind of work.
+    #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+    #endif
     public enum Kind: String, Hashable, Sendable {
-        /// What `runDaemon` was given.
+        /// What `Daemon.run` was given.
         case body
-        /// ``Daemon/addTask(_:_:endsDaemonOnFailure:operation:)``.
+        /// ``Daemon/addTask(_:onShutdown:onFailure:operation:)``.
         case task
-        /// ``Daemon/shield(_:operation:)``, or a task that is ``ShutdownStyle/shielded``.
+        /// ``Daemon/shield(_:operation:)``, or a task that is ``ShutdownBehavior/complete``.
         case shielded
-        /// ``Daemon/addThread(_:_:endsDaemonOnFailure:operation:)``.
+        /// ``Daemon/addThread(_:onShutdown:onFailure:operation:)``.
         case thread
-        /// ``Daemon/onShutdownRequested(_:_:)``.
+        /// ``Daemon/onGracefulShutdown(_:_:)``.
         case action
-        /// ``Daemon/onShutdown(_:_:)``.
+        /// ``Daemon/addCleanup(_:_:)``.
         case hook
     }
 
     /// How a piece of work ended.
+    #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+    #endif
     public enum Outcome: Sendable, CustomStringConvertible {
         /// It returned.
         case finished
-        /// The daemon cancelled it, and it threw `CancellationError`; or it threw ``SignalBridgeError/Code/shuttingDown``, when
+        /// The daemon cancelled it, and it threw `CancellationError`; or it threw `SignalBridgeError.Code.shuttingDown`, when
         /// the daemon that shuts down had refused more work.
         case cancelled
         /// It threw this error.
@@ -122,16 +139,17 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
     }
 }
 
-/// Something that happened to a daemon, as it happens: for `runDaemon`'s `onTransition`, to be printed by any logger.
-///
-/// More cases may come with a minor version: have a `default`.
+/// Something that happened to a daemon, as it happens: for `Daemon.run`'s `onTransition`, to be printed by any logger.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
 public enum DaemonTransition: Sendable, CustomStringConvertible {
     /// The body starts; after a reload that restarts it, again.
     case started
     /// A signal came, and this is what it does.
     case received(SignalEvent, Response)
     /// A phase begins.
-    case entered(DaemonPhase, DaemonCause)
+    case entered(DaemonPhase, ShutdownReason)
     /// A piece of work has ended.
     case ended(DaemonTask)
     /// A hook's share of the time is up: it is cancelled, and the next one starts.
@@ -149,28 +167,31 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
     /// So many transitions, or notices to the supervisor, are left out here: `onTransition` was ten thousand behind.
     case dropped(Int)
     /// The process is about to be forced to end, and leaves these behind.
-    case forced(DaemonForce, abandoned: [String])
-    /// All is done: `runDaemon` returns.
+    case forced(ForcedExitReason, abandoned: [String])
+    /// All is done: `Daemon.run` returns.
     case finished(DaemonExitStatus)
 
     /// What a signal does.
+    #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+    #endif
     public enum Response: String, Hashable, Sendable {
         /// It begins a graceful shutdown.
-        case shutsDown = "shuts down"
+        case beganShutdown = "shuts down"
         /// It begins a hard exit.
-        case exitsHard = "exits hard"
+        case stoppedImmediately = "stops immediately"
         /// It joins a shutdown that something else had begun.
-        case joins = "joins the shutdown"
+        case joinedShutdown = "joins the shutdown"
         /// It ends draining.
-        case movesUp = "moves up"
+        case escalated = "escalates"
         /// It forces the end.
-        case forces
+        case forcedExit = "forces the exit"
         /// It begins a reload.
-        case reloads
+        case beganReload = "reloads"
         /// There will be another reload after this one. Said for the first of the signals that this one reload answers.
-        case reloadsAgain = "reloads again"
+        case queuedReload = "reloads again"
         /// The daemon is ending: there is no reload any more.
-        case comesTooLate = "comes too late"
+        case ignoredDuringShutdown = "is ignored: shutting down"
     }
 
     /// One line.

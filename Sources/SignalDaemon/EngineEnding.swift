@@ -1,3 +1,4 @@
+import SignalBridge
 import Dispatch
 
 /// Running to the end, of both kinds.
@@ -19,7 +20,7 @@ extension DaemonEngine {
     /// The same on the calling thread, which runs the body.
     func runBlocking(_ body: (StopToken) throws -> Void) {
         begin()
-        let token = StopToken(stop: stopGate(of: 0), cancel: Gate())
+        let token = StopToken(stop: stopGate(of: 0), cancel: Latch())
         attach(0) { token.cancel.open() }
         do {
             try body(token)
@@ -50,7 +51,7 @@ extension DaemonEngine {
 
     /// The process ends now. Runs on the watch, which nothing of the user's can hold up: `onForce` and the last transitions
     /// have a thread and half a second.
-    func force(_ reason: DaemonForce) {
+    func force(_ reason: ForcedExitReason) {
         let summary = state.withLock { $0.ladder.summary }
         if let simulator {
             program.onForce?(summary)
@@ -114,9 +115,9 @@ final class Results<Configuration: Sendable, Value: Sendable>: Sendable {
 
     func report(_ summary: DaemonSummary) -> DaemonReport<Value> {
         let missing: any Error =
-            summary.forced == nil
+            summary.forcedExit == nil
             ? CancellationError()
-            : SignalBridgeError(.abandoned, nil, "the process was forced to end before the body had")
+            : SignalBridgeError(.forcedExit, nil, "the process was forced to end before the body had")
         return DaemonReport(result: result ?? .failure(missing), summary: summary)
     }
 

@@ -1,3 +1,5 @@
+import SignalBridge
+
 /// Signals and time: subscribing, the watch, and putting everything back.
 extension DaemonEngine {
     /// A last resort beneath the watch: the hundredth request that it has not even seen takes the default action, in the C
@@ -6,14 +8,18 @@ extension DaemonEngine {
     private static let backstop = 100
 
     func subscribe(_ signals: Set<SignalNumber>) throws(SignalBridgeError) {
-        var options: [SignalOptions] = [.everyDelivery]
-        if policy.keepsIgnored { options.append(.keepIgnored) }
-        if simulator == nil {
-            for signal in signals.subtracting(policy.reload) where signal.terminatesByDefault {
-                options.append(.escalate(signal, unread: Self.backstop))
-            }
+        let escalating = signals.subtracting(policy.reload).filter(\.terminatesByDefault)
+        if simulator == nil, !escalating.isEmpty {
+            try subscribe(escalating, escalateAfterUnread: Self.backstop)
+            if escalating != signals { try subscribe(signals.subtracting(escalating), escalateAfterUnread: nil) }
+        } else {
+            try subscribe(signals, escalateAfterUnread: nil)
         }
-        let mailbox = try Mailbox(signals, options.reduce(into: []) { $0 = [$0, $1] })
+    }
+
+    private func subscribe(_ signals: Set<SignalNumber>, escalateAfterUnread: Int?) throws(SignalBridgeError) {
+        let options: SignalOptions = policy.keepsIgnored ? [.everyDelivery, .keepIgnored] : .everyDelivery
+        let mailbox = try Mailbox(signals, options, escalateAfterUnread: escalateAfterUnread)
         if simulator != nil {
             mailbox.onChange { [weak self] in self?.poll(waits: true) }
         } else {

@@ -1,3 +1,5 @@
+import SignalBridge
+
 /// Adding, starting and ending work.
 extension DaemonEngine {
     private static let refusal = SignalBridgeError(
@@ -6,7 +8,7 @@ extension DaemonEngine {
     // MARK: adding
 
     func add(
-        _ name: String, _ kind: DaemonTask.Kind, _ style: ShutdownStyle, _ endsDaemon: Bool, _ generation: Int,
+        _ name: String, _ kind: DaemonTask.Kind, _ style: ShutdownBehavior, _ endsDaemon: Bool, _ generation: Int,
         _ work: Work
     ) throws(SignalBridgeError) {
         let added = state.withLock { state in
@@ -63,7 +65,7 @@ extension DaemonEngine {
     // MARK: starting
 
     /// Starts what the ladder says must start now.
-    func start(_ id: Int, _ work: Work, _ stop: Gate) {
+    func start(_ id: Int, _ work: Work, _ stop: Latch) {
         switch work {
         case .task(let operation): launch.yield { [self] in startTask(id, operation) }
         case .thread(let operation):
@@ -88,15 +90,15 @@ extension DaemonEngine {
     }
 
     private func startThread(
-        _ id: Int, _ operation: @escaping @Sendable (StopToken) throws -> Void, _ stop: Gate,
+        _ id: Int, _ operation: @escaping @Sendable (StopToken) throws -> Void, _ stop: Latch,
         _ mask: SignalMask? = nil
     ) throws(SignalBridgeError) {
-        let token = StopToken(stop: stop, cancel: Gate())
+        let token = StopToken(stop: stop, cancel: Latch())
         attach(id) { token.cancel.open() }
         let body: @Sendable () throws -> Void = { try operation(token) }
         try SignalBridge.startThread(mask: mask) { [self] in
             do {
-                if let simulator { try simulator.bind(body) } else { try body() }
+                if let simulator { try simulator.withSimulation(body) } else { try body() }
                 ended(id, nil)
             } catch {
                 ended(id, error)
@@ -123,14 +125,14 @@ extension DaemonEngine {
 
     // MARK: what the program asks for
 
-    func shutdown(_ cause: DaemonCause = .requested) {
+    func shutdown(_ cause: ShutdownReason = .requested) {
         feed { state, now in state.ladder.shutdown(cause, at: now) }
     }
 
-    func stopGate(of generation: Int) -> Gate {
+    func stopGate(of generation: Int) -> Latch {
         state.withLock { state in
             if state.ladder.generation == generation { return state.stop }
-            let open = Gate()
+            let open = Latch()
             open.open()
             return open
         }

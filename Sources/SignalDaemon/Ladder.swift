@@ -8,6 +8,8 @@
 // questions that move the ladder up by itself: has all work ended, and have all hooks?
 //
 // It is over once, by `finish` or `force`; from then on every input is answered with nothing.
+import SignalBridge
+
 struct Ladder {
     enum Action {
         /// Starts work that was registered: an action or a hook.
@@ -20,7 +22,7 @@ struct Ladder {
         /// Everything of the old body has ended: start the new one as this work.
         case restart(Int)
         case finish
-        case force(DaemonForce)
+        case force(ForcedExitReason)
     }
 
     enum Purpose { case none, restart, shutdown }
@@ -28,7 +30,7 @@ struct Ladder {
     struct Entry {
         let name: String
         let kind: DaemonTask.Kind?  // nil: a reload
-        var style = ShutdownStyle.drains
+        var style = ShutdownBehavior.drain
         var endsDaemon = true
         /// Somebody waits for its result, and gets its error.
         var isAnswered = false
@@ -83,7 +85,7 @@ struct Ladder {
 
     /// `nil`: refused. The caller starts it.
     mutating func add(
-        _ name: String, _ kind: DaemonTask.Kind, _ style: ShutdownStyle, endsDaemon: Bool, generation: Int,
+        _ name: String, _ kind: DaemonTask.Kind, _ style: ShutdownBehavior, endsDaemon: Bool, generation: Int,
         at now: Duration
     ) -> Int? {
         guard purpose == .none, !isOver, generation == self.generation else { return nil }
@@ -97,19 +99,19 @@ struct Ladder {
         if isOver { return nil }
         let id = newID()
         live[id] = Entry(
-            name: name, kind: .shielded, style: .shielded, endsDaemon: false, isAnswered: true, since: now)
+            name: name, kind: .shielded, style: .complete, endsDaemon: false, isAnswered: true, since: now)
         return id
     }
 
     mutating func addAction(
-        _ name: String = "onShutdownRequested", generation: Int, at now: Duration
+        _ name: String = "onGracefulShutdown", generation: Int, at now: Duration
     ) -> (id: Int, actions: [Action])? {
         guard !isOver, generation == self.generation else { return nil }
         let id = newID()
         waiting[id] = Entry(name: name, kind: .action, since: now)
         actions.append(id)
         var started = isTold ? startActions(at: now) : []
-        if phase == .cancelling || phase == .cleaning { started += cancel(id) }  // with the rest
+        if phase == .cancelling || phase == .cleaningUp { started += cancel(id) }  // with the rest
         return (id, started)
     }
 
@@ -120,7 +122,7 @@ struct Ladder {
         let id = newID()
         waiting[id] = Entry(name: name, kind: .hook, since: now)
         hooks.append(id)
-        return (id, phase == .cleaning ? settle(at: now) : [])  // those that run may be out of time
+        return (id, phase == .cleaningUp ? settle(at: now) : [])  // those that run may be out of time
     }
 
     /// The caller could not start it.

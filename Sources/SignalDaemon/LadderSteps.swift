@@ -1,3 +1,5 @@
+import SignalBridge
+
 /// The steps of the ladder: what is told, cancelled, started and waited for on each.
 extension Ladder {
     mutating func enter(_ next: DaemonPhase, at now: Duration) -> [Action] {
@@ -7,11 +9,11 @@ extension Ladder {
         phase = next
         phaseSince = now
         phaseDeadline = now + min(period(of: next), .seconds(1 << 40))
-        var actions: [Action] = [.announce(.entered(next, summary.cause))]
+        var actions: [Action] = [.announce(.entered(next, summary.reason))]
         if !isTold {
             isTold = true
             actions.append(.tell)
-            if next == .cleaning {  // all is done: there is nothing that could be told to end
+            if next == .cleaningUp {  // all is done: there is nothing that could be told to end
                 for id in self.actions { waiting[id] = nil }
                 self.actions = []
             }
@@ -19,7 +21,7 @@ extension Ladder {
         }
         for (id, entry) in live.sorted(by: { $0.key < $1.key }) where entry.kind != .hook {
             if next == .cancelling
-                ? entry.style != .shielded : next == .draining && (entry.style == .cancels || isLoading)
+                ? entry.style != .complete : next == .draining && (entry.style == .cancel || isLoading)
             {
                 actions += cancel(id)
             }
@@ -50,18 +52,18 @@ extension Ladder {
         if phase == .running {
             guard !live.values.contains(where: { $0.kind != nil }) else { return [] }
             purpose = .shutdown  // all is done; a reload that still runs is cut short
-            summary.cause = .finished
+            summary.reason = .finished
             for id in live.keys.sorted() { actions += cancel(id) }
             if !live.isEmpty { return actions + enter(.cancelling, at: now) }
         }
-        if phase != .cleaning {
+        if phase != .cleaningUp {
             if live.values.contains(where: { $0.kind != .hook }) { return actions }
-            actions += enter(.cleaning, at: now)
+            actions += enter(.cleaningUp, at: now)
         }
         if runningHook == nil, let next = hooks.popLast() {
             actions.append(start(next, at: now))
             runningHook = next
-            let left = phaseDeadline.map { $0 - now } ?? period(of: .cleaning)
+            let left = phaseDeadline.map { $0 - now } ?? period(of: .cleaningUp)
             hookDeadline = now + left / (hooks.count + 2)
         }
         if live.isEmpty { actions += purpose == .restart ? restart(at: now) : finish(at: now) }
@@ -80,7 +82,7 @@ extension Ladder {
     /// The new configuration is loaded: the old body makes way.
     mutating func beginRestart(at now: Duration) -> [Action] {
         purpose = .restart
-        summary.cause = .restart
+        summary.reason = .restart
         return enter(.draining, at: now)  // `settle` follows
     }
 

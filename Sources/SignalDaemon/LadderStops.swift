@@ -1,3 +1,5 @@
+import SignalBridge
+
 /// What asks for the end: signals, requests, time.
 extension Ladder {
     mutating func signal(_ event: SignalEvent, at now: Duration) -> [Action] {
@@ -8,17 +10,17 @@ extension Ladder {
         if summary.signals.count < 16 { summary.signals.append(event) }
         guard purpose == .shutdown else {
             if isHard { summary.hardExit = event }
-            return [.announce(.received(event, isHard ? .exitsHard : .shutsDown))]
+            return [.announce(.received(event, isHard ? .stoppedImmediately : .beganShutdown))]
                 + stop(.signal(event), isHard: isHard, at: now) + settle(at: now)
         }
-        if isFirst && !isHard { return [.announce(.received(event, .joins))] }
-        if isFirst || (policy.secondSignal == .movesUp && phase == .draining) {
+        if isFirst && !isHard { return [.announce(.received(event, .joinedShutdown))] }
+        if isFirst || (policy.secondSignal == .escalate && phase == .draining) {
             if isHard { summary.hardExit = event }
-            var actions: [Action] = [.announce(.received(event, isHard ? .exitsHard : .movesUp))]
+            var actions: [Action] = [.announce(.received(event, isHard ? .stoppedImmediately : .escalated))]
             if phase == .draining { actions += enter(.cancelling, at: now) } else { hurry(at: now) }
             return actions + settle(at: now)
         }
-        return [.announce(.received(event, .forces))] + force(.signal(event), at: now)
+        return [.announce(.received(event, .forcedExit))] + force(.signal(event), at: now)
     }
 
     /// A hard exit comes to a phase that runs: its period is the hard exit's from here on.
@@ -28,7 +30,7 @@ extension Ladder {
         hookDeadline = hookDeadline.map { min($0, now + period(of: phase) / (hooks.count + 2)) }
     }
 
-    mutating func shutdown(_ cause: DaemonCause, at now: Duration) -> [Action] {
+    mutating func shutdown(_ cause: ShutdownReason, at now: Duration) -> [Action] {
         if isOver { return [] }
         guard purpose == .shutdown else { return stop(cause, at: now) + settle(at: now) }
         // Whoever waits for the daemon was cancelled: it does not wait for draining.
@@ -36,21 +38,21 @@ extension Ladder {
         return enter(.cancelling, at: now) + settle(at: now)
     }
 
-    mutating func stop(_ cause: DaemonCause, isHard: Bool = false, at now: Duration) -> [Action] {
+    mutating func stop(_ cause: ShutdownReason, isHard: Bool = false, at now: Duration) -> [Action] {
         let interrupted = purpose  // .none or .restart
         purpose = .shutdown
-        summary.cause = cause
+        summary.reason = cause
         var actions: [Action] = []
         for id in live.keys.sorted() where live[id]!.kind == nil { actions += cancel(id) }  // a reload
-        if interrupted == .restart, phase == .cancelling || phase == .cleaning {
+        if interrupted == .restart, phase == .cancelling || phase == .cleaningUp {
             return actions + enter(phase, at: now)  // as far as it is, with the time of a shutdown
         }
         return actions + enter(isHard || cause == .cancelled ? .cancelling : .draining, at: now)
     }
 
-    mutating func force(_ reason: DaemonForce, at now: Duration) -> [Action] {
+    mutating func force(_ reason: ForcedExitReason, at now: Duration) -> [Action] {
         summary.times[phase, default: .zero] += now - phaseSince
-        summary.forced = reason
+        summary.forcedExit = reason
         let left = live.sorted { $0.key < $1.key }.map(\.value) + hooks.reversed().map { waiting[$0]! }
         for entry in left {
             guard let kind = entry.kind else { continue }
@@ -94,7 +96,7 @@ extension Ladder {
             switch phase {
             case .running, .draining: policy.gracePeriod
             case .cancelling: policy.cancelPeriod
-            case .cleaning: policy.cleanupPeriod
+            case .cleaningUp: policy.cleanupPeriod
             }
         return max(.zero, summary.hardExit == nil ? period : min(period, policy.hardExitPeriod))
     }

@@ -1,3 +1,5 @@
+import SignalBridge
+
 /// What the supervisor is told, and when. A plain value.
 struct Notifier {
     static let extend = "EXTEND_TIMEOUT_USEC=10000000"  // ten seconds more, said every five

@@ -1,3 +1,5 @@
+import SignalBridge
+
 /// Reloads, one at a time: what comes during one leads to exactly one more.
 struct Reloads {
     var isPossible: Bool
@@ -8,8 +10,8 @@ struct Reloads {
 
 extension Ladder {
     mutating func reloadSignal(_ event: SignalEvent, at now: Duration) -> [Action] {
-        if purpose == .shutdown || !reloads.isPossible { return [.announce(.received(event, .comesTooLate))] }
-        let response: DaemonTransition.Response = reloads.isRunning ? .reloadsAgain : .reloads
+        if purpose == .shutdown || !reloads.isPossible { return [.announce(.received(event, .ignoredDuringShutdown))] }
+        let response: DaemonTransition.Response = reloads.isRunning ? .queuedReload : .beganReload
         if reloads.isRunning && reloads.again { return [] }  // nothing new
         return [.announce(.received(event, response))] + reload(at: now)
     }

@@ -1,3 +1,4 @@
+import SignalBridge
 import Dispatch
 
 /// Handles items in their order and one at a time: on a thread of its own, so that what hangs there holds up nobody else;

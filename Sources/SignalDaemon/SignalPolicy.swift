@@ -1,4 +1,6 @@
-/// What each signal asks of a daemon, and how long it has. Given to ``runDaemon(policy:supervisor:onTransition:onForce:_:)``.
+import SignalBridge
+
+/// What each signal asks of a daemon, and how long it has. Given to ``Daemon/run(policy:supervisor:onTransition:onForce:_:)``.
 ///
 /// ```swift
 /// var policy = SignalPolicy.server  // TERM and INT stop it, HUP reloads
@@ -35,15 +37,15 @@ public struct SignalPolicy: Hashable, Sendable {
     /// What a second signal to a daemon that is ending does.
     public enum SecondSignal: Hashable, Sendable {
         /// It ends draining: what is left is cancelled. Past that, it forces.
-        case movesUp
+        case escalate
         /// The process is forced to end.
-        case forces
+        case forceExit
     }
 
     /// A policy of one's own, with the periods of ``server``.
     ///
-    /// - Throws: ``SignalBridgeError``: ``SignalBridgeError/Code/namedTwice`` for a signal that has two meanings, or one
-    ///   twice; ``SignalBridgeError/Code/noSignals`` if there are none; or what refuses the signal itself.
+    /// - Throws: `SignalBridgeError`: `SignalBridgeError.Code.duplicateSignal` for a signal that has two meanings, or one
+    ///   twice; `SignalBridgeError.Code.noSignals` if there are none; or what refuses the signal itself.
     public init(
         hardExit: [SignalNumber] = [], graceful: [SignalNumber] = [], reload: [SignalNumber] = []
     ) throws(SignalBridgeError) {
@@ -55,7 +57,7 @@ public struct SignalPolicy: Hashable, Sendable {
             if let refusal = SignalBridgeError.refusing(signal) { throw refusal }
             if all[..<index].contains(signal) {
                 throw SignalBridgeError(
-                    .namedTwice, signal, "the policy names \(signal) twice; a signal has one meaning")
+                    .duplicateSignal, signal, "the policy names \(signal) twice; a signal has one meaning")
             }
         }
         self.init(hardExit, graceful, reload)
@@ -65,7 +67,7 @@ public struct SignalPolicy: Hashable, Sendable {
     private init(
         _ hardExit: [SignalNumber], _ graceful: [SignalNumber], _ reload: [SignalNumber],
         grace: Duration = .seconds(20), cancel: Duration = .seconds(4), cleanup: Duration = .seconds(4),
-        second: SecondSignal = .movesUp
+        second: SecondSignal = .escalate
     ) {
         self.hardExit = Set(hardExit)
         self.graceful = Set(graceful)
@@ -79,12 +81,13 @@ public struct SignalPolicy: Hashable, Sendable {
     }
 
     /// TERM and INT: graceful; HUP: reload. 20 seconds to drain, 4 after cancellation, 4 to clean up: it ends by itself
-    /// within the 30 seconds that Kubernetes gives. A second signal moves up.
+    /// within the 30 seconds that Kubernetes gives. A second signal escalates.
     public static let server = SignalPolicy([], [.sigterm, .sigint], [.sighup])
     /// For a tool that a person runs: INT, TERM and HUP cancel at once; 2 seconds after that, 1 to clean up. A second one
     /// forces.
     public static let commandLine = SignalPolicy(
-        [], [.sigint, .sigterm, .sighup], [], grace: .zero, cancel: .seconds(2), cleanup: .seconds(1), second: .forces)
+        [], [.sigint, .sigterm, .sighup], [], grace: .zero, cancel: .seconds(2), cleanup: .seconds(1),
+        second: .forceExit)
     /// As `nginx(8)`. TERM, INT: hard exit; QUIT: graceful; HUP: reload.
     public static let nginx = SignalPolicy([.sigterm, .sigint], [.sigquit], [.sighup])
     /// As `httpd(8)`. TERM: hard exit; WINCH: graceful; HUP: reload. A terminal sends WINCH too, whenever its window is

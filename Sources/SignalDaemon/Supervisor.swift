@@ -1,3 +1,4 @@
+import SignalBridge
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Glibc)
@@ -8,7 +9,7 @@
 
 /// Who is told how a daemon is doing: systemd, or what speaks its `sd_notify(3)` protocol.
 ///
-/// `READY=1` is sent by ``Daemon/ready()``; `RELOADING=1` with `MONOTONIC_USEC` when a reload starts, and `READY=1` after it;
+/// `READY=1` is sent by ``Daemon/notifyReady()``; `RELOADING=1` with `MONOTONIC_USEC` when a reload starts, and `READY=1` after it;
 /// `STOPPING=1` when shutdown begins, and `EXTEND_TIMEOUT_USEC` then and every five seconds until the end; `WATCHDOG=1` at
 /// half of the watchdog's interval. Each is one datagram. What cannot be sent is reported, as
 /// ``DaemonTransition/notificationFailed(_:)``, and disturbs nothing.
@@ -25,9 +26,9 @@ public struct Supervisor: Hashable, Sendable {
 
     /// As the environment says: `NOTIFY_SOCKET`, and `WATCHDOG_USEC` unless `WATCHDOG_PID` is another process. Without
     /// these, and in a simulation, nobody is told.
-    public static let environment = Supervisor(socket: nil, watchdog: nil, readsEnvironment: true)
+    public static let fromEnvironment = Supervisor(socket: nil, watchdog: nil, readsEnvironment: true)
     /// Nobody.
-    public static let none = Supervisor(socket: nil, watchdog: nil, readsEnvironment: false)
+    public static let disabled = Supervisor(socket: nil, watchdog: nil, readsEnvironment: false)
 
     /// A datagram socket of one's own choice.
     ///
@@ -41,7 +42,7 @@ public struct Supervisor: Hashable, Sendable {
     /// With the environment read. `getenv(3)` is no friend of threads that change it, so this is done once, at the start.
     var resolved: Supervisor {
         guard readsEnvironment else { return self }
-        guard SignalSimulator.current == nil, let socket = variable("NOTIFY_SOCKET") else { return .none }
+        guard SignalSimulator.current == nil, let socket = variable("NOTIFY_SOCKET") else { return .disabled }
         var watchdog: Duration?
         if let microseconds = variable("WATCHDOG_USEC").flatMap({ Int64($0) }), microseconds > 0,
             variable("WATCHDOG_PID").map({ pid_t($0) == getpid() }) ?? true

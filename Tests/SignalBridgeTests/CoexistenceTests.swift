@@ -1,6 +1,7 @@
 // G6, G12 and the diagnostics: living with other people's handlers.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct Coexistence {
@@ -15,7 +16,7 @@ import Testing
             let first = try SignalEvents(.sigusr1, options: .chain)
             await deliver(.sigusr1, times: 10)
             #expect(handledCount == 10, "\(handledCount) of 10")
-            let second = try SignalSubscription(.sigusr1, options: [.chain, .everyDelivery]) { _ in }
+            let second = try SignalObserver(.sigusr1, options: [.chain, .everyDelivery]) { _ in }
             let third = try SignalWaiter(.sigusr1, options: .chain)
             await deliver(.sigusr1, times: 10)
             #expect(handledCount == 20, "\(handledCount) of 20")
@@ -35,7 +36,7 @@ import Testing
     func chainOntoNothing(ignored: Int) async {
         await #expect(processExitsWith: .success) { [ignored] in
             limit()
-            if ignored == 1 { try SignalDisposition.set(.ignore, for: .sighup) }
+            if ignored == 1 { try SignalNumber.sighup.setDisposition(.ignore) }
             let events = try SignalEvents(.sighup, options: .chain)
             await deliver(.sighup)
             #expect(await events.collect(deliveries: 1).count == 1)
@@ -53,10 +54,10 @@ import Testing
             install(countingHandler, for: .sigusr1, mask: [.sigusr2])
             look = try SignalDiagnostics(for: .sigusr1)
             #expect(look.isDisplaced && !look.isArmed, "displaced: \(look)")
-            #expect(look.advice.contains("rearm"), "\(look.advice)")
+            #expect(look.explanation.contains("rearm"), "\(look.explanation)")
             await deliver(.sigusr1)
             #expect(handledCount == 1, "theirs has it")
-            try look.rearm()
+            try SignalNumber.sigusr1.rearm()
             look = try SignalDiagnostics(for: .sigusr1)
             #expect(look.isArmed && !look.isDisplaced, "rearmed: \(look)")
             await deliver(.sigusr1)
@@ -68,19 +69,19 @@ import Testing
         }
     }
 
-    @Test("advice tells each reason apart, in one line")
-    func advice() async {
+    @Test("the explanation tells each reason apart, in one line")
+    func explanation() async {
         await #expect(processExitsWith: .success) {
             limit()
-            let nobody = try SignalDiagnostics(for: .sigusr1).advice
-            try SignalDisposition.set(.ignore, for: .sigusr1)
+            let nobody = try SignalDiagnostics(for: .sigusr1).explanation
+            try SignalNumber.sigusr1.setDisposition(.ignore)
             let ignored = try SignalDiagnostics(for: .sigusr1)
             #expect(ignored.isIgnored && !ignored.isArmed)
             let events = try SignalEvents(.sigusr1)
-            let armed = try SignalDiagnostics(for: .sigusr1).advice
+            let armed = try SignalDiagnostics(for: .sigusr1).explanation
             install(otherHandler, for: .sigusr1)
-            let displaced = try SignalDiagnostics(for: .sigusr1).advice
-            let all = [nobody, ignored.advice, armed, displaced]
+            let displaced = try SignalDiagnostics(for: .sigusr1).explanation
+            let all = [nobody, ignored.explanation, armed, displaced]
             #expect(Set(all).count == 4, "\(all)")
             #expect(all.allSatisfy { $0.contains("SIGUSR1") && !$0.contains("\n") }, "\(all)")
             events.finish()
@@ -116,8 +117,16 @@ import Testing
     func refused() async {
         await #expect(processExitsWith: .success) {
             limit()
-            let look = try SignalDiagnostics(for: .sigusr1)
-            #expect(refusal { try look.rearm() }?.code == .notSubscribed)
+            let before = action(of: .sigusr1)
+            let error = refusal { try SignalNumber.sigusr1.rearm() }
+            #expect(error?.code == .notSubscribed && error?.signal == .sigusr1, "\(String(describing: error))")
+            let events = try SignalEvents(.sigusr1)
+            #expect(refusal { try SignalNumber.sigusr1.rearm() } == nil, "armed already")
+            events.finish()
+            #expect(refusal { try SignalNumber.sigusr1.rearm() }?.code == .notSubscribed, "it has ended")
+            #expect(action(of: .sigusr1) == before)
+            #expect(refusal { try SignalNumber.sigkill.rearm() }?.code == .uncatchable)
+            #expect(refusal { try SignalNumber(rawValue: 100).rearm() }?.code == .outOfRange)
             #expect(refusal { _ = try SignalDiagnostics(for: .sigkill) }?.code == .uncatchable)
         }
     }
@@ -126,12 +135,12 @@ import Testing
     func keepIgnored() async {
         await #expect(processExitsWith: .success) {
             limit()
-            try SignalDisposition.set(.ignore, for: .sighup)
+            try SignalNumber.sighup.setDisposition(.ignore)
             let events = try SignalEvents(.sighup, .sigusr1, options: .keepIgnored)
-            let callback = try SignalSubscription(.sighup, .sigusr1, options: .keepIgnored) { _ in }
+            let callback = try SignalObserver(.sighup, .sigusr1, options: .keepIgnored) { _ in }
             let waiter = try SignalWaiter(.sighup, .sigusr1, options: .keepIgnored)
             #expect(
-                [events.ignoredSignals, callback.ignoredSignals, waiter.ignoredSignals] == [
+                [events.signalsLeftIgnored, callback.signalsLeftIgnored, waiter.signalsLeftIgnored] == [
                     [.sighup], [.sighup], [.sighup],
                 ])
             #expect(disposition(of: .sighup) == .ignore)
@@ -149,11 +158,11 @@ import Testing
     func keepIgnoredLater(kind: Int) async {
         await #expect(processExitsWith: .success) { [kind] in
             limit()
-            try SignalDisposition.set(.ignore, for: .sighup)
+            try SignalNumber.sighup.setDisposition(.ignore)
             let greedy: Any = kind == 0 ? try SignalEvents(.sighup) : try SignalWaiter(.sighup)
             #expect(disposition(of: .sighup) == .handler)
             let polite = try SignalEvents(.sighup, options: .keepIgnored)
-            #expect(polite.ignoredSignals == [.sighup], "it was ignored when the process started")
+            #expect(polite.signalsLeftIgnored == [.sighup], "it was ignored when the process started")
             withExtendedLifetime(greedy) {}
         }
     }
@@ -162,9 +171,9 @@ import Testing
     func takeIgnored() async {
         await #expect(processExitsWith: .success) {
             limit()
-            try SignalDisposition.set(.ignore, for: .sighup)
+            try SignalNumber.sighup.setDisposition(.ignore)
             let events = try SignalEvents(.sighup)
-            #expect(events.ignoredSignals.isEmpty)
+            #expect(events.signalsLeftIgnored.isEmpty)
             await deliver(.sighup)
             events.finish()
             #expect(await events.rest().count == 1)

@@ -1,26 +1,28 @@
 // SignalDisposition: what the process does with a signal that nobody subscribes to.
+import CSignalShim
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct Dispositions {
-    @Test("set and current agree with the kernel")
+    @Test("setDisposition and disposition agree with the kernel")
     func setAndLook() async {
         await #expect(processExitsWith: .success) {
             limit()
             #expect(disposition(of: .sigpipe) == .default)
-            try SignalDisposition.set(.ignore, for: .sigpipe)
+            try SignalNumber.sigpipe.setDisposition(.ignore)
             #expect(disposition(of: .sigpipe) == .ignore)
             await deliver(.sigpipe)
             var ends: [Int32] = [0, 0]
             pipe(&ends)
             close(ends[0])
             #expect(write(ends[1], "x", 1) == -1, "EPIPE, and no death")
-            try SignalDisposition.set(.default, for: .sigpipe)
+            try SignalNumber.sigpipe.setDisposition(.default)
             #expect(disposition(of: .sigpipe) == .default)
             install(countingHandler, for: .sigpipe)
             #expect(disposition(of: .sigpipe) == .handler)
-            try SignalDisposition.set(.default, for: .sigpipe)
+            try SignalNumber.sigpipe.setDisposition(.default)
             #expect(disposition(of: .sigpipe) == .default, "a foreign handler can be replaced")
         }
     }
@@ -30,22 +32,57 @@ import Testing
         await #expect(processExitsWith: .success) {
             limit()
             let subscriptions: [() throws -> Any] = [
-                { try SignalEvents(.sighup) }, { try SignalSubscription(.sighup) { _ in } },
+                { try SignalEvents(.sighup) }, { try SignalObserver(.sighup) { _ in } },
                 { try SignalWaiter(.sighup) },
             ]
             for subscribe in subscriptions {
                 let subscription = try subscribe()
                 #expect(disposition(of: .sighup) == .handler)
-                for plain in [SignalDisposition.Plain.ignore, .default] {
-                    let error = refusal { try SignalDisposition.set(plain, for: .sighup) }
-                    #expect(error?.code == .inUse && error?.signal == .sighup, "\(String(describing: error))")
+                for disposition in [SignalDisposition.ignore, .default] {
+                    let error = refusal { try SignalNumber.sighup.setDisposition(disposition) }
+                    #expect(error?.code == .signalInUse && error?.signal == .sighup, "\(String(describing: error))")
                 }
                 #expect(disposition(of: .sighup) == .handler)
                 (subscription as? SignalEvents)?.finish()
-                (subscription as? SignalSubscription)?.cancel()
+                (subscription as? SignalObserver)?.cancel()
                 (subscription as? SignalWaiter)?.cancel()
-                try SignalDisposition.set(.default, for: .sighup)
+                try SignalNumber.sighup.setDisposition(.default)
             }
+        }
+    }
+
+    @Test("a handler cannot be set by hand, subscribed or not, and nothing is changed")
+    func handler() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            install(countingHandler, for: .sigusr1, mask: [.sigusr2])
+            let before = action(of: .sigusr1)
+            let error = refusal { try SignalNumber.sigusr1.setDisposition(.handler) }
+            #expect(error?.code == .invalidArgument && error?.signal == .sigusr1, "\(String(describing: error))")
+            #expect(action(of: .sigusr1) == before)
+            let events = try SignalEvents(.sighup)
+            #expect(refusal { try SignalNumber.sighup.setDisposition(.handler) }?.code == .invalidArgument)
+            events.finish()
+            #expect(refusal { try SignalNumber.sigkill.setDisposition(.handler) }?.code == .uncatchable)
+        }
+    }
+
+    @Test("after csigshim_reset_for_exec, what was ignored at the start is ignored by the next program too")
+    func resetForExec() async {
+        await #expect(processExitsWith: .exitCode(7)) {
+            limit()
+            try SignalNumber.sighup.setDisposition(.ignore)
+            let events = try SignalEvents(.sighup, .sigterm)
+            #expect(disposition(of: .sighup) == .handler)
+            #expect(csigshim_reset_for_exec() == 0)
+            #expect(disposition(of: .sighup) == .ignore)
+            #expect(disposition(of: .sigterm) == .default)
+            await onThread {  // it blocks no signal, so the shell blocks none
+                let words = ["sh", "-c", "kill -HUP $$; exit 7"]
+                var arguments = words.map { strdup($0) } + [nil]
+                execv("/bin/sh", &arguments)
+            }
+            withExtendedLifetime(events) {}
         }
     }
 
@@ -55,7 +92,7 @@ import Testing
             limit()
             install(countingHandler, for: .sigint)
             let events = try SignalEvents(.sigint, options: .chain)
-            await Task.detached { try? SignalDisposition.performDefaultAction(of: .sigint) }.value
+            await Task.detached { try? SignalNumber.sigint.performDefaultAction() }.value
             events.finish()
         }
     }
@@ -64,10 +101,10 @@ import Testing
     func diesIgnored() async {
         await #expect(processExitsWith: .signal(SIGUSR1)) {
             limit()
-            try SignalDisposition.set(.ignore, for: .sigusr1)
+            try SignalNumber.sigusr1.setDisposition(.ignore)
             await onThread {
                 setMask(catchable)
-                try? SignalDisposition.performDefaultAction(of: .sigusr1)
+                try? SignalNumber.sigusr1.performDefaultAction()
             }
         }
     }
@@ -78,9 +115,9 @@ import Testing
             limit()
             install(countingHandler, for: .sigwinch)
             let before = action(of: .sigwinch)
-            try SignalDisposition.performDefaultAction(of: .sigwinch)
-            try SignalDisposition.performDefaultAction(of: .sigchld)
-            try SignalDisposition.performDefaultAction(of: .sigurg)
+            try SignalNumber.sigwinch.performDefaultAction()
+            try SignalNumber.sigchld.performDefaultAction()
+            try SignalNumber.sigurg.performDefaultAction()
             #expect(action(of: .sigwinch) == before)
             #expect(handledCount == 0)
         }
@@ -90,8 +127,8 @@ import Testing
     func refused() {
         for number in [Int32(0), -1, 65, 100, .max] {
             let signal = SignalNumber(rawValue: number)
-            #expect(refusal { try SignalDisposition.performDefaultAction(of: signal) }?.code == .outOfRange)
-            #expect(refusal { _ = try SignalDisposition.current(of: signal) }?.code == .outOfRange)
+            #expect(refusal { try signal.performDefaultAction() }?.code == .outOfRange)
+            #expect(refusal { _ = try signal.disposition }?.code == .outOfRange)
         }
     }
 }

@@ -2,6 +2,7 @@
 // its own.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
@@ -24,16 +25,16 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
         let errors = [
             refusal { _ = try SignalEvents(signal) },
             refusal { _ = try SignalEvents([signal], options: .everyDelivery) },
-            refusal { _ = try SignalSubscription(signal) { _ in } },
+            refusal { _ = try SignalObserver(signal) { _ in } },
             refusal { _ = try SignalWaiter(signal) },
             refusal { _ = try SignalDiagnostics(for: signal) },
-            refusal { try SignalDisposition.set(.ignore, for: signal) },
+            refusal { try signal.setDisposition(.ignore) },
         ]
         for error in errors {
             let error = try #require(error)
             #expect(error.code == code)
             #expect(error.signal == signal)
-            #expect(error.errno == nil)
+            #expect(error.errnoCode == nil)
             #expect(error.description.contains("\(signal)"))
             #expect(error.description.count > "\(signal)".count + 10 && !error.description.contains("\n"))
         }
@@ -49,7 +50,7 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
             let before = action(of: .sigusr1)
             for bad in [SignalNumber.sigkill, .sigsegv, .realtime(1000)] {
                 #expect(refusal { _ = try SignalEvents(.sigusr1, bad) }?.signal == bad)
-                #expect(refusal { _ = try SignalSubscription(.sigusr1, bad) { _ in } }?.signal == bad)
+                #expect(refusal { _ = try SignalObserver(.sigusr1, bad) { _ in } }?.signal == bad)
                 #expect(refusal { _ = try SignalWaiter(.sigusr1, bad) }?.signal == bad)
             }
             #expect(action(of: .sigusr1) == before)
@@ -68,7 +69,7 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
                 error = refusal { waiters.append(try SignalWaiter(.sigusr1)) }
             }
             #expect(waiters.count == 64, "\(waiters.count)")
-            #expect(error?.code == .systemCallFailed && error?.errno == ENOSPC, "\(String(describing: error))")
+            #expect(error?.code == .systemCallFailed && error?.errnoCode == ENOSPC, "\(String(describing: error))")
             await deliver(.sigusr1)
             let got = await onThread { [waiters] in waiters.filter { $0.next(timeout: .seconds(5)) != nil }.count }
             #expect(got == 64, "\(got)")
@@ -96,7 +97,7 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
             let error = refusal { _ = try SignalWaiter(.sigusr1) }
             var again = old
             setrlimit(files, &again)
-            #expect(error?.code == .systemCallFailed && error?.errno == EMFILE, "\(String(describing: error))")
+            #expect(error?.code == .systemCallFailed && error?.errnoCode == EMFILE, "\(String(describing: error))")
             #expect(action(of: .sigusr1) == before)
             _ = try SignalWaiter(.sigusr1)
         }
@@ -106,7 +107,7 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
     func empty() async {
         let none: [SignalNumber] = []
         #expect(refusal { _ = try SignalEvents(none) }?.code == .noSignals)
-        #expect(refusal { _ = try SignalSubscription(Set(none)) { _ in } }?.code == .noSignals)
+        #expect(refusal { _ = try SignalObserver(Set(none)) { _ in } }?.code == .noSignals)
         #expect(refusal { _ = try SignalWaiter(none) }?.code == .noSignals)
         #expect(refusal { _ = try SignalWaiter(none) }?.signal == nil)
         #expect(refusal { _ = try SignalWaiter(none) }?.description.isEmpty == false)
@@ -115,17 +116,37 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
     }
 
     @Test(
-        "G11: an escalation that cannot be is refused",
-        arguments: [
-            (SignalNumber.sigterm, 0), (.sigterm, -1), (.sigterm, Int.max), (.sigint, 2), (.sigchld, 2), (.sigwinch, 1),
-            (.sigcont, 2), (.sigtstp, 2), (.sigurg, 2), (.sigkill, 2),
-        ])
-    func cannotEscalate(signal: SignalNumber, unread: Int) throws {
-        let signals: [SignalNumber] = [.sigterm, .sigchld, .sigwinch, .sigcont, .sigtstp, .sigurg]
-        let error = try #require(refusal { _ = try SignalEvents(signals, options: .escalate(signal, unread: unread)) })
-        #expect(error.code == .cannotEscalate)
-        #expect(error.signal == signal)
-        #expect(error.description.contains("\(signal)"))
+        "G11: a signal whose default action ends no process cannot escalate, alone or beside one that can",
+        arguments: [SignalNumber.sigchld, .sigwinch, .sigcont, .sigtstp, .sigttin, .sigttou, .sigurg])
+    func cannotEscalate(signal: SignalNumber) throws {
+        for signals in [[signal], [.sigterm, signal], [signal, .sigterm]] {
+            for error in escalationRefusals(signals, 2) {
+                let error = try #require(error)
+                #expect(error.code == .cannotEscalate)
+                #expect(error.signal == signal)
+                #expect(error.description.contains("\(signal)"))
+            }
+        }
+    }
+
+    @Test(
+        "G11: a number of unread deliveries that makes no sense is refused",
+        arguments: [0, -1, .min, Int(Int32.max) + 1, .max])
+    func escalatesNever(number: Int) throws {
+        for error in escalationRefusals([.sigterm], number) {
+            let error = try #require(error)
+            #expect(error.code == .invalidArgument)
+            #expect(error.signal == nil)
+            #expect(error.description.contains("\(number)"))
+        }
+    }
+
+    private func escalationRefusals(_ signals: [SignalNumber], _ number: Int) -> [SignalBridgeError?] {
+        [
+            refusal { _ = try SignalEvents(signals, escalateAfterUnread: number) },
+            refusal { _ = try SignalObserver(signals, escalateAfterUnread: number) { _ in } },
+            refusal { _ = try SignalWaiter(signals, escalateAfterUnread: number) },
+        ]
     }
 
     @Test("a signal that is named twice counts once")

@@ -1,6 +1,7 @@
 // G10: the Nth unread SIGTERM ends the process, whatever its threads are doing.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct Escalation {
@@ -8,7 +9,7 @@ import Testing
     func everythingStuck() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
-            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
             blockEverything()
             raiseSlowly(SIGTERM, times: 2)
             survive(events)
@@ -19,7 +20,7 @@ import Testing
     func readerStuck() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
-            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
             let trap = try SignalEvents(.sigusr1)
             let executor = StuckExecutor()
             Task(executorPreference: executor) { for await _ in trap {} }
@@ -36,8 +37,18 @@ import Testing
     func firstOne() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
-            let events = try SignalEvents(.sigterm, .sigint, options: .escalate(.sigterm, unread: 1))
+            let events = try SignalEvents(.sigterm, .sigint, escalateAfterUnread: 1)
             kill(getpid(), SIGTERM)
+            survive(events)
+        }
+    }
+
+    @Test("G10: every signal of the subscription escalates", arguments: [SIGINT, SIGUSR1])
+    func eachSignal(number: Int32) async {
+        await #expect(processExitsWith: .signal(number)) { [number] in
+            limit()
+            let events = try SignalEvents(.sigterm, .sigint, .sigusr1, escalateAfterUnread: 2)
+            raiseSlowly(number, times: 2)
             survive(events)
         }
     }
@@ -46,12 +57,14 @@ import Testing
     func belowTheLimit() async {
         await #expect(processExitsWith: .success) {
             limit()
-            let events = try SignalEvents(.sigterm, .sighup, options: .escalate(.sigterm, unread: 3))
+            let events = try SignalEvents(.sigterm, .sigint, escalateAfterUnread: 3)
+            let reloads = try SignalEvents(.sighup)
             blockEverything()
             raiseSlowly(SIGTERM, times: 2)
+            raiseSlowly(SIGINT, times: 2)  // each signal has a count of its own
             raiseSlowly(SIGHUP, times: 5)
             usleep(300_000)
-            withExtendedLifetime(events) { _exit(0) }
+            withExtendedLifetime((events, reloads)) { _exit(0) }
         }
     }
 
@@ -59,7 +72,7 @@ import Testing
     func consumed() async {
         await #expect(processExitsWith: .success) {
             limit()
-            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
             for _ in 0..<20 {
                 await deliver(.sigterm)
                 #expect(await events.collect(deliveries: 1).deliveries == 1)
@@ -74,7 +87,7 @@ import Testing
     func consumedThenStuck() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
-            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 3))
+            let events = try SignalEvents(.sigterm, escalateAfterUnread: 3)
             for _ in 0..<5 {
                 await deliver(.sigterm)
                 _ = await events.collect(deliveries: 1)
@@ -87,12 +100,12 @@ import Testing
         }
     }
 
-    @Test("G10: a SignalSubscription whose queue is stuck")
+    @Test("G10: a SignalObserver whose queue is stuck")
     func stuckQueue() async {
         await #expect(processExitsWith: .signal(SIGINT)) {
             limit()
             let queue = DispatchQueue(label: "stuck")
-            let subscription = try SignalSubscription(.sigint, options: .escalate(.sigint, unread: 2), queue: queue) {
+            let subscription = try SignalObserver(.sigint, escalateAfterUnread: 2, queue: queue) {
                 _ in
                 sleep(50)  // the first one is consumed, and never done with
             }
@@ -109,7 +122,7 @@ import Testing
         await #expect(processExitsWith: .success) {
             limit()
             let calls = Shared(0)
-            let subscription = try SignalSubscription(.sigint, options: .escalate(.sigint, unread: 2)) { _ in
+            let subscription = try SignalObserver(.sigint, escalateAfterUnread: 2) { _ in
                 calls { $0 += 1 }
                 sleep(50)
             }
@@ -125,7 +138,7 @@ import Testing
     func waiter() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
-            let waiter = try SignalWaiter(.sigterm, options: .escalate(.sigterm, unread: 3))
+            let waiter = try SignalWaiter(.sigterm, escalateAfterUnread: 3)
             let taken = await onThread {
                 raise(SIGTERM)
                 return waiter.next()?.count
@@ -140,8 +153,8 @@ import Testing
     func twoSubscriptions() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
-            let stuck = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
-            let reads = try SignalSubscription(.sigterm, options: .escalate(.sigterm, unread: 2)) { _ in }
+            let stuck = try SignalEvents(.sigterm, escalateAfterUnread: 2)
+            let reads = try SignalObserver(.sigterm, escalateAfterUnread: 2) { _ in }
             for _ in 0..<2 {
                 await deliver(.sigterm)
                 try await Task.sleep(for: .milliseconds(100))
@@ -155,7 +168,7 @@ import Testing
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
             install(countingHandler, for: .sigterm)
-            let events = try SignalEvents(.sigterm, options: [.chain, .escalate(.sigterm, unread: 2)])
+            let events = try SignalEvents(.sigterm, options: .chain, escalateAfterUnread: 2)
             await deliver(.sigterm, times: 2)
             survive(events)
         }
@@ -167,7 +180,7 @@ import Testing
             limit()
             install(countingHandler, for: .sigterm)
             let other = try SignalEvents(.sigterm)
-            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
             await deliver(.sigterm)
             events.finish()
             await deliver(.sigterm, times: 3)

@@ -1,4 +1,5 @@
 // The queue that a subscription keeps its unconsumed events in, against a list that does the same naively.
+import TestSupport
 import Testing
 
 @testable import SignalBridge

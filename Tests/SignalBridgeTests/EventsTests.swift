@@ -1,6 +1,7 @@
 // What delivery through SignalEvents and nextSignal means.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct EventSequences {

@@ -1,6 +1,7 @@
 // What was found once about a forked child and its parent's subscriptions, and must not come back.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 #if os(Linux)
@@ -28,7 +29,7 @@ import Testing
         func childBegins() async {
             await #expect(processExitsWith: .success) {
                 limit()
-                let waiter = try SignalWaiter(.sighup, .sigterm, options: .escalate(.sigterm, unread: 2))
+                let waiter = try SignalWaiter(.sighup, .sigterm, escalateAfterUnread: 2)
                 await onThread {
                     raise(SIGHUP)  // to this thread: recorded when it returns
                     raise(SIGTERM)
@@ -78,7 +79,7 @@ import Testing
                         getrlimit(resource, &before)
                         var none = rlimit(rlim_cur: 0, rlim_max: before.rlim_max)
                         setrlimit(resource, &none)
-                        guard refusal({ try waiter.resumeAfterFork() })?.errno == EMFILE else { return 1 }
+                        guard refusal({ try waiter.resumeAfterFork() })?.errnoCode == EMFILE else { return 1 }
                         setrlimit(resource, &before)
                         guard (try? waiter.resumeAfterFork()) != nil else { return 2 }
                         kill(getpid(), SIGWINCH)
@@ -132,7 +133,7 @@ import Testing
                     for _ in 0..<100 {
                         let result = forked {
                             // Both take no lock of that thread's, and here a lock could be held for ever.
-                            guard refusal({ _ = try SignalEvents(.sigusr2) })?.errno == EPERM else { return 1 }
+                            guard refusal({ _ = try SignalEvents(.sigusr2) })?.errnoCode == EPERM else { return 1 }
                             return (try? SignalDiagnostics(for: .sigusr2))?.isArmed == false ? 7 : 2
                         }
                         #expect(result == 7)

@@ -1,6 +1,7 @@
 // What was found once, by review or by a program that broke it, and must not come back.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 #if os(Linux)
@@ -56,7 +57,7 @@ import Testing
                         _ = try SignalEvents(signal, .sigusr2)
                         Issue.record("nothing was refused")
                     } catch {
-                        if error.signal != .sigusr2 || error.errno != EPERM { Issue.record("\(error)") }
+                        if error.signal != .sigusr2 || error.errnoCode != EPERM { Issue.record("\(error)") }
                     }
                 }
                 stop { $0 = true }
@@ -73,7 +74,7 @@ import Testing
     func waiterEndsBesideEscalation() async {
         await #expect(processExitsWith: .success) {
             limit()
-            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
             let waiter = try SignalWaiter(.sigterm)
             await deliver(.sigterm)
             waiter.cancel()
@@ -87,10 +88,10 @@ import Testing
     func hangingCleanUp() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
-            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
             await deliver(.sigterm)
             for await _ in events {
-                let force = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 1))
+                let force = try SignalEvents(.sigterm, escalateAfterUnread: 1)
                 await onThread {
                     kill(getpid(), SIGTERM)
                     usleep(20_000_000)
@@ -120,14 +121,14 @@ import Testing
     func keepIgnoredBeneath() async {
         await #expect(processExitsWith: .success) {
             limit()
-            try SignalDisposition.set(.ignore, for: .sighup)
+            try SignalNumber.sighup.setDisposition(.ignore)
             let waiter = try SignalWaiter(.sighup)
             let plain = try SignalEvents(.sighup)
             let polite = try SignalEvents(.sighup, options: .keepIgnored)
-            #expect(polite.ignoredSignals == [.sighup])
+            #expect(polite.signalsLeftIgnored == [.sighup])
             plain.finish()
             waiter.cancel()
-            #expect(try SignalDisposition.current(of: .sighup) == .ignore)
+            #expect(try SignalNumber.sighup.disposition == .ignore)
         }
     }
 
@@ -158,7 +159,7 @@ import Testing
                 _ = try SignalEvents(.sighup, loop: loop)
                 _exit(4)
             } catch {
-                guard error.errno == EBADF else { _exit(5) }
+                guard error.errnoCode == EBADF else { _exit(5) }
             }
             withExtendedLifetime((events, waiter)) { _exit(7) }
         }
@@ -197,7 +198,6 @@ import Testing
         try await withSimulatedSignals { simulator in
             let events = try SignalEvents(.sigterm)
             try SignalNumber.sigterm.send(to: getpid())
-            try SignalDisposition.resetForExec()
             var iterator = events.makeAsyncIterator()
             #expect(await iterator.next()?.signal == .sigterm)
             simulator.advance(by: .seconds(Int64.max))

@@ -1,6 +1,7 @@
 // What a loop makes of jobs: each runs once, on its thread, in order, and none waits for a wake-up that never comes.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct LoopJobs {

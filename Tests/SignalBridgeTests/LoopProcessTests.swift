@@ -2,6 +2,7 @@
 import CSignalShim
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct LoopProcesses {
@@ -90,7 +91,7 @@ import Testing
     }
 
     #if os(Linux)
-        @Test("signalfd: .chain and .escalate are refused, and so is a signal that another mechanism has")
+        @Test("signalfd: .chain and escalateAfterUnread are refused, and so is a signal that another mechanism has")
         func refused() async {
             await #expect(processExitsWith: .success) {
                 limit()
@@ -102,22 +103,23 @@ import Testing
                     let chain = refusal { _ = try SignalEvents(.sigterm, options: .chain, loop: loop) }
                     #expect(chain?.code == .unsupported && chain?.description.contains(".handler") == true)
                     let escalate = refusal {
-                        _ = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2), loop: loop)
+                        _ = try SignalEvents(.sigterm, escalateAfterUnread: 2, loop: loop)
                     }
-                    #expect(escalate?.code == .unsupported && escalate?.signal == .sigterm)
+                    #expect(
+                        escalate?.code == .unsupported && escalate?.description.contains("escalateAfterUnread") == true)
                     #expect(csigshim_state(SIGTERM) == Int32(CSIGSHIM_ABSENT))
 
                     let shared = try? SignalEvents(.sighup)
                     let taken = refusal { _ = try SignalEvents(.sigusr1, .sighup, loop: loop) }
-                    #expect(taken?.code == .inUse && taken?.signal == .sighup && taken?.errno == EBUSY)
+                    #expect(taken?.code == .signalInUse && taken?.signal == .sighup && taken?.errnoCode == EBUSY)
                     #expect(csigshim_state(SIGUSR1) == Int32(CSIGSHIM_ABSENT), "rolled back")
                     shared?.finish()
 
                     let both = [try? SignalEvents(.sighup, loop: loop), try? SignalEvents(.sighup, loop: loop)]
                     #expect(!both.contains { $0 == nil }, "two subscriptions on one loop")
-                    #expect(refusal { _ = try SignalEvents(.sighup) }?.code == .inUse)
-                    #expect(refusal { _ = try SignalWaiter(.sighup) }?.code == .inUse)
-                    #expect(refusal { _ = try SignalEvents(.sighup, loop: SignalLoop()) }?.code == .inUse)
+                    #expect(refusal { _ = try SignalEvents(.sighup) }?.code == .signalInUse)
+                    #expect(refusal { _ = try SignalWaiter(.sighup) }?.code == .signalInUse)
+                    #expect(refusal { _ = try SignalEvents(.sighup, loop: SignalLoop()) }?.code == .signalInUse)
                     for events in both { events?.finish() }
                     #expect(refusal { try SignalEvents(.sighup).finish() } == nil)
                 }
@@ -180,7 +182,7 @@ import Testing
                 _ = close(descriptor)
             }.value
             for _ in 0..<3 { await Task(executorPreference: loop) {}.value }
-            #expect(refusal { _ = try SignalEvents(.sigusr1, loop: loop) }?.errno == EBADF)
+            #expect(refusal { _ = try SignalEvents(.sigusr1, loop: loop) }?.errnoCode == EBADF)
             server.leave()
         }
     }

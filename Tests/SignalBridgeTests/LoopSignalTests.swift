@@ -2,6 +2,7 @@
 import CSignalShim
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct LoopSignals {
@@ -135,7 +136,7 @@ import Testing
             try simulator.send(.sigterm)
             await listening.value
             #expect(await resident.threads == [server.thread])
-            #expect(simulator.forcedEnd == nil)
+            #expect(simulator.forcedExit == nil)
             if mechanism == "signalfd" {
                 #expect(refusal { _ = try SignalEvents(.sigterm, options: .chain, loop: loop) }?.code == .unsupported)
             }
@@ -150,7 +151,7 @@ import Testing
             let loop = try SignalLoop()
             let server = Server(loop)
             let resident = Resident(on: loop)
-            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2), loop: loop)
+            let events = try SignalEvents(.sigterm, escalateAfterUnread: 2, loop: loop)
             Task { await resident.listen(to: events, deliveries: .max) }
             for number in 1...5 {
                 kill(getpid(), SIGTERM)
@@ -166,7 +167,7 @@ import Testing
             limit()
             let loop = try SignalLoop()
             let server = Server(loop)
-            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2), loop: loop)
+            let events = try SignalEvents(.sigterm, escalateAfterUnread: 2, loop: loop)
             let isStuck = DispatchSemaphore(value: 0)
             Task(executorPreference: loop) { stick(isStuck) }
             await onThread { isStuck.wait() }

@@ -1,6 +1,7 @@
 // What the tests of SignalLoop share.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 /// Each way to get signals into a loop that this system has. Names, because an exit test can capture those.

@@ -1,6 +1,7 @@
 // Running, stopping and leaving a loop, and who is on it.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct Loops {

@@ -1,6 +1,7 @@
 // G1, G2 and G3: every delivery counts, with its details, in order.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct NoLoss {
@@ -35,7 +36,7 @@ import Testing
             let first = try SignalEvents(.sigusr1, options: .chain)
             let second = try SignalEvents(.sigusr1, .sigusr2, options: .everyDelivery)
             let third = Shared(0)
-            let callback = try SignalSubscription(.sigusr1) { event in third { $0 += event.count } }
+            let callback = try SignalObserver(.sigusr1) { event in third { $0 += event.count } }
             await withTaskGroup(of: Void.self) { group in
                 for _ in 0..<2 {
                     group.addTask {
@@ -70,7 +71,7 @@ import Testing
                 do {
                     while !done.now || rounds < 50 {
                         let events = try SignalEvents(.sigusr1, options: .everyDelivery)
-                        let callback = try SignalSubscription(.sigusr2, .sigusr1) { _ in }
+                        let callback = try SignalObserver(.sigusr2, .sigusr1) { _ in }
                         let waiter = try SignalWaiter(.sigusr1)
                         _ = waiter.next(timeout: .zero)
                         events.finish()

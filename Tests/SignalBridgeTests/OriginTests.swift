@@ -1,6 +1,7 @@
 // What an event tells of where it comes from.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct Origins {

@@ -1,6 +1,7 @@
 // Children that are spawned from Dispatch's threads, which block nearly every signal on Linux.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 #if os(Linux)
@@ -74,7 +75,7 @@ import Testing
                 let loop = try SignalLoop(mechanism: .signalfd)
                 let events = try SignalEvents(.sigusr1, loop: loop)
                 let diagnostics = try SignalDiagnostics(for: .sigusr1)
-                #expect(diagnostics.advice.contains("over signalfd; it will arrive"), "\(diagnostics.advice)")
+                #expect(diagnostics.explanation.contains("over signalfd; it will arrive"), "\(diagnostics.explanation)")
                 #expect(diagnostics.isArmed && !diagnostics.unblockedThreads.isEmpty)
                 withExtendedLifetime(events) {}
             }

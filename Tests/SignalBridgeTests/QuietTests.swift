@@ -1,6 +1,7 @@
 // G13: nothing happens while nothing comes.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 #if os(Linux)
@@ -9,8 +10,8 @@ import Testing
         func idle() async {
             await #expect(processExitsWith: .success) {
                 limit()
-                let events = try SignalEvents(.sigterm, .sigusr1, options: [.chain, .escalate(.sigterm, unread: 3)])
-                let callback = try SignalSubscription(.sighup, .sigusr1) { _ in }
+                let events = try SignalEvents(.sigterm, .sigusr1, options: .chain, escalateAfterUnread: 3)
+                let callback = try SignalObserver(.sighup, .sigusr1) { _ in }
                 let waiter = try SignalWaiter(.sigint, .sigusr1)
                 let iterating = Task { for await _ in events {} }
                 startThread { while waiter.next() != nil {} }
@@ -58,7 +59,7 @@ import Testing
                 let before = openDescriptors()
                 for _ in 0..<200 {
                     try SignalWaiter(.sigusr1).cancel()
-                    try SignalSubscription(.sigusr1) { _ in }.cancel()
+                    try SignalObserver(.sigusr1) { _ in }.cancel()
                     try await withSignalEvents(.sigusr1) { _ in }
                 }
                 // Dispatch and the test library open and close a few of their own meanwhile.

@@ -2,6 +2,7 @@
 // neither.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct EndingRaces {
@@ -35,7 +36,7 @@ import Testing
             let received = Shared(0)
             let endings: [@Sendable (Int) async throws -> Void] = [
                 { delay in
-                    let subscription = try SignalSubscription(.sigterm) { event in received { $0 += event.count } }
+                    let subscription = try SignalObserver(.sigterm) { event in received { $0 += event.count } }
                     async let raised: Void = deliver(.sigterm)
                     spin(delay)
                     subscription.cancel()
@@ -81,7 +82,7 @@ import Testing
             limit()
             install(countingHandler, for: .sigterm)
             for round in 0..<flood(500) {
-                let subscription = try SignalSubscription(.sigterm, options: .chain) { _ in }
+                let subscription = try SignalObserver(.sigterm, options: .chain) { _ in }
                 async let raised: Void = deliver(.sigterm, times: 5)
                 spin(round % 50)
                 subscription.cancel()
@@ -108,7 +109,7 @@ import Testing
                                 do {
                                     switch kind {
                                     case 0: try SignalEvents(signals).finish()
-                                    case 1: try SignalSubscription(signals) { _ in }.cancel()
+                                    case 1: try SignalObserver(signals) { _ in }.cancel()
                                     case 2: try SignalWaiter(signals).cancel()
                                     default: _ = try SignalEvents(.sighup, .sigusr1, options: .chain)
                                     }

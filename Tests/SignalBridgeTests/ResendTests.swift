@@ -1,6 +1,7 @@
 // A program that was asked to end, and never noticed, still ends; a second Ctrl-C does not kill its clean-up.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct UnreadSignals {
@@ -22,13 +23,13 @@ import Testing
         }
     }
 
-    @Test("unread SIGTERM kills when a SignalSubscription with a stuck queue ends")
+    @Test("unread SIGTERM kills when a SignalObserver with a stuck queue ends")
     func subscription() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
             let queue = DispatchQueue(label: "stuck")
             queue.async { sleep(50) }
-            let subscription = try SignalSubscription(.sigterm, queue: queue) { _ in }
+            let subscription = try SignalObserver(.sigterm, queue: queue) { _ in }
             await deliver(.sigterm)
             subscription.cancel()
             try await Task.sleep(for: .seconds(20))

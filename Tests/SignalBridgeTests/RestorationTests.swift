@@ -1,6 +1,7 @@
 // G5: a process is left as it was found.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 /// Starts subscriptions to every signal that can be caught, of one kind, and ends them in one way.
@@ -20,8 +21,8 @@ private let endings: [(name: String, run: @Sendable ([SignalNumber]) async throw
             #expect(error != nil)
         }
     ),
-    ("SignalSubscription.cancel", { signals in try SignalSubscription(signals) { _ in }.cancel() }),
-    ("the last reference to a SignalSubscription", { signals in try dropSubscription(signals) }),
+    ("SignalObserver.cancel", { signals in try SignalObserver(signals) { _ in }.cancel() }),
+    ("the last reference to a SignalObserver", { signals in try dropSubscription(signals) }),
     ("SignalWaiter.cancel", { signals in try SignalWaiter(signals).cancel() }),
     ("the last reference to a SignalWaiter", { signals in try dropWaiter(signals) }),
     (
@@ -62,7 +63,7 @@ private func isHandled(_ signal: SignalNumber) -> Bool { disposition(of: signal)
 }
 
 @inline(never) private func dropSubscription(_ signals: [SignalNumber]) throws {
-    let subscription = try SignalSubscription(signals) { _ in }
+    let subscription = try SignalObserver(signals) { _ in }
     withExtendedLifetime(subscription) { armed(signals) }
 }
 
@@ -109,7 +110,7 @@ private func isHandled(_ signal: SignalNumber) -> Bool { disposition(of: signal)
             install(countingHandler, for: .sigusr1)
             let before = action(of: .sigusr1)
             let events = try SignalEvents(.sigusr1)
-            let callback = try SignalSubscription(.sigusr1) { _ in }
+            let callback = try SignalObserver(.sigusr1) { _ in }
             let waiter = try SignalWaiter(.sigusr1)
             events.finish()
             #expect(action(of: .sigusr1) != before)

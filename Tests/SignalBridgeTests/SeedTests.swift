@@ -1,6 +1,7 @@
 // Four small programs, as a user would write them.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct SmallPrograms {

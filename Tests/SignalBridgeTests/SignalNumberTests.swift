@@ -1,6 +1,7 @@
 // Names and numbers, and sending.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct SignalNumbers {
@@ -10,6 +11,30 @@ import Testing
         #expect(signal.description == signal.name)
         for name in [signal.name, String(signal.name.dropFirst(3)), signal.name.lowercased()] {
             #expect(SignalNumber(name: name) == signal, "\(name)")
+        }
+    }
+
+    @Test("SignalNumber.catchable lists what can be subscribed to, in order, and nothing else")
+    func listed() {
+        #expect(SignalNumber.catchable == catchable)
+        for number in Int32(-1)...130 {
+            let signal = SignalNumber(rawValue: number)
+            if !SignalNumber.catchable.contains(signal) { #expect(refusal { _ = try SignalEvents(signal) } != nil) }
+        }
+    }
+
+    @Test("every signal of SignalNumber.catchable can be subscribed to, alone and with all the others")
+    func subscribed() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            for signal in SignalNumber.catchable {
+                let waiter = try SignalWaiter(signal)
+                #expect(disposition(of: signal) == .handler, "\(signal)")
+                waiter.cancel()
+            }
+            let events = try SignalEvents(SignalNumber.catchable)
+            #expect(SignalNumber.catchable.allSatisfy { disposition(of: $0) == .handler })
+            events.finish()
         }
     }
 
@@ -87,13 +112,48 @@ import Testing
         reap(child)
         let error = refusal { try SignalNumber.sigterm.send(to: child, value: value) }
         #expect(error?.code == .systemCallFailed)
-        #expect(error?.errno == ESRCH)
+        #expect(error?.errnoCode == ESRCH)
         #expect(error?.signal == .sigterm)
     }
 
     @Test("numbers that do not exist are refused", arguments: [Int32(0), -1, 65, 100, .max])
     func numbers(number: Int32) {
         #expect(refusal { try SignalNumber(rawValue: number).send(to: getpid()) }?.code == .outOfRange)
+    }
+
+    @Test("ids that name no one group are refused", arguments: [pid_t(1), 0, -1, -100])
+    func groupIDs(group: pid_t) {
+        let error = refusal { try SignalNumber.sigwinch.send(toGroup: group) }
+        #expect(error?.code == .invalidArgument && error?.signal == .sigwinch, "\(String(describing: error))")
+        #expect(refusal { try SignalNumber(rawValue: 100).send(toGroup: group) }?.code == .outOfRange)
+    }
+
+    @Test("a group that is gone is reported with its errno")
+    func groupIsGone() {
+        let child = spawnShell("exit 0", ownGroup: true)
+        reap(child)
+        let error = refusal { try SignalNumber.sigterm.send(toGroup: child) }
+        #expect(error?.code == .systemCallFailed && error?.signal == .sigterm, "\(String(describing: error))")
+        #expect(error?.errnoCode == ESRCH)
+    }
+
+    @Test("a signal to a group reaches each process of it, and not the sender")
+    func reachesGroup() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            var ends: [Int32] = [0, 0]
+            pipe(&ends)
+            // Both hold the pipe's other end, so that it closes when both have ended.
+            let child = spawnShell("sleep 1000 & echo > /dev/fd/\(ends[1]); exec sleep 1000", ownGroup: true)
+            close(ends[1])
+            var byte: UInt8 = 0
+            #expect(read(ends[0], &byte, 1) == 1, "both run")
+            try SignalNumber.sigterm.send(toGroup: child)
+            var status: Int32 = 0
+            #expect(waitpid(child, &status, 0) == child)
+            #expect(status & 0x7f == SIGTERM, "\(status)")
+            #expect(read(ends[0], &byte, 1) == 0, "nobody is left")
+        }
     }
 
     @Test("a signal reaches another process")

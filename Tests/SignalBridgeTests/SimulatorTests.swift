@@ -1,6 +1,7 @@
 // withSimulatedSignals: subscriptions of one task tree, without a signal.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct Simulations {
@@ -10,7 +11,7 @@ import Testing
         try await withSimulatedSignals { simulator in
             let events = try SignalEvents(.sigterm, .sighup)
             let seen = Shared<[SignalEvent]>([])
-            let subscription = try SignalSubscription(.sigterm) { event in seen { $0.append(event) } }
+            let subscription = try SignalObserver(.sigterm) { event in seen { $0.append(event) } }
             let waiter = try SignalWaiter(.sigterm)
             async let next = nextSignal(.sigusr2)
             await simulator.waitForSubscriber(of: .sigusr2)
@@ -26,7 +27,7 @@ import Testing
             }
             subscription.cancel()
             waiter.cancel()
-            #expect(simulator.forcedEnd == nil)
+            #expect(simulator.forcedExit == nil)
         }
         #expect(catchable.map(action(of:)) == before)
     }
@@ -55,25 +56,25 @@ import Testing
         }
     }
 
-    @Test("where the process would have ended, forcedEnd says by what: the first")
-    func forcedEnd() async throws {
+    @Test("where the process would have ended, forcedExit says by what: the first")
+    func forcedExit() async throws {
         await withSimulatedSignals { simulator in
-            #expect(simulator.forcedEnd == nil)
+            #expect(simulator.forcedExit == nil)
             for harmless in [SignalNumber.sigchld, .sigwinch, .sigurg, .sigcont] { try? simulator.send(harmless) }
-            #expect(simulator.forcedEnd == nil)
+            #expect(simulator.forcedExit == nil)
             try? simulator.send(.sigusr1)
             try? simulator.send(.sigterm)
-            #expect(simulator.forcedEnd == .sigusr1)
+            #expect(simulator.forcedExit == .sigusr1)
         }
         await withSimulatedSignals { simulator in
             let events = try? SignalEvents(.sigterm)
             try? simulator.send(.sigkill)
-            #expect(simulator.forcedEnd == .sigkill)
+            #expect(simulator.forcedExit == .sigkill)
             events?.finish()
         }
         await withSimulatedSignals { simulator in
-            try? SignalDisposition.performDefaultAction(of: .sigint)
-            #expect(simulator.forcedEnd == .sigint)
+            try? SignalNumber.sigint.performDefaultAction()
+            #expect(simulator.forcedExit == .sigint)
         }
     }
 
@@ -81,15 +82,15 @@ import Testing
     func dispositions() async throws {
         try await withSimulatedSignals { simulator in
             #expect(disposition(of: .sighup) == .default)
-            try SignalDisposition.set(.ignore, for: .sighup)
+            try SignalNumber.sighup.setDisposition(.ignore)
             #expect(disposition(of: .sighup) == .ignore)
             try simulator.send(.sighup)
-            #expect(simulator.forcedEnd == nil)
+            #expect(simulator.forcedExit == nil)
             let kept = try SignalEvents(.sighup, .sigint, options: .keepIgnored)
-            #expect(kept.ignoredSignals == [.sighup])
+            #expect(kept.signalsLeftIgnored == [.sighup])
             let events = try SignalEvents(.sighup)
             #expect(disposition(of: .sighup) == .handler)
-            #expect(refusal { try SignalDisposition.set(.default, for: .sighup) }?.code == .inUse)
+            #expect(refusal { try SignalNumber.sighup.setDisposition(.default) }?.code == .signalInUse)
             try simulator.send(.sighup)
             events.finish()
             kept.finish()
@@ -100,39 +101,55 @@ import Testing
         }
     }
 
+    @Test("what this process sends to itself, or to its group, goes to the simulator")
+    func sending() async throws {
+        try await withSimulatedSignals { simulator in
+            let events = try SignalEvents(.sigurg, options: .everyDelivery)
+            try SignalNumber.sigurg.send(to: getpid(), value: 7)
+            try SignalNumber.sigurg.send(toGroup: getpgrp())
+            events.finish()
+            #expect(await events.rest().map(\.value) == [7, nil])
+            #expect(simulator.forcedExit == nil)
+        }
+    }
+
     @Test("it refuses what the system refuses")
     func refuses() async {
         await withSimulatedSignals { simulator in
             for number: Int32 in [SIGKILL, SIGSTOP, SIGSEGV, 0, -1, 65, 100, .max] {
                 let signal = SignalNumber(rawValue: number)
                 #expect(refusal { _ = try SignalEvents(signal) } != nil)
-                #expect(refusal { _ = try SignalSubscription(.sigterm, signal) { _ in } } != nil)
+                #expect(refusal { _ = try SignalObserver(.sigterm, signal) { _ in } } != nil)
                 #expect(refusal { _ = try SignalWaiter(signal) } != nil)
-                #expect(refusal { try SignalDisposition.set(.ignore, for: signal) } != nil)
+                #expect(refusal { try signal.setDisposition(.ignore) } != nil)
             }
             for number: Int32 in [0, -1, 65, 100] {
                 #expect(refusal { try simulator.send(SignalNumber(rawValue: number)) }?.code == .outOfRange)
             }
             #expect(refusal { _ = try SignalEvents([] as [SignalNumber]) }?.code == .noSignals)
             #expect(
-                refusal { _ = try SignalEvents(.sigterm, options: .escalate(.sigint, unread: 1)) }?.code
-                    == .cannotEscalate)
+                refusal { _ = try SignalEvents(.sigterm, .sigchld, escalateAfterUnread: 1) }?.code == .cannotEscalate)
+            #expect(refusal { try SignalNumber.sigterm.setDisposition(.handler) }?.code == .invalidArgument)
+            #expect(refusal { try SignalNumber.sigterm.rearm() }?.code == .notSubscribed)
             #expect(disposition(of: .sigterm) == .default)
+            let events = try? SignalEvents(.sigterm)
+            #expect(refusal { try SignalNumber.sigterm.rearm() } == nil)
+            events?.finish()
         }
     }
 
     @Test("escalation records a forced end, and what was consumed does not count")
     func escalation() async throws {
         try await withSimulatedSignals { simulator in
-            let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+            let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
             for _ in 0..<5 {
                 try simulator.send(.sigterm)
                 #expect(await events.collect(deliveries: 1).count == 1)
             }
             try simulator.send(.sigterm)
-            #expect(simulator.forcedEnd == nil)
+            #expect(simulator.forcedExit == nil)
             try simulator.send(.sigterm)
-            #expect(simulator.forcedEnd == .sigterm)
+            #expect(simulator.forcedExit == .sigterm)
             events.finish()
         }
     }
@@ -151,7 +168,7 @@ import Testing
                         try simulator.send(signal)
                     }
                 }
-                #expect(simulator.forcedEnd == expected)
+                #expect(simulator.forcedExit == expected)
             }
         }
     }

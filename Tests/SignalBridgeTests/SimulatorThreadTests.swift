@@ -1,6 +1,7 @@
 // The simulator on threads and queues, and its clock.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct SimulatedThreads {
@@ -8,7 +9,7 @@ import Testing
     func bind() async throws {
         try await withSimulatedSignals { simulator in
             async let event = onThread {
-                simulator.bind {
+                simulator.withSimulation {
                     do {
                         return try SignalWaiter(.sigint).next()
                     } catch {
@@ -21,21 +22,21 @@ import Testing
             try simulator.send(.sigint)
             #expect(await event?.signal == .sigint)
 
-            let box = Shared<SignalSubscription?>(nil)
+            let box = Shared<SignalObserver?>(nil)
             let calls = Shared(0)
             DispatchQueue.global().async {
-                simulator.bind {
+                simulator.withSimulation {
                     box {
-                        $0 = try? SignalSubscription(.sigusr2, queue: .main) { event in calls { $0 += event.count } }
+                        $0 = try? SignalObserver(.sigusr2, queue: .main) { event in calls { $0 += event.count } }
                     }
                 }
             }
             await simulator.waitForSubscriber(of: .sigusr2)
             try simulator.send(.sigusr2)
             #expect(await eventually { calls.now == 1 })
-            #expect(simulator.bind { 7 } == 7)
+            #expect(simulator.withSimulation { 7 } == 7)
             #expect(throws: SignalBridgeError.self) {
-                try simulator.bind { () throws(SignalBridgeError) in _ = try SignalEvents(.sigkill) }
+                try simulator.withSimulation { () throws(SignalBridgeError) in _ = try SignalEvents(.sigkill) }
             }
             box { $0 = nil }
         }
@@ -92,37 +93,6 @@ import Testing
                 }
             }
             #expect(missed <= 2, "a thread that got no core for a second looks like one that missed its deadline")
-        }
-    }
-
-    @Test("who sends a simulated signal sees what it does, also while somebody else sends one")
-    func sendersAtOnce() async throws {
-        let end = Date(timeIntervalSinceNow: 4)
-        while Date() < end {
-            let (seen, late) = (Shared(false), Shared(0))
-            try await withSimulatedSignals { simulator in
-                async let report = runDaemon(
-                    onTransition: { if case .received = $0 { seen { $0 = true } } }
-                ) { daemon in
-                    daemon.ready()
-                    await daemon.shutdownRequested()
-                }
-                await simulator.waitUntilReady()
-                let (ready, sent) = (Shared(0), Shared(0))
-                for _ in 0..<2 {
-                    startThread {
-                        ready { $0 += 1 }
-                        while ready.now < 2 {}
-                        try? simulator.send(.sigterm)
-                        if !seen.now { late { $0 += 1 } }
-                        sent { $0 += 1 }
-                    }
-                }
-                #expect(await eventually { sent.now == 2 })
-                _ = try await report
-            }
-            #expect(late.now == 0)
-            if late.now > 0 { break }
         }
     }
 
@@ -185,7 +155,7 @@ import Testing
     func shutdown() async throws {
         @Sendable func serve() async throws -> [String] {
             var log: [String] = []
-            try await withSignalEvents(.sighup, .sigterm, options: .escalate(.sigterm, unread: 2)) { events in
+            try await withSignalEvents(.sighup, .sigterm, escalateAfterUnread: 2) { events in
                 for await event in events {
                     log.append(event.signal.name)
                     if event.signal == .sigterm { break }
@@ -199,7 +169,7 @@ import Testing
             try simulator.send(.sighup)
             try simulator.send(.sigterm)
             #expect(try await log == ["SIGHUP", "SIGTERM"])
-            #expect(simulator.forcedEnd == nil)
+            #expect(simulator.forcedExit == nil)
             #expect(disposition(of: .sigterm) == .default)
         }
     }

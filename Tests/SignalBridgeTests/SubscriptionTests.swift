@@ -1,6 +1,7 @@
 // What delivery to a handler on a dispatch queue means.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct Subscriptions {
@@ -12,7 +13,7 @@ import Testing
             let signal = SignalNumber.realtime(0)
             let state = Shared((running: 0, overlaps: 0, values: [Int]()))
             let queue = DispatchQueue(label: "concurrent", attributes: .concurrent)
-            let subscription = try SignalSubscription(signal, queue: queue) { event in
+            let subscription = try SignalObserver(signal, queue: queue) { event in
                 state {
                     $0.running += 1
                     if $0.running > 1 { $0.overlaps += 1 }
@@ -43,7 +44,7 @@ import Testing
             while round < 100 || calls.now == 0 || (round < flood(5000) && Date() < enough) {
                 round += 1
                 let state = Shared((cancelled: false, running: false))
-                let subscription = try SignalSubscription(.sigusr1, options: .everyDelivery) { _ in
+                let subscription = try SignalObserver(.sigusr1, options: .everyDelivery) { _ in
                     if state({
                         $0.running = true; return $0.cancelled
                     }) {
@@ -74,7 +75,7 @@ import Testing
         await #expect(processExitsWith: .success) {
             limit()
             let state = Shared((started: false, ended: false))
-            let subscription = try SignalSubscription(.sighup) { _ in
+            let subscription = try SignalObserver(.sighup) { _ in
                 state { $0.started = true }
                 usleep(300_000)
                 state { $0.ended = true }
@@ -99,9 +100,9 @@ import Testing
         await #expect(processExitsWith: .success) {
             limit()
             let other = try SignalEvents(.sighup)
-            let box = Shared<SignalSubscription?>(nil)
+            let box = Shared<SignalObserver?>(nil)
             let calls = Shared(0)
-            let subscription = try SignalSubscription(.sighup, options: .everyDelivery) { _ in
+            let subscription = try SignalObserver(.sighup, options: .everyDelivery) { _ in
                 while box.now == nil { usleep(1000) }
                 calls { $0 += 1 }
                 box.now?.cancel()
@@ -123,10 +124,10 @@ import Testing
             limit()
             let other = try SignalEvents(.sighup)
             for _ in 0..<flood(200) {
-                let box = Shared<SignalSubscription?>(nil)
+                let box = Shared<SignalObserver?>(nil)
                 let calls = Shared(0)
                 box {
-                    $0 = try? SignalSubscription(.sighup) { _ in
+                    $0 = try? SignalObserver(.sighup) { _ in
                         while box({ $0 == nil }) { usleep(100) }
                         var last = box { box in
                             defer { box = nil }
@@ -160,7 +161,7 @@ import Testing
                         let rounds = underAddressSanitizer ? flood(1500) / 10 : flood(1500)
                         for round in 0..<rounds where round < 10 || .now < end {
                             switch kind {
-                            case 0: _ = try? SignalSubscription(.sigusr1) { _ in }
+                            case 0: _ = try? SignalObserver(.sigusr1) { _ in }
                             case 1: _ = try? SignalEvents(.sigusr1)
                             default:
                                 let events = try? SignalEvents(.sigusr1)
@@ -189,8 +190,8 @@ import Testing
             queue.async { gate.wait() }
             let late = Shared(0)
             let prompt = Shared(0)
-            let first = try SignalSubscription(.sigusr1, queue: queue) { event in late { $0 += event.count } }
-            let second = try SignalSubscription(.sigusr1) { event in prompt { $0 += event.count } }
+            let first = try SignalObserver(.sigusr1, queue: queue) { event in late { $0 += event.count } }
+            let second = try SignalObserver(.sigusr1) { event in prompt { $0 += event.count } }
             await deliver(.sigusr1, times: flood(30_000))
             #expect(await eventually { prompt.now == flood(30_000) })
             #expect(late.now == 0)
@@ -206,7 +207,7 @@ import Testing
         await #expect(processExitsWith: .success) {
             limit()
             let seen = Shared<[SignalNumber]>([])
-            let subscription = try SignalSubscription(.sighup, .sigwinch, queue: .main) { event in
+            let subscription = try SignalObserver(.sighup, .sigwinch, queue: .main) { event in
                 dispatchPrecondition(condition: .onQueue(.main))
                 seen { $0.append(event.signal) }
             }
@@ -222,11 +223,11 @@ import Testing
             limit()
             final class Token: Sendable {}
             weak var weakToken: Token?
-            let subscription: SignalSubscription
+            let subscription: SignalObserver
             do {
                 let token = Token()
                 weakToken = token
-                subscription = try SignalSubscription(.sighup) { _ in withExtendedLifetime(token) {} }
+                subscription = try SignalObserver(.sighup) { _ in withExtendedLifetime(token) {} }
             }
             #expect(weakToken != nil)
             subscription.cancel()

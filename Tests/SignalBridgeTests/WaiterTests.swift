@@ -1,6 +1,7 @@
 // What delivery to a thread that waits means.
 import Foundation
 import SignalBridge
+import TestSupport
 import Testing
 
 @Suite struct Waiters {

@@ -1,7 +1,9 @@
 // The ladder under random inputs: whatever comes, in whatever order, it ends once, in time, and says who is left.
+import TestSupport
 import Testing
 
 @testable import SignalBridge
+@testable import SignalDaemon
 
 private struct Failure: Error {}
 
@@ -58,7 +60,7 @@ private struct Failure: Error {}
                 now += .milliseconds(Int.random(in: 0..<6000, using: &generator))
                 answer(ladder.tick(at: now))
             case 3, 4:
-                let style = [ShutdownStyle.drains, .cancels, .shielded].randomElement(using: &generator)!
+                let style = [ShutdownBehavior.drain, .cancel, .complete].randomElement(using: &generator)!
                 if let id = ladder.add("t", .task, style, endsDaemon: false, generation: ladder.generation, at: now) {
                     #expect(ladder.phase == .running)
                     started.insert(id)

@@ -1,7 +1,9 @@
 // The ladder by hand: no thread, no clock but the test's, no closure.
+import TestSupport
 import Testing
 
 @testable import SignalBridge
+@testable import SignalDaemon
 
 /// A ladder, the time, and what was answered, as short words.
 private struct Climb {
@@ -25,7 +27,7 @@ private struct Climb {
 
     mutating func end(_ id: Int, _ error: (any Error)? = nil) -> [String] { words(ladder.ended(id, error, at: now)) }
 
-    mutating func add(_ style: ShutdownStyle = .drains) -> Int? {
+    mutating func add(_ style: ShutdownBehavior = .drain) -> Int? {
         ladder.add("task", .task, style, endsDaemon: true, generation: ladder.generation, at: now)
     }
 
@@ -63,7 +65,7 @@ private struct Failure: Error {}
         let (first, second) = (climb.hook("first"), climb.hook("second"))
         #expect(climb.signal(.sigterm) == ["draining", "tell"])
         #expect(climb.end(0) == [])
-        #expect(climb.end(task) == ["cleaning", "start \(second)"])
+        #expect(climb.end(task) == ["cleaning up", "start \(second)"])
         #expect(climb.end(second) == ["start \(first)"])
         #expect(climb.end(first) == ["finish"])
         #expect(climb.ladder.summary.exitStatus == .code(0))
@@ -71,16 +73,16 @@ private struct Failure: Error {}
         #expect(climb.signal(.sigterm) == [])
     }
 
-    @Test("each period's end moves up one rung, and the last one forces")
+    @Test("each period's end begins the next phase, and the last one forces the exit")
     func deadlines() {
         var climb = Climb()
-        let shielded = climb.add(.shielded)!
-        let cancels = climb.add(.cancels)!
+        let completes = climb.add(.complete)!
+        let cancels = climb.add(.cancel)!
         #expect(climb.signal(.sigterm) == ["draining", "tell", "cancel \(cancels)"])
         #expect(climb.ladder.deadline == .seconds(20))
         #expect(climb.wait(19) == [])
         #expect(climb.wait(1) == ["cancelling", "cancel 0"])
-        #expect(!climb.ladder.isCancelled(shielded))
+        #expect(!climb.ladder.isCancelled(completes))
         #expect(climb.wait(3) == [])
         #expect(climb.wait(1) == ["force"])
         #expect(climb.ladder.summary.exitStatus == .signal(.sigterm))
@@ -88,24 +90,24 @@ private struct Failure: Error {}
         #expect(climb.wait(100) == [] && climb.end(0) == [] && climb.signal(.sigint) == [])
     }
 
-    @Test("a second signal is honoured on every rung", arguments: [SignalPolicy.SecondSignal.movesUp, .forces])
+    @Test("a second signal is honoured in every phase", arguments: [SignalPolicy.SecondSignal.escalate, .forceExit])
     func secondSignal(_ second: SignalPolicy.SecondSignal) {
         let policy = SignalPolicy.server.with(secondSignal: second)
         var draining = Climb(policy)
         _ = draining.signal(.sigterm)
-        #expect(draining.signal(.sigint) == (second == .forces ? ["force"] : ["cancelling", "cancel 0"]))
+        #expect(draining.signal(.sigint) == (second == .forceExit ? ["force"] : ["cancelling", "cancel 0"]))
 
         var cancelling = Climb(policy)
         _ = cancelling.signal(.sigterm)
         _ = cancelling.wait(20)
         #expect(cancelling.signal(.sigterm) == ["force"])
-        #expect(cancelling.ladder.summary.forced != .deadline(.cancelling))
+        #expect(cancelling.ladder.summary.forcedExit != .deadline(.cancelling))
 
         var cleaning = Climb(policy)
         _ = cleaning.hook("hook")
         _ = cleaning.signal(.sigterm)
         _ = cleaning.end(0)
-        #expect(cleaning.ladder.phase == .cleaning)
+        #expect(cleaning.ladder.phase == .cleaningUp)
         #expect(cleaning.signal(.sigterm) == ["force"])
     }
 
@@ -126,7 +128,7 @@ private struct Failure: Error {}
         let hook = climb.hook("hook")
         #expect(climb.signal(.sigterm) == ["cancelling", "tell", "cancel 0"])
         #expect(climb.ladder.deadline == .seconds(1))
-        #expect(climb.end(0, CancellationError()) == ["cleaning", "start \(hook)"])
+        #expect(climb.end(0, CancellationError()) == ["cleaning up", "start \(hook)"])
         #expect(climb.end(hook) == ["finish"])
         #expect(climb.ladder.summary.exitStatus == .signal(.sigterm))
     }
@@ -144,7 +146,7 @@ private struct Failure: Error {}
         var climb = Climb()
         let (last, hangs) = (climb.hook("last"), climb.hook("hangs"))
         _ = climb.signal(.sigterm)
-        #expect(climb.end(0) == ["cleaning", "start \(hangs)"])
+        #expect(climb.end(0) == ["cleaning up", "start \(hangs)"])
         #expect(climb.ladder.deadline == .seconds(4) / 3)
         #expect(climb.wait(2) == ["timed out", "cancel \(hangs)", "start \(last)"])
         #expect(climb.ladder.deadline == .seconds(3))  // half of what is left
@@ -170,8 +172,8 @@ private struct Failure: Error {}
         let task = climb.add()!
         #expect(climb.end(task, Failure()) == ["draining", "tell"])
         #expect(climb.add() == nil)
-        #expect(climb.end(0, Failure()) == ["cleaning", "finish"])
-        #expect(climb.ladder.summary.cause == .failure(of: "task"))
+        #expect(climb.end(0, Failure()) == ["cleaning up", "finish"])
+        #expect(climb.ladder.summary.reason == .failure(of: "task"))
         #expect(climb.ladder.summary.tasks.count == 2)
         #expect(climb.ladder.summary.exitStatus == .code(1))
     }
@@ -189,7 +191,7 @@ private struct Failure: Error {}
         let refusal = SignalBridgeError(.shuttingDown, nil, "no")
         var climb = Climb()
         _ = climb.signal(.sigterm)
-        #expect(climb.end(0, refusal) == ["cleaning", "finish"])
+        #expect(climb.end(0, refusal) == ["cleaning up", "finish"])
         #expect(climb.ladder.summary.exitStatus == .code(0))
         var other = Climb()  // that of another daemon is an error like any
         _ = other.end(0, refusal)
@@ -214,8 +216,8 @@ private struct Failure: Error {}
         #expect(climb.end(0) == [])
         #expect(climb.signal(.sighup) == ["reload \(task + 1)"])
         #expect(climb.end(task) == ["cancel \(task + 1)", "cancelling", "tell"])
-        #expect(climb.end(task + 1, CancellationError()) == ["cleaning", "finish"])
-        #expect(climb.ladder.summary.cause == .finished)
+        #expect(climb.end(task + 1, CancellationError()) == ["cleaning up", "finish"])
+        #expect(climb.ladder.summary.reason == .finished)
         #expect(climb.ladder.summary.exitStatus == .code(0))
     }
 
@@ -249,7 +251,7 @@ private struct Failure: Error {}
         #expect(climb.end(2) == ["draining", "tell"])
         #expect(climb.add() == nil)
         #expect(climb.signal(.sighup) == [])
-        #expect(climb.end(0) == ["cleaning", "start \(hook)"])
+        #expect(climb.end(0) == ["cleaning up", "start \(hook)"])
         #expect(climb.end(hook) == ["restart 3", "reload 4"])  // the HUP that came meanwhile
         #expect(climb.ladder.phase == .running)
         #expect(climb.add() != nil)
@@ -277,7 +279,7 @@ private struct Failure: Error {}
         #expect(climb.signal(.sigterm) == ["cancel 1", "draining", "tell"])
         #expect(climb.end(1) == [])
         #expect(climb.signal(.sighup) == [])
-        #expect(climb.end(0) == ["cleaning", "finish"])
+        #expect(climb.end(0) == ["cleaning up", "finish"])
         #expect(climb.ladder.summary.reloads == 0)
     }
 
@@ -285,11 +287,11 @@ private struct Failure: Error {}
     func bounded() {
         var climb = Climb()
         for number in 0..<5000 {
-            let id = climb.ladder.add("n", .task, .drains, endsDaemon: false, generation: 0, at: climb.now)!
+            let id = climb.ladder.add("n", .task, .drain, endsDaemon: false, generation: 0, at: climb.now)!
             _ = climb.end(id, number == 0 ? Failure() : nil)
         }
         #expect(climb.ladder.summary.tasks.count == 1000)
-        #expect(climb.ladder.summary.unlistedTasks == 4000)
+        #expect(climb.ladder.summary.omittedTaskCount == 4000)
         _ = climb.end(0)
         #expect(climb.ladder.summary.exitStatus == .code(1))  // the failure is not forgotten
     }

@@ -1,6 +1,8 @@
 // Daemons of threads with real signals, and with nothing of Swift's or Dispatch's to help them.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 @Suite struct LifecycleBlockingProcesses {
@@ -21,7 +23,7 @@ import Testing
             }
             usleep(100_000)
             LifecycleBlockingProcesses.run {
-                try runBlockingDaemon { daemon in
+                try Daemon.runBlocking { daemon in
                     try daemon.addThread("worker") { stop in
                         while !stop.wait(timeout: .milliseconds(5)) {}
                         say("worker")
@@ -30,8 +32,8 @@ import Testing
                         say("reload")
                         kill(getpid(), SIGINT)
                     }
-                    daemon.onShutdownRequested { say("action") }
-                    daemon.onShutdown("hook") { say("hook") }
+                    daemon.onGracefulShutdown { say("action") }
+                    daemon.addCleanup("hook") { say("hook") }
                     kill(getpid(), SIGHUP)
                     daemon.waitForShutdown()
                 }
@@ -48,7 +50,7 @@ import Testing
         let result = await #expect(processExitsWith: .exitCode(0), observing: [\.standardOutputContent]) {
             limit()
             LifecycleBlockingProcesses.run {
-                try runBlockingDaemon { daemon in
+                try Daemon.runBlocking { daemon in
                     try daemon.addThread("worker") { stop in
                         stop.wait()
                         say("worker")
@@ -68,7 +70,7 @@ import Testing
             limit()
             LifecycleBlockingProcesses.run {
                 let policy = SignalPolicy.server.with(gracePeriod: .milliseconds(500), cancelPeriod: .milliseconds(500))
-                return try runBlockingDaemon(policy: policy, onForce: { say("\($0)") }) { daemon in
+                return try Daemon.runBlocking(policy: policy, onForce: { say("\($0)") }) { daemon in
                     try daemon.addThread("stuck") { _ in hang() }
                     overdue(after: 1 + 1)
                     kill(getpid(), SIGTERM)
@@ -77,7 +79,7 @@ import Testing
             }
         }
         let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
-        #expect(output.contains("its time for cancelling was up"), "\(output)")
+        #expect(output.contains("timed out while cancelling"), "\(output)")
         #expect(output.contains("thread stuck: abandoned"), "\(output)")
         #expect(output.contains("body: \(bodyHangs ? "abandoned" : "finished")"), "\(output)")
     }
@@ -97,7 +99,7 @@ import Testing
                 kill(getpid(), SIGTERM)
             }
             LifecycleBlockingProcesses.run {
-                try runBlockingDaemon(
+                try Daemon.runBlocking(
                     onTransition: scene.watch, onForce: { _ in say("\(scene.responses)") }
                 ) { _ in
                     scene.step("up")
@@ -106,7 +108,7 @@ import Testing
             }
         }
         let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
-        let responses: [DaemonTransition.Response] = [.shutsDown, .movesUp, .forces]
+        let responses: [DaemonTransition.Response] = [.beganShutdown, .escalated, .forcedExit]
         #expect(output.contains("\(responses)"), "\(output)")
     }
 
@@ -118,8 +120,8 @@ import Testing
             for _ in 0..<256 { Task.detached { hang() } }
             LifecycleBlockingProcesses.run {
                 let supervisor = Supervisor(socket: inbox.name, watchdog: .milliseconds(100))
-                return try runBlockingDaemon(supervisor: supervisor) { daemon in
-                    daemon.ready()
+                return try Daemon.runBlocking(supervisor: supervisor) { daemon in
+                    daemon.notifyReady()
                     let deadline = Date(timeIntervalSinceNow: 30)
                     while inbox.count("WATCHDOG=1") < 5, Date() < deadline { usleep(10_000) }
                     if inbox.count("WATCHDOG=1") < 5 { _exit(3) }
@@ -133,11 +135,11 @@ import Testing
     func restored() async {
         await #expect(processExitsWith: .success) {
             limit()
-            try SignalDisposition.set(.ignore, for: .sigint)
+            try SignalNumber.sigint.setDisposition(.ignore)
             install(countingHandler, for: .sigterm)
             let before = catchable.map(action(of:))
             onThreadAndWait {
-                let report = try? runBlockingDaemon { daemon in
+                let report = try? Daemon.runBlocking { daemon in
                     #expect(disposition(of: .sigint) == .ignore)
                     kill(getpid(), SIGINT)
                     kill(getpid(), SIGTERM)

@@ -1,13 +1,15 @@
 // Daemons of threads, without Swift concurrency.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 /// A simulated daemon of threads, on a thread of its own.
 private func block<Value: Sendable>(
     in scene: Scene, _ run: @escaping @Sendable () throws -> DaemonReport<Value>
 ) async throws -> DaemonReport<Value> {
-    try await onThread { scene.simulator.bind { Result { try run() } } }.get()
+    try await onThread { scene.simulator.withSimulation { Result { try run() } } }.get()
 }
 
 @Suite struct LifecycleBlocking {
@@ -15,9 +17,9 @@ private func block<Value: Sendable>(
     func workers(signal: SignalNumber) async throws {
         let (report, scene) = try await simulate { scene in
             try await block(in: scene) {
-                try runBlockingDaemon(onTransition: scene.watch) { daemon in
-                    for name in ["first", "second"] { daemon.onShutdown(name) { scene.step("hook \(name)") } }
-                    daemon.onShutdownRequested { scene.step("action") }
+                try Daemon.runBlocking(onTransition: scene.watch) { daemon in
+                    for name in ["first", "second"] { daemon.addCleanup(name) { scene.step("hook \(name)") } }
+                    daemon.onGracefulShutdown { scene.step("action") }
                     for number in 1...3 {
                         try daemon.addThread("worker \(number)") { stop in
                             scene.step("up")
@@ -42,7 +44,7 @@ private func block<Value: Sendable>(
         #expect(scene.steps.suffix(2) == ["hook second", "hook first"])
         #expect(scene.steps.filter { $0 == "worker" }.count == 3)
         #expect(scene.steps.contains("action"))
-        #expect(scene.phases == [.draining, .cleaning])
+        #expect(scene.phases == [.draining, .cleaningUp])
         #expect(report.tasks.map(\.kind).filter { $0 == .thread }.count == 3)
         #expect(report.task("body")?.kind == .body)
         #expect(report.tasks.count == 7)
@@ -53,7 +55,7 @@ private func block<Value: Sendable>(
     func bodyReturned() async throws {
         let (report, _) = try await simulate { scene in
             try await block(in: scene) {
-                try runBlockingDaemon(onTransition: scene.watch) { daemon in
+                try Daemon.runBlocking(onTransition: scene.watch) { daemon in
                     try daemon.addThread("worker") { stop in
                         scene.step("up")
                         stop.wait()
@@ -67,15 +69,15 @@ private func block<Value: Sendable>(
             try scene.send(.sigterm)
         }
         #expect(report.outcomes == ["body": "finished", "worker": "finished"])
-        #expect(report.cause == report.signal.map { .signal($0) })
+        #expect(report.reason == report.signal.map { .signal($0) })
     }
 
     @Test("without work it is over, and a body that throws is a failure", arguments: [false, true])
     func ending(fails: Bool) async throws {
         let (report, scene) = try await simulate { scene in
             try await block(in: scene) {
-                try runBlockingDaemon(onTransition: scene.watch) { daemon in
-                    daemon.onShutdown("hook") { scene.step("hook") }
+                try Daemon.runBlocking(onTransition: scene.watch) { daemon in
+                    daemon.addCleanup("hook") { scene.step("hook") }
                     try daemon.addThread("worker") { stop in if fails { stop.wait() } }
                     if fails { throw Broken() }
                 }
@@ -83,7 +85,7 @@ private func block<Value: Sendable>(
         } drive: { _ in
         }
         #expect(scene.steps == ["hook"])
-        #expect(report.cause == (fails ? .failure(of: "body") : .finished))
+        #expect(report.reason == (fails ? .failure(of: "body") : .finished))
         #expect((report.bodyError is Broken) == fails)
         #expect(report.exitStatus == .code(fails ? 1 : 0))
     }
@@ -92,8 +94,8 @@ private func block<Value: Sendable>(
     func ladder(bySignal: Bool) async throws {
         let (report, _) = try await simulate { scene in
             try await block(in: scene) {
-                try runBlockingDaemon(onTransition: scene.watch) { daemon in
-                    try daemon.addThread("cancels", .cancels) { stop in
+                try Daemon.runBlocking(onTransition: scene.watch) { daemon in
+                    try daemon.addThread("cancels", onShutdown: .cancel) { stop in
                         stop.wait()
                         while !stop.isCancelled { usleep(1000) }
                         scene.step("cancels")
@@ -130,7 +132,7 @@ private func block<Value: Sendable>(
         defer { free { $0 = true } }
         let (report, scene) = try await simulate { scene in
             try await block(in: scene) {
-                try runBlockingDaemon(
+                try Daemon.runBlocking(
                     onTransition: scene.watch, onForce: { report in scene.step("force \(report.exitStatus)") }
                 ) { daemon in
                     try daemon.addThread("stuck") { _ in
@@ -150,7 +152,7 @@ private func block<Value: Sendable>(
         #expect(report.missedDeadline == (bySignal ? nil : .cancelling))
         #expect(report.forcingSignal == (bySignal ? .sigterm : nil))
         #expect(scene.steps == ["up", "force death by SIGINT"])
-        #expect(scene.simulator.forcedEnd == .sigint)
+        #expect(scene.simulator.forcedExit == .sigint)
         #expect(report.exitStatus == .signal(.sigint))
     }
 
@@ -159,10 +161,10 @@ private func block<Value: Sendable>(
         let free = Shared(false)
         let (report, scene) = try await simulate { scene in
             try await block(in: scene) {
-                try runBlockingDaemon(onTransition: scene.watch) { daemon in
-                    daemon.onShutdown("last") { scene.step("last") }
-                    daemon.onShutdown("broken") { throw Broken() }
-                    daemon.onShutdown("hangs") {
+                try Daemon.runBlocking(onTransition: scene.watch) { daemon in
+                    daemon.addCleanup("last") { scene.step("last") }
+                    daemon.addCleanup("broken") { throw Broken() }
+                    daemon.addCleanup("hangs") {
                         scene.step("hangs")
                         while !free.now { usleep(1000) }
                     }
@@ -180,8 +182,8 @@ private func block<Value: Sendable>(
         }
         #expect(scene.steps == ["hangs", "last"])
         #expect(report.outcomes["last"] == "finished" && report.outcomes["broken"] == "failed: Broken()")
-        #expect(report.cause == .requested)
-        #expect(report.forced == nil)
+        #expect(report.reason == .requested)
+        #expect(report.forcedExit == nil)
         #expect(report.exitStatus == .code(1))
     }
 
@@ -192,7 +194,7 @@ private func block<Value: Sendable>(
         let active = Shared((now: 0, most: 0))
         let (report, scene) = try await simulate { scene in
             try await block(in: scene) {
-                try runBlockingDaemon(onTransition: scene.watch) { daemon in
+                try Daemon.runBlocking(onTransition: scene.watch) { daemon in
                     try daemon.onReload {
                         active {
                             $0.now += 1
@@ -220,6 +222,6 @@ private func block<Value: Sendable>(
         #expect(active.now.most == 1)
         #expect(report.reloads >= 1)
         #expect(report.failedReloads.isEmpty)
-        #expect(scene.simulator.forcedEnd == nil)
+        #expect(scene.simulator.forcedExit == nil)
     }
 }

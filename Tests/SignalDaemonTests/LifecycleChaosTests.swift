@@ -1,6 +1,8 @@
 // Daemons put together and driven at random: whatever happens, the end comes, and the report accounts for everything.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 /// The same numbers for the same seed.
@@ -49,25 +51,29 @@ private struct Taken {
 private func furnish(_ daemon: Daemon, _ door: Door, _ taken: Shared<Taken>, _ dice: inout Dice) {
     for index in 0..<dice.roll(8) {
         let manner = Manner.random(&dice)
-        let style = [ShutdownStyle.drains, .cancels, .shielded][dice.roll(3)]
+        let style = [ShutdownBehavior.drain, .cancel, .complete][dice.roll(3)]
         do {
             switch dice.roll(5) {
             case 0:
-                let isTaken = daemon.onShutdown("hook \(index)") { try await manner.run(daemon, door) }
+                let isTaken = daemon.addCleanup("hook \(index)") { try await manner.run(daemon, door) }
                 if isTaken { taken { $0.hooks += 1 } }
                 continue
             case 1:
-                daemon.onShutdownRequested { try await manner.run(daemon, door) }
+                daemon.onGracefulShutdown { try await manner.run(daemon, door) }
                 taken { $0.actions += 1 }
                 continue
             case 2:
-                try daemon.addThread("thread \(index)", style, endsDaemonOnFailure: dice.roll(2) == 0) { token in
+                try daemon.addThread(
+                    "thread \(index)", onShutdown: style, onFailure: dice.roll(2) == 0 ? .shutDown : .report
+                ) { token in
                     if manner == .fails { throw Broken() }
                     if manner != .returns { token.wait() }
                     try token.checkCancellation()
                 }
             default:
-                try daemon.addTask("task \(index)", style, endsDaemonOnFailure: dice.roll(4) == 0) {
+                try daemon.addTask(
+                    "task \(index)", onShutdown: style, onFailure: dice.roll(4) == 0 ? .shutDown : .report
+                ) {
                     try await manner.run(daemon, door)
                 }
             }
@@ -95,10 +101,10 @@ private func furnish(_ daemon: Daemon, _ door: Door, _ taken: Shared<Taken>, _ d
         let (report, scene) = try await simulate { scene in
             var dice = Dice(state: seed)
             let policy = SignalPolicy.gunicorn.with(
-                gracePeriod: .seconds(dice.roll(3) * 10), secondSignal: dice.roll(2) == 0 ? .movesUp : .forces)
+                gracePeriod: .seconds(dice.roll(3) * 10), secondSignal: dice.roll(2) == 0 ? .escalate : .forceExit)
             let forBody = dice
             defer { over { $0 = true } }
-            return try await runDaemon(policy: policy, onTransition: scene.watch) { daemon in
+            return try await Daemon.run(policy: policy, onTransition: scene.watch) { daemon in
                 var dice = forBody
                 furnish(daemon, door, taken, &dice)
                 for _ in 0..<dice.roll(3) { await Task.yield() }
@@ -148,29 +154,29 @@ private func furnish(_ daemon: Daemon, _ door: Door, _ taken: Shared<Taken>, _ d
         let hooks = report.tasks.filter { $0.kind == .hook }.count
         #expect(report.tasks.count - actions - hooks == taken.work, "\(seed): \(report)")
         // A body that is abandoned goes on to register, and a forced end runs no hooks.
-        if report.forced == nil {
+        if report.forcedExit == nil {
             #expect(hooks == taken.hooks, "\(seed): \(report)")
             if scene.phases.contains(.draining) { #expect(actions == taken.actions, "\(seed): \(report)") }
         }
         let abandoned = report.tasks.filter { if case .abandoned = $0.outcome { true } else { false } }.count
-        #expect((abandoned > 0) == (report.forced != nil), "\(seed): \(report)")
+        #expect((abandoned > 0) == (report.forcedExit != nil), "\(seed): \(report)")
         #expect(abandoned == 0 || report.tasks.suffix(abandoned).allSatisfy { $0.outcome.description == "abandoned" })
         let ended = scene.transitions.filter { if case .ended = $0 { true } else { false } }.count
         #expect(ended == report.tasks.count - abandoned, "\(seed): \(scene.lines)")
-        #expect(scene.lines.filter { $0.hasPrefix("forced: ") }.count == (report.forced == nil ? 0 : 1), "\(seed)")
-        let times = order.reduce(Duration.zero) { $0 + report.time(in: $1) }
+        #expect(scene.lines.filter { $0.hasPrefix("forced: ") }.count == (report.forcedExit == nil ? 0 : 1), "\(seed)")
+        let times = order.reduce(Duration.zero) { $0 + report.duration(of: $1) }
         #expect(times <= scene.simulator.now, "\(seed): \(report)")
 
         let failed = report.tasks.contains { if case .failed = $0.outcome { true } else { false } }
         let late = scene.transitions.contains { if case .timedOut = $0 { true } else { false } }
         let expected: DaemonExitStatus =
-            if report.forced != nil {
+            if report.forcedExit != nil {
                 report.signal.map { .signal($0.signal) } ?? .code(1)
             } else if let hard = report.hardExit {
                 .signal(hard.signal)
             } else if failed || late {
                 .code(1)
-            } else if case .signal(let event) = report.cause, event.signal == .sigint {
+            } else if case .signal(let event) = report.reason, event.signal == .sigint {
                 .signal(.sigint)
             } else {
                 .code(0)

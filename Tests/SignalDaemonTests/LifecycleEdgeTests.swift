@@ -1,13 +1,15 @@
 // Corners: callers that are cancelled, calls from the wrong moment, and what is kept of very many.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 @Suite struct LifecycleEdges {
     @Test("shutdownRequested returns when its task is cancelled, and when shutdown began long ago")
     func shutdownRequested() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
                 let waits = Task {
                     scene.step("waits")
                     await daemon.shutdownRequested()
@@ -21,7 +23,7 @@ import Testing
                 async let two: Void = daemon.shutdownRequested()
                 _ = await (one, two)
                 for _ in 0..<3 { await daemon.shutdownRequested() }
-                daemon.onShutdown("hook") {
+                daemon.addCleanup("hook") {
                     await daemon.shutdownRequested()
                     scene.step("hook")
                 }
@@ -40,7 +42,7 @@ import Testing
         let calls = Shared(0)
         let (failures, feed) = AsyncStream<Void>.makeStream()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 onTransition: { transition in
                     scene.watch(transition)
                     if case .reloadFailed = transition { feed.yield() }
@@ -71,7 +73,7 @@ import Testing
     func actionBeforeRestart() async throws {
         let calls = Shared(0)
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 onTransition: scene.watch,
                 load: {
                     calls { calls in
@@ -81,7 +83,7 @@ import Testing
                 }
             ) { daemon, version in
                 try daemon.onReload { scene.step("action \(version)") }
-                daemon.onShutdown("hook") { scene.step("hook \(version)") }
+                daemon.addCleanup("hook") { scene.step("hook \(version)") }
                 scene.step("body \(version)")
                 await daemon.shutdownRequested()
             }
@@ -105,7 +107,7 @@ import Testing
         let door = Door()
         let calls = Shared(0)
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 onTransition: scene.watch,
                 load: {
                     calls { calls in
@@ -114,7 +116,7 @@ import Testing
                     }
                 }
             ) { daemon, version in
-                daemon.onShutdownRequested { scene.step("asked \(version)") }
+                daemon.onGracefulShutdown { scene.step("asked \(version)") }
                 scene.step("body \(version)")
                 await daemon.shutdownRequested()
                 if version == 1 { await door.wait() }
@@ -124,7 +126,7 @@ import Testing
             try scene.send(.sighup)
             try await scene.wait(for: "asked 1")
             for _ in 0..<5 { try scene.send(.sighup) }
-            #expect(Set(scene.responses) == [.reloads, .reloadsAgain] && scene.responses.first == .reloads)
+            #expect(Set(scene.responses) == [.beganReload, .queuedReload] && scene.responses.first == .beganReload)
             door.open()
             try await scene.wait(for: "body 3")
             try await Task.sleep(for: .milliseconds(50))  // in which a fourth would start
@@ -139,7 +141,7 @@ import Testing
         let old = Shared<Daemon?>(nil)
         let calls = Shared(0)
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 onTransition: scene.watch,
                 load: {
                     calls { calls in
@@ -167,28 +169,28 @@ import Testing
             if asks { daemon.shutdown() } else { try scene.send(.sigterm) }
         }
         #expect(scene.steps == ["body 1", "body 2"])
-        #expect(report.cause == (asks ? .requested : report.signal.map { .signal($0) }))
+        #expect(report.reason == (asks ? .requested : report.signal.map { .signal($0) }))
     }
 
     @Test("the body that a reload has ended by failing is a failure, and no new one starts")
     func oldBodyFails() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch, load: { 1 }) { daemon, _ in
-                daemon.onShutdown("hook") { scene.step("hook") }
+            try await Daemon.run(onTransition: scene.watch, load: { 1 }) { daemon, _ in
+                daemon.addCleanup("hook") { scene.step("hook") }
                 scene.step("body")
                 throw Broken()
             }
         } drive: { _ in
         }
         #expect(scene.steps == ["body", "hook"])
-        #expect(report.cause == .failure(of: "body"))
+        #expect(report.reason == .failure(of: "body"))
         #expect(report.exitStatus == .code(1))
     }
 
     @Test("a signal that comes with the last transition is in the report, or does what it always does")
     func atTheLastMoment() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 onTransition: { transition in
                     scene.watch(transition)
                     if case .finished = transition { try? scene.send(.sigterm) }
@@ -196,7 +198,7 @@ import Testing
             ) { _ in }
         } drive: { _ in
         }
-        #expect(report.cause == .finished)
-        #expect(!report.signals.isEmpty || scene.simulator.forcedEnd == .sigterm, "\(scene.lines)")
+        #expect(report.reason == .finished)
+        #expect(!report.signals.isEmpty || scene.simulator.forcedExit == .sigterm, "\(scene.lines)")
     }
 }

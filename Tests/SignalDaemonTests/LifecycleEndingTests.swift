@@ -1,6 +1,8 @@
 // Endings that no signal begins, what runs when one is asked for, and what onTransition is told.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 @Suite struct LifecycleEndings {
@@ -8,8 +10,8 @@ import Testing
     func bodyReturns() async throws {
         let door = Door()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") { scene.step("hook") }
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") { scene.step("hook") }
                 try daemon.addTask("task") {
                     scene.step("up")
                     await door.wait()
@@ -26,8 +28,8 @@ import Testing
             door.open()
         }
         #expect(scene.steps == ["up", "shutting down: false, cancelled: false", "another", "hook"])
-        #expect(scene.phases == [.cleaning])
-        #expect(report.cause == .finished)
+        #expect(scene.phases == [.cleaningUp])
+        #expect(report.reason == .finished)
         #expect(report.signal == nil)
         #expect(try report.result.get() == "done")
         #expect(report.exitStatus == .code(0))
@@ -37,7 +39,7 @@ import Testing
     @Test("signals go on as ever when the body has returned")
     func signalAfterBody() async throws {
         let (report, _) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
                 try daemon.addTask("task") { try await untilCancelled() }
             }
         } drive: { scene in
@@ -46,15 +48,15 @@ import Testing
             #expect(scene.phases == [.draining])
             try scene.send(.sigterm)
         }
-        #expect(report.cause == report.signal.map { .signal($0) })
+        #expect(report.reason == report.signal.map { .signal($0) })
         #expect(report.outcomes == ["body": "finished", "task": "cancelled"])
     }
 
     @Test("shutdown() is a graceful one, once")
     func requested() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") {
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") {
                     daemon.shutdown()
                     scene.step("hook")
                 }
@@ -70,8 +72,8 @@ import Testing
         } drive: { _ in
         }
         #expect(scene.steps == ["hook"])
-        #expect(scene.phases == [.draining, .cleaning])
-        #expect(report.cause == .requested)
+        #expect(scene.phases == [.draining, .cleaningUp])
+        #expect(report.reason == .requested)
         #expect(report.exitStatus == .code(0))
     }
 
@@ -81,13 +83,13 @@ import Testing
         let cancel = Shared<(@Sendable () -> Void)?>(nil)
         let (report, scene) = try await simulate { scene in
             let task = Task {
-                try await runDaemon(onTransition: scene.watch) { daemon in
-                    daemon.onShutdown("hook") {
+                try await Daemon.run(onTransition: scene.watch) { daemon in
+                    daemon.addCleanup("hook") {
                         await Task.yield()
                         scene.step("hook cancelled: \(Task.isCancelled)")
                     }
                     try daemon.addTask("task") { try await untilCancelled() }
-                    try daemon.addTask("shielded", .shielded) {
+                    try daemon.addTask("shielded", onShutdown: .complete) {
                         await door.wait()
                         scene.step("shielded cancelled: \(Task.isCancelled)")
                     }
@@ -107,10 +109,10 @@ import Testing
             door.open()
         }
         #expect(scene.steps == ["up", "shielded cancelled: false", "hook cancelled: false"])
-        #expect(report.cause == .cancelled)
+        #expect(report.reason == .cancelled)
         #expect(report.bodyError is CancellationError)
         #expect(report.exitStatus == .code(0))
-        #expect(report.forced == nil)
+        #expect(report.forcedExit == nil)
     }
 
     @Test("a daemon that starts in a cancelled task ends at once, and its hooks run")
@@ -118,8 +120,8 @@ import Testing
         let (report, scene) = try await simulate { scene in
             let task = Task {
                 try? await untilCancelled()
-                return try await runDaemon(onTransition: scene.watch) { daemon in
-                    daemon.onShutdown("hook") { scene.step("hook cancelled: \(Task.isCancelled)") }
+                return try await Daemon.run(onTransition: scene.watch) { daemon in
+                    daemon.addCleanup("hook") { scene.step("hook cancelled: \(Task.isCancelled)") }
                     try await untilCancelled()
                 }
             }
@@ -127,7 +129,7 @@ import Testing
             return try await task.value
         } drive: { _ in
         }
-        #expect(report.cause == .cancelled)
+        #expect(report.reason == .cancelled)
         #expect(scene.steps == ["hook cancelled: false"])
     }
 
@@ -135,23 +137,23 @@ import Testing
     func actions() async throws {
         let door = Door()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") { scene.step("hook") }
-                daemon.onShutdownRequested {
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") { scene.step("hook") }
+                daemon.onGracefulShutdown {
                     scene.step("first")
                     await door.wait()
                 }
-                daemon.onShutdownRequested {
+                daemon.onGracefulShutdown {
                     scene.step("second")
                     throw Broken()
                 }
-                daemon.onShutdownRequested {
+                daemon.onGracefulShutdown {
                     scene.step("third")
                     try await untilCancelled()
                 }
                 scene.step("up")
                 await daemon.shutdownRequested()
-                daemon.onShutdownRequested { scene.step("late") }
+                daemon.onGracefulShutdown { scene.step("late") }
             }
         } drive: { scene in
             try await scene.wait(for: "up")
@@ -173,13 +175,13 @@ import Testing
     @Test("actions are not run when the work ends by itself")
     func noActions() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") { scene.step("hook") }
-                daemon.onShutdownRequested { scene.step("action") }
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") { scene.step("hook") }
+                daemon.onGracefulShutdown { scene.step("action") }
             }
         } drive: { _ in
         }
-        #expect(report.cause == .finished)
+        #expect(report.reason == .finished)
         #expect(scene.steps == ["hook"])
     }
 
@@ -188,7 +190,7 @@ import Testing
         let inside = Shared((now: 0, most: 0))
         let door = Door()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 onTransition: { transition in
                     inside {
                         $0.now += 1
@@ -199,8 +201,8 @@ import Testing
                     inside { $0.now -= 1 }
                 }
             ) { daemon in
-                daemon.onShutdown("first") { throw Broken() }
-                daemon.onShutdown("second") {}
+                daemon.addCleanup("first") { throw Broken() }
+                daemon.addCleanup("second") {}
                 scene.step("up")
                 await door.wait()
             }
@@ -213,7 +215,7 @@ import Testing
         let signal = "SIGTERM from pid 1 (uid 0)"
         #expect(
             scene.lines == [
-                "started", "\(signal) shuts down", "draining: \(signal)", "body: finished", "cleaning: \(signal)",
+                "started", "\(signal) shuts down", "draining: \(signal)", "body: finished", "cleaning up: \(signal)",
                 "hook second: finished", "hook first: failed: Broken()", "finished: exit code 1",
             ])
         #expect(inside.now == (0, 1))

@@ -1,6 +1,8 @@
 // NOTIFY_SOCKET and its kin, and the watchdog, by the real clock: each in a process of its own.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 /// What a daemon is started with.
@@ -32,10 +34,10 @@ enum Environment: String, Codable, CaseIterable {
             given.set(inbox)
             let scene = Scene()
             let run: @Sendable () async throws -> DaemonReport<Void> = {
-                try await runDaemon(
-                    supervisor: given == .refused ? .none : .environment, onTransition: scene.watch
+                try await Daemon.run(
+                    supervisor: given == .refused ? .disabled : .fromEnvironment, onTransition: scene.watch
                 ) { daemon in
-                    daemon.ready()
+                    daemon.notifyReady()
                     if given.isWatched { try await inbox.wait(for: "WATCHDOG=1", times: 3) }
                     try await Task.sleep(for: .milliseconds(300))
                     daemon.shutdown()
@@ -66,9 +68,9 @@ enum Environment: String, Codable, CaseIterable {
                 return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
             }
             let start = now()
-            let report = try await runDaemon(supervisor: Supervisor(socket: inbox.name)) { daemon in
+            let report = try await Daemon.run(supervisor: Supervisor(socket: inbox.name)) { daemon in
                 try daemon.onReload { try await inbox.wait(for: "RELOADING=1") }
-                daemon.ready()
+                daemon.notifyReady()
                 kill(getpid(), SIGHUP)
                 try await inbox.wait(for: "READY=1", times: 2)
             }
@@ -86,9 +88,9 @@ enum Environment: String, Codable, CaseIterable {
             let inbox = try Inbox()
             let healthy = Shared(true)
             let supervisor = Supervisor(socket: inbox.name, watchdog: .milliseconds(100))
-            let report = try await runDaemon(supervisor: supervisor) { daemon in
-                daemon.watchdog { healthy.now }
-                daemon.ready()
+            let report = try await Daemon.run(supervisor: supervisor) { daemon in
+                daemon.setWatchdogCheck { healthy.now }
+                daemon.notifyReady()
                 try await inbox.wait(for: "WATCHDOG=1", times: 3)
                 healthy { $0 = false }
                 try await Task.sleep(for: .milliseconds(200))  // in which one that was under way may come
@@ -98,7 +100,7 @@ enum Environment: String, Codable, CaseIterable {
                 healthy { $0 = true }
                 try await inbox.wait(for: "WATCHDOG=1", times: count + 3)
                 // One that does not return in time is no answer either.
-                daemon.watchdog {
+                daemon.setWatchdogCheck {
                     try? await untilCancelled()
                     return true
                 }
@@ -117,8 +119,8 @@ enum Environment: String, Codable, CaseIterable {
             limit()
             let inbox = try Inbox()
             let supervisor = Supervisor(socket: inbox.name, watchdog: .milliseconds(100))
-            let report = try await runDaemon(supervisor: supervisor) { daemon in
-                daemon.ready()
+            let report = try await Daemon.run(supervisor: supervisor) { daemon in
+                daemon.notifyReady()
                 try await inbox.wait(for: "WATCHDOG=1", times: 2)
                 for _ in 0..<256 { Task.detached { hang() } }
                 // This thread is one of the pool's too.
@@ -140,12 +142,12 @@ enum Environment: String, Codable, CaseIterable {
             limit()
             let inbox = try Inbox()
             let policy = SignalPolicy.server.with(gracePeriod: .milliseconds(500), cancelPeriod: .milliseconds(500))
-            _ = try await runDaemon(
+            _ = try await Daemon.run(
                 policy: policy, supervisor: Supervisor(socket: inbox.name), onForce: { say("\($0)") }
             ) { daemon in
                 // More than any socket takes unread; who calls is not held up by all of them.
                 startThread {
-                    for index in 0..<10_000 { daemon.status("\(index)") }
+                    for index in 0..<10_000 { daemon.setStatus("\(index)") }
                 }
                 usleep(200_000)
                 withExtendedLifetime(inbox) {
@@ -156,6 +158,6 @@ enum Environment: String, Codable, CaseIterable {
             }
         }
         let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
-        #expect(output.contains("its time for cancelling was up"), "\(output)")
+        #expect(output.contains("timed out while cancelling"), "\(output)")
     }
 }

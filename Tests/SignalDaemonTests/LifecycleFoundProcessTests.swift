@@ -1,6 +1,8 @@
 // What was found once in the lifecycle, by review, and must not come back: real signals, each test in a process of its own.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 private let fast = SignalPolicy.server.with(
@@ -40,11 +42,11 @@ private struct Inquisitive: Error {
             let isUp = Shared(false)
             let hasActed = Shared(false)
             let task = Task {
-                _ = try await runDaemon(
+                _ = try await Daemon.run(
                     policy: fast, onForce: { _ in _exit(hasActed.now ? 42 : 3) }
                 ) { daemon -> Void in
-                    daemon.onShutdownRequested { hasActed { $0 = true } }
-                    try daemon.addTask("hangs when cancelled", .cancels) {
+                    daemon.onGracefulShutdown { hasActed { $0 = true } }
+                    try daemon.addTask("hangs when cancelled", onShutdown: .cancel) {
                         await withTaskCancellationHandler {
                             try? await Task.sleep(for: .seconds(1000))
                         } onCancel: {
@@ -76,7 +78,7 @@ private struct Inquisitive: Error {
             let wrong = Shared<[String]>([])
             for _ in 0..<200 {
                 let running = Shared<Daemon?>(nil)
-                _ = try await runDaemon(
+                _ = try await Daemon.run(
                     policy: slow,
                     onTransition: { transition in
                         guard case .entered = transition, running.now?.isShuttingDown == false else { return }
@@ -84,7 +86,7 @@ private struct Inquisitive: Error {
                     }
                 ) { daemon in
                     running { $0 = daemon }
-                    daemon.onShutdownRequested { if !daemon.isShuttingDown { wrong { $0.append("an action") } } }
+                    daemon.onGracefulShutdown { if !daemon.isShuttingDown { wrong { $0.append("an action") } } }
                     kill(getpid(), SIGTERM)
                     await daemon.shutdownRequested()
                 }
@@ -99,13 +101,13 @@ private struct Inquisitive: Error {
         await #expect(processExitsWith: .success) {
             limit()
             let released = Shared(0)
-            let report = try await runDaemon(policy: slow) { daemon in
+            let report = try await Daemon.run(policy: slow) { daemon in
                 for number in 0..<1100 {
-                    try daemon.addTask("\(number)", endsDaemonOnFailure: false) { throw Inquisitive(daemon, released) }
+                    try daemon.addTask("\(number)", onFailure: .report) { throw Inquisitive(daemon, released) }
                 }
                 #expect(await eventually { released.now >= 100 })
             }
-            #expect(report.unlistedTasks == 101)  // the body was the last
+            #expect(report.omittedTaskCount == 101)  // the body was the last
         }
     }
 
@@ -114,7 +116,7 @@ private struct Inquisitive: Error {
         await #expect(processExitsWith: .success) {
             limit()
             let released = Shared(0)
-            let report = try await runDaemon(policy: slow) { daemon in
+            let report = try await Daemon.run(policy: slow) { daemon in
                 try daemon.onReload { throw Inquisitive(daemon, released) }
                 let isOver = await eventually {
                     daemon.reload()
@@ -133,7 +135,7 @@ private struct Inquisitive: Error {
             let door = DispatchSemaphore(value: 0)
             let said = Shared<(count: Int, leftOut: [String])>((0, []))
             let ran = Shared(0)
-            _ = try await runDaemon(
+            _ = try await Daemon.run(
                 policy: slow,
                 onTransition: { transition in
                     if case .started = transition { door.wait() }
@@ -154,11 +156,11 @@ private struct Inquisitive: Error {
         }
     }
 
-    @Test("4: a TERM that comes when all is over, and before runDaemon returns, is not lost")
+    @Test("4: a TERM that comes when all is over, and before Daemon.run returns, is not lost")
     func signalAtTheEnd() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
-            _ = try await runDaemon(
+            _ = try await Daemon.run(
                 policy: slow,
                 onTransition: { transition in
                     guard case .finished = transition else { return }
@@ -177,7 +179,7 @@ private struct Inquisitive: Error {
             limit()
             let wait: @Sendable () -> Void = {
                 do {
-                    let report = try runBlockingDaemon(policy: slow) { daemon in
+                    let report = try Daemon.runBlocking(policy: slow) { daemon in
                         for timeout in [Duration.seconds(-5), .seconds(Int64.min / 2), .seconds(Int64.min), .zero] {
                             #expect(!daemon.waitForShutdown(timeout: timeout))
                             #expect(!daemon.stop.wait(timeout: timeout))
@@ -189,7 +191,7 @@ private struct Inquisitive: Error {
                 }
             }
             await onThread(wait)
-            await withSimulatedSignals { simulator in await onThread { simulator.bind(wait) } }
+            await withSimulatedSignals { simulator in await onThread { simulator.withSimulation(wait) } }
         }
     }
 }

@@ -2,6 +2,8 @@
 #if os(Linux)
     import Foundation
     import SignalBridge
+    import SignalDaemon
+    import TestSupport
     import Testing
 
     /// Takes a signal that is pending, or comes within some seconds.
@@ -36,7 +38,7 @@
                         setMask([.sighup])
                         signal(SIGHUP, SIG_DFL)
                         let reloaded = DispatchSemaphore(value: 0)
-                        let report = try? runBlockingDaemon { daemon in
+                        let report = try? Daemon.runBlocking { daemon in
                             for _ in 0..<20 {
                                 kill(getpid(), SIGHUP)
                                 usleep(20_000)  // for whoever would take it
@@ -61,7 +63,7 @@
                     let result = forked {
                         setMask([.sigterm, .sigint])
                         for _ in 0..<500 {
-                            if (try? runBlockingDaemon { _ in }) == nil { return 2 }
+                            if (try? Daemon.runBlocking { _ in }) == nil { return 2 }
                             kill(getpid(), SIGTERM)
                             if !take(.sigterm) { return 3 }
                         }
@@ -83,8 +85,8 @@
                 let policy = SignalPolicy.server.with(
                     gracePeriod: .milliseconds(200), cancelPeriod: .milliseconds(200))
                 let never = Door()
-                _ = try await runDaemon(policy: policy) { daemon in
-                    try daemon.addTask("asks for a thread when cancelled", .cancels) {
+                _ = try await Daemon.run(policy: policy) { daemon in
+                    try daemon.addTask("asks for a thread when cancelled", onShutdown: .cancel) {
                         await withTaskCancellationHandler {
                             await never.wait()
                         } onCancel: {
@@ -122,7 +124,7 @@
                 await onThread {
                     let end = Date(timeIntervalSinceNow: 5)
                     while Date() < end {
-                        _ = try? runBlockingDaemon(policy: quick) { daemon in
+                        _ = try? Daemon.runBlocking(policy: quick) { daemon in
                             try daemon.addThread("is refused") { stop in
                                 while !stop.isCancelled { try? daemon.onReload {} }
                             }
@@ -151,7 +153,7 @@
                 let end = Date(timeIntervalSinceNow: 10)
                 for round in 0..<100 where Date() < end {
                     signal(SIGHUP, SIG_IGN)
-                    let report = try await runDaemon(policy: .server.with(keepsIgnored: false)) { daemon in
+                    let report = try await Daemon.run(policy: .server.with(keepsIgnored: false)) { daemon in
                         let isReady = Shared(false)
                         let reloaded = Shared(false)
                         startThread {  // sends one HUP as soon as there is a handler

@@ -1,8 +1,10 @@
 // What was found once in the lifecycle, by review, and must not come back: decisions, and simulations.
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SignalBridge
+@testable import SignalDaemon
 
 /// Runs what is resumed at once, where it is resumed.
 private final class Inline: TaskExecutor {
@@ -20,7 +22,7 @@ private final class Inline: TaskExecutor {
             let ended = Shared(false)
             let daemon = Task {
                 defer { ended { $0 = true } }
-                return try await runDaemon { daemon in await daemon.shutdownRequested() }
+                return try await Daemon.run { daemon in await daemon.shutdownRequested() }
             }
             #expect(await eventually { ended.now })
             simulator.advance(by: .zero)  // wakes it, if it slept
@@ -33,7 +35,7 @@ private final class Inline: TaskExecutor {
     func signalBehindOnReload() async throws {
         let reloads = Shared(0)
         let (report, _) = try await simulate { scene in
-            try await runDaemon { daemon in
+            try await Daemon.run { daemon in
                 let sender = Task(executorPreference: Inline()) {
                     await scene.simulator.waitForSubscriber(of: .sighup)
                     try scene.send(.sighup)
@@ -48,7 +50,7 @@ private final class Inline: TaskExecutor {
             #expect(await eventually { reloads.now == 1 })
             try scene.send(.sigterm)
         }
-        #expect(report.cause.description.hasPrefix("SIGTERM"))
+        #expect(report.reason.description.hasPrefix("SIGTERM"))
         #expect(reloads.now == 1)
     }
 
@@ -56,7 +58,7 @@ private final class Inline: TaskExecutor {
     func saidWhenSendReturns() async throws {
         let isInside = Shared(false)
         _ = try await simulate { scene in
-            try await runDaemon(onTransition: { transition in
+            try await Daemon.run(onTransition: { transition in
                 if case .ended(let task) = transition, task.name == "quick" {
                     isInside { $0 = true }
                     usleep(500_000)
@@ -79,14 +81,14 @@ private final class Inline: TaskExecutor {
         struct Weak: @unchecked Sendable { weak var thing: Thing? }
         func register(_ daemon: Daemon) -> Weak {
             let thing = Thing()
-            daemon.watchdog { withExtendedLifetime((daemon, thing)) { true } }
-            daemon.onShutdownRequested { withExtendedLifetime((daemon, thing)) {} }
-            daemon.onShutdown("late") { withExtendedLifetime((daemon, thing)) {} }
+            daemon.setWatchdogCheck { withExtendedLifetime((daemon, thing)) { true } }
+            daemon.onGracefulShutdown { withExtendedLifetime((daemon, thing)) {} }
+            daemon.addCleanup("late") { withExtendedLifetime((daemon, thing)) {} }
             return Weak(thing: thing)
         }
         let daemon = Shared<Daemon?>(nil)
         try await withSimulatedSignals { _ in
-            _ = try await runDaemon { running in daemon { $0 = running } }
+            _ = try await Daemon.run { running in daemon { $0 = running } }
         }
         let registered = register(daemon.now!)
         daemon { $0 = nil }
@@ -125,7 +127,7 @@ private struct Climb {
     mutating func end(_ id: Int, _ error: (any Error)? = nil) -> [String] { words(ladder.ended(id, error, at: now)) }
 
     mutating func task() -> Int {
-        ladder.add("task", .task, .drains, endsDaemon: false, generation: 0, at: now)!
+        ladder.add("task", .task, .drain, endsDaemon: false, generation: 0, at: now)!
     }
 
     mutating func hook(_ name: String) -> Int { ladder.addHook(name, generation: 0, at: now)!.id }

@@ -1,6 +1,8 @@
 // Daemons in a simulation, as the lifecycle's tests drive them; and hundreds of these at once.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 /// What work throws that fails.
@@ -129,10 +131,10 @@ extension DaemonReport {
     var bodyError: (any Error)? { if case .failure(let error) = result { error } else { nil } }
 
     /// The phase whose time was up.
-    var missedDeadline: DaemonPhase? { if case .deadline(let phase)? = forced { phase } else { nil } }
+    var missedDeadline: DaemonPhase? { if case .deadline(let phase)? = forcedExit { phase } else { nil } }
 
     /// The signal that forced the end.
-    var forcingSignal: SignalNumber? { if case .signal(let event)? = forced { event.signal } else { nil } }
+    var forcingSignal: SignalNumber? { if case .signal(let event)? = forcedExit { event.signal } else { nil } }
 }
 
 extension SignalSimulator {
@@ -165,8 +167,39 @@ func overdue(after seconds: Double) {
         }
     }
 
+    @Test("who sends a simulated signal sees what it does, also while somebody else sends one")
+    func sendersAtOnce() async throws {
+        let end = Date(timeIntervalSinceNow: 4)
+        while Date() < end {
+            let (seen, late) = (Shared(false), Shared(0))
+            try await withSimulatedSignals { simulator in
+                async let report = Daemon.run(
+                    onTransition: { if case .received = $0 { seen { $0 = true } } }
+                ) { daemon in
+                    daemon.notifyReady()
+                    await daemon.shutdownRequested()
+                }
+                await simulator.waitUntilReady()
+                let (ready, sent) = (Shared(0), Shared(0))
+                for _ in 0..<2 {
+                    startThread {
+                        ready { $0 += 1 }
+                        while ready.now < 2 {}
+                        try? simulator.send(.sigterm)
+                        if !seen.now { late { $0 += 1 } }
+                        sent { $0 += 1 }
+                    }
+                }
+                #expect(await eventually { sent.now == 2 })
+                _ = try await report
+            }
+            #expect(late.now == 0)
+            if late.now > 0 { break }
+        }
+    }
+
     private enum Way: Int {
-        case drains, movesUp, deadline, interrupted, requested, forced
+        case drains, escalate, deadline, interrupted, requested, forced
     }
 
     private func shutdown(_ way: Way) async throws {
@@ -174,15 +207,15 @@ func overdue(after seconds: Double) {
         defer { door.open() }
         let drains = way == .drains || way == .interrupted || way == .requested
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") { scene.step("hook") }
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") { scene.step("hook") }
                 try daemon.addTask("task") {
                     if drains { await daemon.shutdownRequested() } else { try await untilCancelled() }
                 }
                 scene.step("up")
                 switch way {
                 case .drains, .interrupted: await daemon.shutdownRequested()
-                case .movesUp, .deadline: try await untilCancelled()
+                case .escalate, .deadline: try await untilCancelled()
                 case .requested: daemon.shutdown()
                 case .forced: await door.wait()
                 }
@@ -191,7 +224,7 @@ func overdue(after seconds: Double) {
             try await scene.wait(for: "up")
             switch way {
             case .drains: try scene.send(.sigterm)
-            case .movesUp: try scene.send(.sigterm, .sigterm)
+            case .escalate: try scene.send(.sigterm, .sigterm)
             case .interrupted: try scene.send(.sigint)
             case .requested: break
             case .deadline, .forced:
@@ -199,13 +232,13 @@ func overdue(after seconds: Double) {
                 scene.simulator.advance(seconds: way == .forced ? 100 : 20)
             }
         }
-        #expect((report.forced != nil) == (way == .forced))
+        #expect((report.forcedExit != nil) == (way == .forced))
         #expect(scene.steps == (way == .forced ? ["up"] : ["up", "hook"]))
-        #expect(scene.simulator.forcedEnd == (way == .forced ? .sigterm : nil))
+        #expect(scene.simulator.forcedExit == (way == .forced ? .sigterm : nil))
         #expect(report.signals.map(\.signal) == expectedSignals(way))
         switch way {
         case .drains, .requested: #expect(report.outcomes["task"] == "finished")
-        case .movesUp, .deadline: #expect(report.outcomes["body"] == "cancelled")
+        case .escalate, .deadline: #expect(report.outcomes["body"] == "cancelled")
         case .interrupted: #expect(report.exitStatus == .signal(.sigint))
         case .forced: #expect(report.outcomes["body"] == "abandoned")
         }
@@ -214,7 +247,7 @@ func overdue(after seconds: Double) {
     private func expectedSignals(_ way: Way) -> [SignalNumber] {
         switch way {
         case .drains, .deadline, .forced: [.sigterm]
-        case .movesUp: [.sigterm, .sigterm]
+        case .escalate: [.sigterm, .sigterm]
         case .interrupted: [.sigint]
         case .requested: []
         }

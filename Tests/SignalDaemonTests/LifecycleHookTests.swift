@@ -1,6 +1,8 @@
 // Hooks: order, shares of the time, and those that hang.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 @Suite struct LifecycleHooks {
@@ -8,9 +10,9 @@ import Testing
     func order() async throws {
         let active = Shared((now: 0, most: 0))
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
                 for index in 0..<5 {
-                    daemon.onShutdown("\(index)") {
+                    daemon.addCleanup("\(index)") {
                         active {
                             $0.now += 1
                             $0.most = max($0.most, $0.now)
@@ -25,7 +27,7 @@ import Testing
                     try await scene.wait(forLine: "body: finished")
                     scene.step("task")
                 }
-                daemon.onShutdownRequested { scene.step("action") }
+                daemon.onGracefulShutdown { scene.step("action") }
                 daemon.shutdown()
             }
         } drive: { _ in
@@ -40,10 +42,10 @@ import Testing
     func hangs(reacts: Bool) async throws {
         let door = Door()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("a") { scene.step("a") }
-                daemon.onShutdown("b") { scene.step("b") }
-                daemon.onShutdown("hangs") {
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("a") { scene.step("a") }
+                daemon.addCleanup("b") { scene.step("b") }
+                daemon.addCleanup("hangs") {
                     scene.step("hangs")
                     if reacts { try await untilCancelled() } else { await door.wait() }
                 }
@@ -64,7 +66,7 @@ import Testing
         #expect(scene.steps == ["hangs", "b", "a"])
         #expect(report.outcomes["a"] == "finished" && report.outcomes["b"] == "finished")
         #expect(report.outcomes["hangs"] == (reacts ? "cancelled" : "finished"))
-        #expect(report.forced == nil)
+        #expect(report.forcedExit == nil)
         #expect(report.exitStatus == .code(1), "a hook that does not end within its share spoils the exit status")
     }
 
@@ -72,11 +74,11 @@ import Testing
     func shares() async throws {
         let door = Door()
         let (report, _) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 policy: SignalPolicy.server.with(cleanupPeriod: .seconds(12)), onTransition: scene.watch
             ) { daemon in
                 for name in ["d", "c", "b", "a"] {
-                    daemon.onShutdown(name) {
+                    daemon.addCleanup(name) {
                         scene.step(name)
                         await door.wait()
                     }
@@ -97,7 +99,7 @@ import Testing
             #expect(!scene.lines.contains { $0.hasPrefix("forced") })
             door.open()
         }
-        #expect(report.forced == nil)
+        #expect(report.forcedExit == nil)
         #expect(report.tasks.filter { $0.kind == .hook }.count == 4)
         #expect(report.exitStatus == .code(1))
     }
@@ -105,12 +107,12 @@ import Testing
     @Test("a quick hook leaves its share to the others")
     func quickHook() async throws {
         let (report, _) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("slow") {
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("slow") {
                     scene.step("slow")
                     try await untilCancelled()
                 }
-                daemon.onShutdown("quick") {}
+                daemon.addCleanup("quick") {}
                 daemon.shutdown()
             }
         } drive: { scene in
@@ -127,9 +129,9 @@ import Testing
     @Test("when all hooks hang, each is cancelled in its turn")
     func allHang() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
                 for name in ["c", "b", "a"] {
-                    daemon.onShutdown(name) {
+                    daemon.addCleanup(name) {
                         scene.step(name)
                         try await untilCancelled()
                     }
@@ -143,44 +145,44 @@ import Testing
                 try await scene.wait(forLine: "hook \(name): cancelled")
             }
         }
-        #expect(report.forced == nil)
+        #expect(report.forcedExit == nil)
         #expect(scene.steps == ["a", "b", "c"])
     }
 
     @Test("a hook that throws is reported, and the next one runs")
     func throwing() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("next") { scene.step("next") }
-                daemon.onShutdown("broken") { throw Broken() }
-                daemon.onShutdown("gives up") { throw CancellationError() }
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("next") { scene.step("next") }
+                daemon.addCleanup("broken") { throw Broken() }
+                daemon.addCleanup("gives up") { throw CancellationError() }
             }
         } drive: { _ in
         }
         #expect(scene.steps == ["next"])
         #expect(report.outcomes["broken"] == "failed: Broken()")
         #expect(report.outcomes["gives up"]?.hasPrefix("failed") == true, "nobody cancelled it")
-        #expect(report.cause == .finished)
+        #expect(report.reason == .finished)
         #expect(report.exitStatus == .code(1))
     }
 
     @Test("a hook registered while hooks run is the next")
     func registeredLate() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("first") { scene.step("first") }
-                daemon.onShutdown("second") {
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("first") { scene.step("first") }
+                daemon.addCleanup("second") {
                     scene.step("second")
-                    let taken = daemon.onShutdown("in second") { scene.step("in second") }
+                    let taken = daemon.addCleanup("in second") { scene.step("in second") }
                     #expect(taken)
                 }
-                daemon.onShutdown("last") {
-                    let taken = daemon.onShutdown("in last") { scene.step("in last") }
+                daemon.addCleanup("last") {
+                    let taken = daemon.addCleanup("in last") { scene.step("in last") }
                     #expect(taken)
                 }
                 scene.step("up")
                 await daemon.shutdownRequested()
-                let taken = daemon.onShutdown("while draining") { scene.step("while draining") }
+                let taken = daemon.addCleanup("while draining") { scene.step("while draining") }
                 #expect(taken)
             }
         } drive: { scene in
@@ -195,9 +197,9 @@ import Testing
     @Test("the last hook may register another")
     func registeredByLast() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("0") {
-                    daemon.onShutdown("1") { daemon.onShutdown("2") { scene.step("2") } }
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("0") {
+                    daemon.addCleanup("1") { daemon.addCleanup("2") { scene.step("2") } }
                 }
             }
         } drive: { _ in
@@ -209,14 +211,14 @@ import Testing
     @Test("hooks of a body that throws run")
     func bodyThrows() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") { scene.step("hook") }
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") { scene.step("hook") }
                 throw Broken()
             }
         } drive: { _ in
         }
         #expect(scene.steps == ["hook"])
         #expect(report.bodyError is Broken)
-        #expect(report.cause == .failure(of: "body"))
+        #expect(report.reason == .failure(of: "body"))
     }
 }

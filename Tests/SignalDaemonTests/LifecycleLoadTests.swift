@@ -1,6 +1,8 @@
 // First loads, reloads that meet a shutdown, and daemons that have none.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 @Suite struct LifecycleLoads {
@@ -12,7 +14,7 @@ import Testing
         let calls = Shared(0)
         let (report, scene) = try await simulate { scene in
             let apply: @Sendable (Int) async throws -> Void = { scene.step("applied \($0)") }
-            return try await runDaemon(
+            return try await Daemon.run(
                 onTransition: scene.watch,
                 load: {
                     let call = calls { calls in
@@ -38,20 +40,20 @@ import Testing
             try scene.send(.sigterm)
             #expect(scene.phases.first == .draining)
             try scene.send(.sighup)
-            #expect(scene.responses == [.reloads, .shutsDown, .comesTooLate])
+            #expect(scene.responses == [.beganReload, .beganShutdown, .ignoredDuringShutdown])
             door.open()
         }
         #expect(scene.steps.filter { $0 != "loaded" } == ["body 1", "loading"])
         #expect(report.reloads == 0)
         #expect(report.outcomes == ["body": "finished"])
-        #expect(report.forced == nil)
+        #expect(report.forcedExit == nil)
         #expect(report.exitStatus == .code(0))
     }
 
     @Test("a first load that fails is the result, and the body never runs")
     func firstLoadFails() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 onTransition: scene.watch, load: { () -> Int in throw Broken() }
             ) { _, _ in
                 scene.step("body")
@@ -62,13 +64,13 @@ import Testing
         #expect(report.bodyError is Broken)
         #expect(report.exitStatus == .code(1))
         #expect(report.reloads == 0)
-        #expect(scene.simulator.forcedEnd == nil)
+        #expect(scene.simulator.forcedExit == nil)
     }
 
     @Test("a daemon that is ended during its first load never runs its body")
     func endedDuringFirstLoad() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 onTransition: scene.watch,
                 load: {
                     scene.step("loading")
@@ -85,8 +87,8 @@ import Testing
         }
         #expect(scene.steps == ["loading"])
         #expect(report.bodyError is CancellationError)
-        #expect(report.cause == report.signal.map { .signal($0) })
-        #expect(report.forced == nil)
+        #expect(report.reason == report.signal.map { .signal($0) })
+        #expect(report.forcedExit == nil)
     }
 
     @Test("a HUP that comes during the first load is not lost", arguments: [true, false])
@@ -95,7 +97,7 @@ import Testing
         let version = Shared(0)
         let (report, _) = try await simulate { scene in
             let apply: @Sendable (Int) async throws -> Void = { scene.step("has \($0)") }
-            return try await runDaemon(
+            return try await Daemon.run(
                 onTransition: scene.watch,
                 load: {
                     let seen = version.now
@@ -116,13 +118,13 @@ import Testing
             try await scene.wait(for: "has 1")
             try scene.send(.sigterm)
         }
-        #expect(report.forced == nil)
+        #expect(report.forcedExit == nil)
     }
 
     @Test("without a reload, reload signals are left alone")
     func noReload() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
                 daemon.reload()
                 scene.step("up")
                 await daemon.shutdownRequested()
@@ -136,16 +138,16 @@ import Testing
             try scene.send(.sighup)
             try scene.send(.sigterm)
         }
-        #expect(scene.simulator.forcedEnd == .sighup, "the process would have died")
+        #expect(scene.simulator.forcedExit == .sighup, "the process would have died")
         #expect(scene.steps == ["up", "refused"], "no reload is taken while shutting down")
-        #expect(scene.responses == [.shutsDown])
+        #expect(scene.responses == [.beganShutdown])
         #expect(report.reloads == 0)
     }
 
     @Test("onReload needs signals in the policy; reload() asks as a signal does")
     func asked() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(policy: .docker, onTransition: scene.watch) { daemon in
+            try await Daemon.run(policy: .docker, onTransition: scene.watch) { daemon in
                 let refused = refusal { try daemon.onReload {} }
                 #expect(refused?.code == .noSignals)
                 daemon.shutdown()
@@ -156,7 +158,7 @@ import Testing
         #expect(scene.phases.first == .draining)
 
         let (other, _) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
                 try daemon.onReload { scene.step("reloaded") }
                 daemon.reload()
                 try await scene.wait(for: "reloaded")
@@ -165,6 +167,6 @@ import Testing
         } drive: { _ in
         }
         #expect(other.reloads == 1)
-        #expect(other.cause == .finished)
+        #expect(other.reason == .finished)
     }
 }

@@ -1,16 +1,18 @@
 // Periods: how long each phase may last, how long it lasted, and what a hard exit makes of them.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 @Suite struct LifecyclePeriods {
     @Test("without a grace period work is cancelled by the first signal", arguments: [0, -5])
     func noGrace(seconds: Int) async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 policy: SignalPolicy.server.with(gracePeriod: .seconds(seconds)), onTransition: scene.watch
             ) { daemon in
-                daemon.onShutdown("hook") { scene.step("hook") }
+                daemon.addCleanup("hook") { scene.step("hook") }
                 scene.step("up")
                 try await untilCancelled()
             }
@@ -19,7 +21,7 @@ import Testing
             try scene.send(.sigterm)
             #expect(scene.phases.first == .cancelling)
         }
-        #expect(scene.phases == [.cancelling, .cleaning])
+        #expect(scene.phases == [.cancelling, .cleaningUp])
         #expect(scene.steps == ["up", "hook"])
         #expect(report.outcomes == ["body": "cancelled", "hook": "finished"])
         #expect(report.exitStatus == .code(0))
@@ -30,7 +32,7 @@ import Testing
         let door = Door()
         defer { door.open() }
         let (report, _) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 policy: SignalPolicy.server.with(cancelPeriod: .seconds(seconds)), onTransition: scene.watch
             ) { daemon in
                 scene.step("up")
@@ -48,12 +50,12 @@ import Testing
     @Test("periods without end are no trouble", arguments: [Duration.seconds(Int64.max), .seconds(1 << 40)])
     func endless(period: Duration) async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 policy: SignalPolicy.nginx.with(
                     gracePeriod: period, cancelPeriod: period, cleanupPeriod: period, hardExitPeriod: period),
                 onTransition: scene.watch
             ) { daemon in
-                for name in ["a", "b", "c"] { daemon.onShutdown(name) { scene.step(name) } }
+                for name in ["a", "b", "c"] { daemon.addCleanup(name) { scene.step(name) } }
                 scene.step("up")
                 try await untilCancelled()
             }
@@ -66,8 +68,8 @@ import Testing
             try scene.send(.sigquit)
         }
         #expect(scene.steps == ["up", "c", "b", "a"])
-        #expect(report.forced == nil)
-        #expect(report.time(in: .draining) == .seconds(86_400))
+        #expect(report.forcedExit == nil)
+        #expect(report.duration(of: .draining) == .seconds(86_400))
     }
 
     @Test("the report says how long each phase and each piece of work lasted")
@@ -75,8 +77,8 @@ import Testing
         let body = Door()
         let hook = Door()
         let (report, _) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") {
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") {
                     scene.step("hook")
                     await hook.wait()
                 }
@@ -95,10 +97,10 @@ import Testing
             scene.simulator.advance(seconds: 0.5)
             hook.open()
         }
-        #expect(report.time(in: .running) == .seconds(3))
-        #expect(report.time(in: .draining) == .seconds(5))
-        #expect(report.time(in: .cancelling) == .seconds(2))
-        #expect(report.time(in: .cleaning) == .milliseconds(500))
+        #expect(report.duration(of: .running) == .seconds(3))
+        #expect(report.duration(of: .draining) == .seconds(5))
+        #expect(report.duration(of: .cancelling) == .seconds(2))
+        #expect(report.duration(of: .cleaningUp) == .milliseconds(500))
         #expect(report.task("body")?.duration == .seconds(10))
         #expect(report.task("hook")?.duration == .milliseconds(500))
         #expect(report.signals.map(\.monotonicNanoseconds) == [3_000_000_000, 8_000_000_000])
@@ -107,8 +109,8 @@ import Testing
     @Test("a hard exit cancels at once, runs the hooks, and ends by that signal")
     func hardExit() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(policy: .nginx, onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") { scene.step("hook") }
+            try await Daemon.run(policy: .nginx, onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") { scene.step("hook") }
                 try daemon.addTask("task") { try await untilCancelled() }
                 scene.step("up")
                 try await untilCancelled()
@@ -118,14 +120,14 @@ import Testing
             try scene.send(.sigterm)
             #expect(scene.phases.first == .cancelling)
         }
-        #expect(scene.responses == [.exitsHard])
-        #expect(scene.phases == [.cancelling, .cleaning])
+        #expect(scene.responses == [.stoppedImmediately])
+        #expect(scene.phases == [.cancelling, .cleaningUp])
         #expect(report.outcomes == ["body": "cancelled", "task": "cancelled", "hook": "finished"])
         #expect(report.hardExit?.signal == .sigterm)
         #expect(report.signal?.signal == .sigterm)
         #expect(report.exitStatus == .signal(.sigterm))
-        #expect(report.forced == nil)
-        #expect(scene.simulator.forcedEnd == nil)
+        #expect(report.forcedExit == nil)
+        #expect(scene.simulator.forcedExit == nil)
     }
 
     @Test("a hard exit gives its own period, or the other if that is shorter", arguments: [1, 5], [1, 5])
@@ -136,7 +138,7 @@ import Testing
             cancelPeriod: .seconds(cancel), cleanupPeriod: .seconds(cancel), hardExitPeriod: .seconds(hard))
         let seconds = Double(min(cancel, hard))
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(policy: policy, onTransition: scene.watch) { daemon in
+            try await Daemon.run(policy: policy, onTransition: scene.watch) { daemon in
                 scene.step("up")
                 await door.wait()
             }
@@ -144,18 +146,18 @@ import Testing
             try await scene.wait(for: "up")
             try scene.send(.sigint)
             scene.simulator.advance(seconds: seconds - 0.1)
-            #expect(scene.simulator.forcedEnd == nil)
+            #expect(scene.simulator.forcedExit == nil)
             scene.simulator.advance(seconds: 0.1)
-            #expect(scene.simulator.forcedEnd == .sigint)
+            #expect(scene.simulator.forcedExit == .sigint)
         }
         #expect(report.missedDeadline == .cancelling)
-        #expect(scene.responses == [.exitsHard])
+        #expect(scene.responses == [.stoppedImmediately])
 
         let hook = Door()
         defer { hook.open() }
         let (cleaning, other) = try await simulate { scene in
-            try await runDaemon(policy: policy, onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") {
+            try await Daemon.run(policy: policy, onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") {
                     scene.step("hook")
                     await hook.wait()
                 }
@@ -167,11 +169,11 @@ import Testing
             try scene.send(.sigint)
             try await scene.wait(for: "hook")
             scene.simulator.advance(seconds: seconds - 0.1)
-            #expect(scene.simulator.forcedEnd == nil)
+            #expect(scene.simulator.forcedExit == nil)
             scene.simulator.advance(seconds: 0.1)
         }
-        #expect(cleaning.missedDeadline == .cleaning)
-        #expect(other.simulator.forcedEnd == .sigint)
+        #expect(cleaning.missedDeadline == .cleaningUp)
+        #expect(other.simulator.forcedExit == .sigint)
     }
 
     @Test("a hard exit cuts a graceful shutdown short")
@@ -179,8 +181,8 @@ import Testing
         let door = Door()
         defer { door.open() }
         let (report, _) = try await simulate { scene in
-            try await runDaemon(policy: .gunicorn, onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") {
+            try await Daemon.run(policy: .gunicorn, onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") {
                     scene.step("hook")
                     await door.wait()
                 }
@@ -200,15 +202,15 @@ import Testing
         #expect(report.hardExit?.signal == .sigint)
         #expect(report.exitStatus == .signal(.sigint))
         #expect(report.outcomes == ["body": "cancelled", "hook": "finished"])
-        #expect(report.forced == nil)
+        #expect(report.forcedExit == nil)
     }
 
-    @Test("a second hard exit forces the end", arguments: [SignalPolicy.SecondSignal.movesUp, .forces])
+    @Test("a second hard exit forces the end", arguments: [SignalPolicy.SecondSignal.escalate, .forceExit])
     func secondHardExit(second: SignalPolicy.SecondSignal) async throws {
         let door = Door()
         defer { door.open() }
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 policy: SignalPolicy.uwsgi.with(secondSignal: second), onTransition: scene.watch
             ) { daemon in
                 scene.step("up")
@@ -218,9 +220,9 @@ import Testing
             try await scene.wait(for: "up")
             try scene.send(.sigquit, .sigint)
         }
-        #expect(scene.responses == [.exitsHard, .forces])
+        #expect(scene.responses == [.stoppedImmediately, .forcedExit])
         #expect(report.forcingSignal == .sigint)
         #expect(report.exitStatus == .signal(.sigquit))
-        #expect(scene.simulator.forcedEnd == .sigquit)
+        #expect(scene.simulator.forcedExit == .sigquit)
     }
 }

@@ -1,6 +1,8 @@
 // Policies: which signal does what.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 @Suite struct LifecyclePolicies {
@@ -11,7 +13,7 @@ import Testing
         let graceful: Set<SignalNumber>
         let reload: Set<SignalNumber>
         var periods: [Duration] = [.seconds(20), .seconds(4), .seconds(4)]
-        var second = SignalPolicy.SecondSignal.movesUp
+        var second = SignalPolicy.SecondSignal.escalate
         var testDescription: String { name }
     }
 
@@ -19,7 +21,7 @@ import Testing
         Row(name: "server", policy: .server, hard: [], graceful: [.sigterm, .sigint], reload: [.sighup]),
         Row(
             name: "commandLine", policy: .commandLine, hard: [], graceful: [.sigint, .sigterm, .sighup], reload: [],
-            periods: [.zero, .seconds(2), .seconds(1)], second: .forces),
+            periods: [.zero, .seconds(2), .seconds(1)], second: .forceExit),
         Row(name: "nginx", policy: .nginx, hard: [.sigterm, .sigint], graceful: [.sigquit], reload: [.sighup]),
         Row(name: "apache", policy: .apache, hard: [.sigterm], graceful: [.sigwinch], reload: [.sighup]),
         Row(name: "uwsgi", policy: .uwsgi, hard: [.sigint, .sigquit], graceful: [], reload: [.sighup, .sigterm]),
@@ -44,7 +46,7 @@ import Testing
     func effect(row: Row) async throws {
         for signal in catchable where row.hard.union(row.graceful).union(row.reload).contains(signal) {
             let (report, scene) = try await simulate { scene in
-                try await runDaemon(
+                try await Daemon.run(
                     policy: row.policy, onTransition: scene.watch, load: { 1 }, apply: { _ in scene.step("applied") }
                 ) { daemon, _ in
                     scene.step("up")
@@ -58,24 +60,24 @@ import Testing
                 }
                 try scene.send(signal)
                 if row.reload.contains(signal) {
-                    #expect(scene.responses == [.reloads])
+                    #expect(scene.responses == [.beganReload])
                     try await scene.wait(for: "applied")
                     try await scene.wait(forLine: "reloaded")
                     try scene.send((row.graceful.first ?? row.hard.first)!)
                 } else {
-                    #expect(scene.responses == [row.hard.contains(signal) ? .exitsHard : .shutsDown])
+                    #expect(scene.responses == [row.hard.contains(signal) ? .stoppedImmediately : .beganShutdown])
                     let straight = row.hard.contains(signal) || row.periods[0] == .zero
                     #expect(scene.phases.first == (straight ? .cancelling : .draining))
                 }
             }
-            #expect(report.forced == nil)
+            #expect(report.forcedExit == nil)
             #expect(report.reloads == (row.reload.contains(signal) ? 1 : 0))
             if row.hard.contains(signal) { #expect(report.exitStatus == .signal(signal)) }
             if row.graceful.contains(signal) {
                 #expect(report.exitStatus == (signal == .sigint ? .signal(.sigint) : .code(0)))
             }
-            #expect(scene.simulator.forcedEnd == nil)
-            for signal in catchable where scene.simulator.bind({ disposition(of: signal) }) != .default {
+            #expect(scene.simulator.forcedExit == nil)
+            for signal in catchable where scene.simulator.withSimulation({ disposition(of: signal) }) != .default {
                 Issue.record("\(signal) is not as it was")
             }
         }
@@ -98,7 +100,7 @@ import Testing
             other.hardExitPeriod = .seconds(63)
             #expect(policy.with(hardExitPeriod: .seconds(63)) == other)
             other = policy
-            other.secondSignal = policy.secondSignal == .forces ? .movesUp : .forces
+            other.secondSignal = policy.secondSignal == .forceExit ? .escalate : .forceExit
             #expect(policy.with(secondSignal: other.secondSignal) == other)
             other = policy
             other.keepsIgnored = false
@@ -113,9 +115,9 @@ import Testing
         let policy = try SignalPolicy(hardExit: [signals[0]], graceful: [signals[1]], reload: [signals[2]])
         let periods = [policy.gracePeriod, policy.cancelPeriod, policy.cleanupPeriod, policy.hardExitPeriod]
         #expect(periods == [.seconds(20), .seconds(4), .seconds(4), .seconds(1)])
-        #expect(policy.secondSignal == .movesUp && policy.keepsIgnored)
+        #expect(policy.secondSignal == .escalate && policy.keepsIgnored)
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(policy: policy, onTransition: scene.watch) { daemon in
+            try await Daemon.run(policy: policy, onTransition: scene.watch) { daemon in
                 try daemon.onReload { scene.step("reload") }
                 scene.step("up")
                 try await untilCancelled()
@@ -128,13 +130,13 @@ import Testing
             #expect(scene.phases == [.draining])
             try scene.send(.sigusr1)
         }
-        #expect(scene.responses.first == .reloads)
+        #expect(scene.responses.first == .beganReload)
         #expect(report.hardExit?.signal == .sigusr1)
         #expect(report.exitStatus == .signal(.sigusr1))
     }
 
     @Test("a signal that is named twice is refused")
-    func namedTwice() {
+    func duplicateSignal() {
         let policies: [() throws -> SignalPolicy] = [
             { try SignalPolicy(hardExit: [.sigterm], graceful: [.sigint, .sigterm]) },
             { try SignalPolicy(graceful: [.sigterm], reload: [.sighup, .sigterm]) },
@@ -143,7 +145,7 @@ import Testing
         ]
         for policy in policies {
             let error = refusal { _ = try policy() }
-            #expect(error?.code == .namedTwice)
+            #expect(error?.code == .duplicateSignal)
             #expect(error?.signal == .sigterm)
             #expect(error?.description.contains("SIGTERM") == true)
         }
@@ -163,9 +165,9 @@ import Testing
     @Test("what was ignored at the start stays ignored, unless the policy says otherwise", arguments: [true, false])
     func ignored(keeps: Bool) async throws {
         let (report, scene) = try await simulate { scene in
-            for signal in [SignalNumber.sigint, .sighup] { try SignalDisposition.set(.ignore, for: signal) }
+            for signal in [SignalNumber.sigint, .sighup] { try signal.setDisposition(.ignore) }
             let policy = SignalPolicy.server.with(keepsIgnored: keeps)
-            return try await runDaemon(policy: policy, onTransition: scene.watch) { daemon in
+            return try await Daemon.run(policy: policy, onTransition: scene.watch) { daemon in
                 try daemon.onReload { scene.step("reload") }
                 scene.step("up")
                 await daemon.shutdownRequested()
@@ -176,17 +178,17 @@ import Testing
             #expect(disposition(of: .sighup) == (keeps ? .ignore : .handler))
             try scene.send(.sighup)
             try scene.send(.sigint)
-            #expect(scene.responses == (keeps ? [] : [.reloads, .shutsDown]))
+            #expect(scene.responses == (keeps ? [] : [.beganReload, .beganShutdown]))
             if keeps { try scene.send(.sigterm) }
         }
         #expect(report.signals.map(\.signal) == [keeps ? .sigterm : .sigint])
         #expect(report.exitStatus == (keeps ? .code(0) : .signal(.sigint)))
         if keeps { #expect(!scene.steps.contains("reload")) }
-        scene.simulator.bind {
+        scene.simulator.withSimulation {
             #expect(disposition(of: .sigint) == .ignore)
             #expect(disposition(of: .sighup) == .ignore)
             #expect(disposition(of: .sigterm) == .default)
         }
-        #expect(scene.simulator.forcedEnd == nil)
+        #expect(scene.simulator.forcedExit == nil)
     }
 }

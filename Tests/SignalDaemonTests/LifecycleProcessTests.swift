@@ -1,6 +1,8 @@
 // How daemons end, as their parents see it: real signals, in processes of their own.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 /// One way for a process to end.
@@ -22,9 +24,9 @@ enum Ending: String, Codable, CaseIterable {
     var says: [String] {
         switch self {
         case .forcedBySecond: ["by SIGTERM", "death by SIGINT", "body: abandoned"]
-        case .deadline: ["its time for cancelling was up", "death by SIGINT", "body: abandoned"]
-        case .hookDeadline: ["hook", "its time for cleaning was up", "death by SIGTERM", "hook hook: abandoned"]
-        case .requestedDeadline: ["its time for cancelling was up", "exit code 1"]
+        case .deadline: ["timed out while cancelling", "death by SIGINT", "body: abandoned"]
+        case .hookDeadline: ["hook", "timed out while cleaning up", "death by SIGTERM", "hook hook: abandoned"]
+        case .requestedDeadline: ["timed out while cancelling", "exit code 1"]
         case .interrupted: ["hook", "the end", "death by SIGINT"]
         case .hardExit: ["hook", "the end", "death by SIGTERM"]
         case .quit: ["hook", "the end", "death by SIGQUIT"]
@@ -36,7 +38,7 @@ enum Ending: String, Codable, CaseIterable {
 
     private var policy: SignalPolicy {
         switch self {
-        case .forcedBySecond: SignalPolicy.server.with(secondSignal: .forces)
+        case .forcedBySecond: SignalPolicy.server.with(secondSignal: .forceExit)
         case .deadline, .requestedDeadline:
             SignalPolicy.server.with(gracePeriod: .milliseconds(100), cancelPeriod: .milliseconds(100))
         case .hookDeadline: SignalPolicy.server.with(cleanupPeriod: .milliseconds(100))
@@ -48,7 +50,7 @@ enum Ending: String, Codable, CaseIterable {
     func run() async throws {
         let scene = Scene()
         let run: @Sendable () async throws -> DaemonReport<Void> = {
-            try await runDaemon(
+            try await Daemon.run(
                 policy: policy, onTransition: scene.watch, onForce: { say("\($0)") },
                 load: { if self == .firstLoadFailed { throw Broken() } }
             ) { daemon, _ in
@@ -69,7 +71,7 @@ enum Ending: String, Codable, CaseIterable {
     }
 
     private func work(_ daemon: Daemon, _ scene: Scene) async throws {
-        daemon.onShutdown("hook") {
+        daemon.addCleanup("hook") {
             say("hook")
             if self == .hookDeadline { hang() }
             if self == .failingHook { throw Broken() }
@@ -141,14 +143,14 @@ extension SignalPolicy {
     func bodyReturned() async {
         let result = await #expect(processExitsWith: .exitCode(0), observing: [\.standardOutputContent]) {
             limit()
-            let report = try await runDaemon { daemon in
-                daemon.onShutdown("hook") { say("hook") }
+            let report = try await Daemon.run { daemon in
+                daemon.addCleanup("hook") { say("hook") }
                 try daemon.addTask("task") {
                     try await Task.sleep(for: .milliseconds(50))
                     say("task")
                 }
             }
-            say("\(report.cause)")
+            say("\(report.reason)")
             report.exit()
         }
         let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
@@ -160,9 +162,9 @@ extension SignalPolicy {
         let result = await #expect(processExitsWith: .exitCode(1), observing: [\.standardOutputContent]) {
             limit()
             let scene = Scene()
-            let report = try await runDaemon(onTransition: scene.watch) { daemon in
+            let report = try await Daemon.run(onTransition: scene.watch) { daemon in
                 for index in 0..<10 {
-                    try daemon.addTask("t\(index)", index < 5 ? .drains : .cancels) {
+                    try daemon.addTask("t\(index)", onShutdown: index < 5 ? .drain : .cancel) {
                         if index < 5 { await daemon.shutdownRequested() } else { try await untilCancelled() }
                         if index < 3 { throw Broken() }
                     }
@@ -197,13 +199,13 @@ extension SignalPolicy {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardOutputContent]) {
             limit()
             let policy = SignalPolicy.apache.with(gracePeriod: .milliseconds(50), cancelPeriod: .milliseconds(50))
-            _ = try await runDaemon(policy: policy, onForce: { say("\($0)") }) { _ in
+            _ = try await Daemon.run(policy: policy, onForce: { say("\($0)") }) { _ in
                 kill(getpid(), SIGWINCH)
                 hang()
             }
         }
         let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
-        #expect(output.contains("its time for cancelling was up"), "\(output)")
+        #expect(output.contains("timed out while cancelling"), "\(output)")
         #expect(result?.exitStatus != .exitCode(99), "it did not hang")
     }
 
@@ -211,7 +213,7 @@ extension SignalPolicy {
     func noReload() async {
         let result = await #expect(processExitsWith: .signal(SIGHUP), observing: [\.standardOutputContent]) {
             limit()
-            _ = try await runDaemon(onForce: { _ in say("forced") }) { daemon in
+            _ = try await Daemon.run(onForce: { _ in say("forced") }) { daemon in
                 say("up")
                 kill(getpid(), SIGHUP)
                 await daemon.shutdownRequested()

@@ -1,5 +1,7 @@
 // Tests of tests: when what the body registers is in place.
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 @Suite struct LifecycleReadiness {
@@ -7,11 +9,11 @@ import Testing
     func ready() async throws {
         for _ in 0..<50 {
             try await withSimulatedSignals { simulator in
-                async let result = runDaemon { daemon in
+                async let result = Daemon.run { daemon in
                     for _ in 0..<20 { await Task.yield() }
                     try daemon.addTask("task") { await daemon.shutdownRequested() }
-                    daemon.onShutdown("hook") {}
-                    daemon.ready()
+                    daemon.addCleanup("hook") {}
+                    daemon.notifyReady()
                 }
                 await simulator.waitUntilReady()
                 try simulator.send(.sigterm)
@@ -37,16 +39,16 @@ import Testing
         struct Failure: Error {}
         try await withSimulatedSignals { simulator in
             let loads = Shared(0)
-            async let result = runDaemon {
+            async let result = Daemon.run {
                 loads { $0 += 1 }
                 return loads.now
             } body: { daemon, number in
-                try daemon.addTask("task", endsDaemonOnFailure: false) {
+                try daemon.addTask("task", onFailure: .report) {
                     await daemon.shutdownRequested()
                     if number == 2 { throw Failure() }
                 }
                 if number == 2 { try simulator.send(.sigterm) }
-                daemon.ready()
+                daemon.notifyReady()
                 await daemon.shutdownRequested()
             }
             await simulator.waitUntilReady()

@@ -1,6 +1,8 @@
 // Reloads: no signal is lost, two never run at once, and a shutdown wins.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 /// What is loaded: a number that counts up, and how many loads and applications run at once.
@@ -46,7 +48,7 @@ private final class Source: Sendable {
     func applyBurst() async throws {
         let source = Source()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 onTransition: scene.watch, load: source.load, apply: source.apply
             ) { daemon, version in
                 scene.step("up \(version)")
@@ -79,10 +81,10 @@ private final class Source: Sendable {
         let source = Source()
         let bodies = Source()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch, load: source.load) { daemon, version in
+            try await Daemon.run(onTransition: scene.watch, load: source.load) { daemon, version in
                 bodies.enter()
                 defer { bodies.leave() }
-                daemon.onShutdown("hook") {
+                daemon.addCleanup("hook") {
                     bodies.enter()
                     await Task.yield()
                     bodies.leave()
@@ -101,7 +103,7 @@ private final class Source: Sendable {
         }
         #expect(source.most == 1)
         #expect(bodies.most == 1)
-        #expect(report.forced == nil)
+        #expect(report.forcedExit == nil)
         let versions = scene.steps.compactMap { Int($0) }
         #expect(versions == versions.sorted())
         #expect(versions.count == report.reloads + 1)
@@ -112,7 +114,7 @@ private final class Source: Sendable {
     func actionBurst() async throws {
         let source = Source()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
                 try daemon.onReload {
                     try await source.apply(try await source.load())
                     scene.step("first")
@@ -147,7 +149,7 @@ private final class Source: Sendable {
     func onceMore() async throws {
         let door = Door()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
                 try daemon.onReload {
                     scene.step("reload")
                     await door.wait()
@@ -160,7 +162,7 @@ private final class Source: Sendable {
             try scene.send(.sighup)
             try await scene.wait(for: "reload")
             for _ in 0..<10 { try scene.send(.sighup) }
-            #expect(Set(scene.responses) == [.reloads, .reloadsAgain] && scene.responses.first == .reloads)
+            #expect(Set(scene.responses) == [.beganReload, .queuedReload] && scene.responses.first == .beganReload)
             door.open()
             try await scene.wait("for two") { scene.lines.filter { $0 == "reloaded" }.count == 2 }
             try await Task.sleep(for: .milliseconds(50))  // in which a third would begin
@@ -176,7 +178,7 @@ private final class Source: Sendable {
         let applied = Shared<[Int]>([])
         let apply: @Sendable (Int) async throws -> Void = { version in applied { $0.append(version) } }
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 onTransition: scene.watch,
                 load: {
                     let call = calls { calls in
@@ -188,7 +190,7 @@ private final class Source: Sendable {
                 },
                 apply: applies ? apply : nil
             ) { daemon, version in
-                daemon.onShutdown("hook") { scene.step("hook \(version)") }
+                daemon.addCleanup("hook") { scene.step("hook \(version)") }
                 scene.step("body \(version)")
                 await daemon.shutdownRequested()
             }
@@ -217,7 +219,7 @@ private final class Source: Sendable {
     @Test("an apply that throws is a failed reload, and so is an onReload action")
     func failingApply() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 onTransition: scene.watch, load: { 1 }, apply: { _ in throw Broken() }
             ) { daemon, _ in
                 try daemon.onReload { throw CancellationError() }

@@ -1,6 +1,8 @@
 // Reloads that restart the body.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 @Suite struct LifecycleRestarts {
@@ -9,12 +11,12 @@ import Testing
         let version = Shared(1)
         let old = Shared<Daemon?>(nil)
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch, load: { version.now }) { daemon, version in
+            try await Daemon.run(onTransition: scene.watch, load: { version.now }) { daemon, version in
                 old { $0 = $0 ?? daemon }
-                daemon.onShutdown("first hook") { scene.step("first hook \(version)") }
-                daemon.onShutdown("hook") { scene.step("hook \(version)") }
-                daemon.onShutdownRequested { scene.step("action \(version)") }
-                try daemon.addTask("cancels", .cancels) {
+                daemon.addCleanup("first hook") { scene.step("first hook \(version)") }
+                daemon.addCleanup("hook") { scene.step("hook \(version)") }
+                daemon.onGracefulShutdown { scene.step("action \(version)") }
+                try daemon.addTask("cancels", onShutdown: .cancel) {
                     try? await untilCancelled()
                     scene.step("cancels \(version)")
                 }
@@ -44,7 +46,7 @@ import Testing
         #expect(scene.steps.suffix(2) == ["hook 2", "first hook 2"])
         #expect(!scene.steps.contains("late"))
         #expect(report.reloads == 1)
-        #expect(report.cause == report.signal.map { .signal($0) })
+        #expect(report.reason == report.signal.map { .signal($0) })
         #expect(report.exitStatus == .code(0))
         #expect(scene.lines.filter { $0 == "started" }.count == 2)
     }
@@ -60,7 +62,7 @@ import Testing
                     return calls
                 }
             }
-            return try await runDaemon(onTransition: scene.watch, load: load) { daemon, version in
+            return try await Daemon.run(onTransition: scene.watch, load: load) { daemon, version in
                 if version == 1 {
                     try daemon.addTask("stuck") {
                         await door.wait()
@@ -86,14 +88,14 @@ import Testing
             #expect(!scene.lines.contains("restart waits for stuck"))
             scene.simulator.advance(seconds: 1000)
             try await scene.wait(forLine: "restart waits for stuck")
-            #expect(scene.simulator.forcedEnd == nil)
+            #expect(scene.simulator.forcedExit == nil)
             #expect(!scene.steps.contains("body 2"))
             door.open()
             try await scene.wait(for: "body 2")
             try scene.send(.sigterm)
         }
         #expect(scene.steps.contains("stuck cancelled: true"))
-        #expect(report.forced == nil)
+        #expect(report.forcedExit == nil)
         #expect(report.reloads == 1)
     }
 
@@ -102,8 +104,8 @@ import Testing
         let door = Door()
         defer { door.open() }
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch, load: { 1 }) { daemon, _ in
-                daemon.onShutdownRequested { scene.step("asked") }
+            try await Daemon.run(onTransition: scene.watch, load: { 1 }) { daemon, _ in
+                daemon.onGracefulShutdown { scene.step("asked") }
                 scene.step("body")
                 await door.wait()
             }
@@ -114,11 +116,11 @@ import Testing
             scene.simulator.advance(seconds: 100)
             try await scene.wait(forLine: "restart waits for body")
             try scene.send(.sigterm)
-            #expect(scene.responses.last == .shutsDown)
+            #expect(scene.responses.last == .beganShutdown)
             scene.simulator.advance(seconds: 24)
         }
-        #expect(report.forced != nil)
-        #expect(scene.simulator.forcedEnd == .sigterm)
+        #expect(report.forcedExit != nil)
+        #expect(scene.simulator.forcedExit == .sigterm)
         #expect(scene.steps.filter { $0 == "body" }.count == 1)
     }
 }

@@ -1,6 +1,8 @@
 // What cancellation does not reach, and what threads are told.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 @Suite struct LifecycleShields {
@@ -8,8 +10,8 @@ import Testing
     func shieldedTask() async throws {
         let door = Door()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                try daemon.addTask("shielded", .shielded) {
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                try daemon.addTask("shielded", onShutdown: .complete) {
                     await daemon.shutdownRequested()
                     await door.wait()
                     scene.step("cancelled: \(Task.isCancelled)")
@@ -37,8 +39,8 @@ import Testing
         let door = Door()
         defer { door.open() }
         let (report, _) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                try daemon.addTask("task", .shielded) { await door.wait() }
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                try daemon.addTask("task", onShutdown: .complete) { await door.wait() }
                 scene.step("up")
                 try await daemon.shield("commit") { await door.wait() }
             }
@@ -56,7 +58,7 @@ import Testing
     func shield() async throws {
         let door = Door()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
                 let value = try await daemon.shield("commit") {
                     scene.step("committing")
                     await door.wait()
@@ -81,7 +83,7 @@ import Testing
     @Test("shield completes in a cancelled task, during shutdown and in hooks, and throws what it throws")
     func shieldElsewhere() async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
                 let task = Task {
                     try? await untilCancelled()
                     return try await daemon.shield("own") {
@@ -91,7 +93,7 @@ import Testing
                 }
                 task.cancel()
                 scene.step(try await task.value)
-                daemon.onShutdown("hook") {
+                daemon.addCleanup("hook") {
                     scene.step(try await daemon.shield("in hook") { "in hook" })
                 }
                 scene.step("up")
@@ -113,8 +115,8 @@ import Testing
     func forgottenShield() async throws {
         let door = Door()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") { scene.step("hook") }
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") { scene.step("hook") }
                 Task {
                     try await daemon.shield("commit") {
                         scene.step("committing")
@@ -134,12 +136,12 @@ import Testing
         #expect(report.outcomes == ["body": "finished", "commit": "finished", "hook": "finished"])
     }
 
-    @Test("threads are told what tasks are told", arguments: [ShutdownStyle.drains, .cancels, .shielded])
-    func threads(style: ShutdownStyle) async throws {
+    @Test("threads are told what tasks are told", arguments: [ShutdownBehavior.drain, .cancel, .complete])
+    func threads(style: ShutdownBehavior) async throws {
         let looks = Shared(0)
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                try daemon.addThread("thread", style) { token in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                try daemon.addThread("thread", onShutdown: style) { token in
                     #expect(!token.wait(timeout: .zero))
                     scene.step("up: \(token.isRequested), \(token.isCancelled)")
                     let requested = token.wait()
@@ -155,14 +157,14 @@ import Testing
             try await scene.wait(for: "up: false, false")
             try scene.send(.sigterm)
             looks { $0 = 1 }
-            try await scene.wait(for: "first: true, true, \(style == .cancels)")
+            try await scene.wait(for: "first: true, true, \(style == .cancel)")
             scene.simulator.advance(seconds: 20)
             looks { $0 = 2 }
         }
-        #expect(scene.steps.last == "second: true, \(style != .shielded)")
-        #expect(report.outcomes["thread"] == (style == .shielded ? "finished" : "cancelled"))
+        #expect(scene.steps.last == "second: true, \(style != .complete)")
+        #expect(report.outcomes["thread"] == (style == .complete ? "finished" : "cancelled"))
         #expect(report.task("thread")?.kind == .thread)
-        #expect(report.forced == nil)
+        #expect(report.forcedExit == nil)
         #expect(report.exitStatus == .code(0))
     }
 
@@ -171,7 +173,7 @@ import Testing
         let stop = Shared(false)
         defer { stop { $0 = true } }
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
                 try daemon.addThread("hangs") { _ in
                     scene.step("hangs")
                     while !stop.now { usleep(1000) }
@@ -183,10 +185,10 @@ import Testing
             try await scene.wait(for: .draining)
             scene.simulator.advance(seconds: 24)
         }
-        #expect(report.cause == .failure(of: "broken"))
+        #expect(report.reason == .failure(of: "broken"))
         #expect(report.outcomes == ["body": "finished", "broken": "failed: Broken()", "hangs": "abandoned"])
         #expect(report.missedDeadline == .cancelling)
         #expect(report.exitStatus == .code(1))
-        #expect(scene.simulator.forcedEnd == nil)
+        #expect(scene.simulator.forcedExit == nil)
     }
 }

@@ -1,6 +1,8 @@
 // The end comes in time though every thread of Swift and Dispatch is blocked, and a second signal is heard at every moment.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 @Suite struct LifecycleStuck {
@@ -10,7 +12,7 @@ import Testing
             limit()
             let policy = SignalPolicy.server.with(gracePeriod: .milliseconds(600), cancelPeriod: .milliseconds(400))
             let scene = Scene()
-            _ = try await runDaemon(
+            _ = try await Daemon.run(
                 policy: policy, onTransition: scene.watch, onForce: { report in tell(report, scene) }
             ) { daemon in
                 for index in 0..<64 { try daemon.addTask("t\(index)") { hang() } }
@@ -30,7 +32,7 @@ import Testing
             limit()
             let policy = SignalPolicy.server.with(gracePeriod: .milliseconds(500), cancelPeriod: .milliseconds(500))
             let scene = Scene()
-            _ = try await runDaemon(
+            _ = try await Daemon.run(
                 policy: policy, onTransition: scene.watch, onForce: { report in tell(report, scene) }
             ) { daemon in
                 try daemon.addTask("reacts") { try await untilCancelled() }
@@ -49,7 +51,7 @@ import Testing
         let result = await #expect(processExitsWith: .signal(SIGTERM), observing: [\.standardOutputContent]) {
             limit()
             let policy = SignalPolicy.server.with(gracePeriod: .zero, cancelPeriod: .milliseconds(100))
-            _ = try await runDaemon(
+            _ = try await Daemon.run(
                 policy: policy,
                 onForce: { _ in
                     say("forced")
@@ -73,7 +75,7 @@ import Testing
             limit()
             let policy = SignalPolicy.server.with(gracePeriod: .milliseconds(100), cancelPeriod: .milliseconds(100))
             let hung = Shared(false)
-            _ = try await runDaemon(
+            _ = try await Daemon.run(
                 policy: policy,
                 onTransition: { transition in
                     guard case .entered = transition else { return }
@@ -97,7 +99,7 @@ import Testing
             switch self {
             case .draining, .drainingForces: .draining
             case .cancelling, .cancellingForces: .cancelling
-            case .cleaning, .cleaningForces: .cleaning
+            case .cleaning, .cleaningForces: .cleaningUp
             }
         }
         var forces: Bool { rawValue.hasSuffix("Forces") }
@@ -113,32 +115,32 @@ import Testing
                 // Not the deadlines: they are too far away. Only cancelling is reached by one.
                 gracePeriod: second.phase == .cancelling ? .milliseconds(50) : .seconds(1000),
                 cancelPeriod: .seconds(1000), cleanupPeriod: .seconds(1000),
-                secondSignal: second.forces ? .forces : .movesUp)
+                secondSignal: second.forces ? .forceExit : .escalate)
             let scene = Scene()
             // A plain thread, for no task would run.
             startThread {
                 func wait(_ condition: () -> Bool) { while !condition() { usleep(1000) } }
                 wait { scene.steps.contains("stuck") }
-                if second.phase != .cleaning { kill(getpid(), SIGINT) }
+                if second.phase != .cleaningUp { kill(getpid(), SIGINT) }
                 wait { scene.phases.last == second.phase }
-                if second.phase == .cleaning { wait { scene.steps.contains("hook") } }
+                if second.phase == .cleaningUp { wait { scene.steps.contains("hook") } }
                 kill(getpid(), SIGTERM)
                 if second == .draining {
                     wait { scene.phases == [.draining, .cancelling] }
                     kill(getpid(), SIGTERM)
                 }
             }
-            _ = try await runDaemon(
+            _ = try await Daemon.run(
                 policy: policy, onTransition: scene.watch,
                 onForce: { report in say("\(scene.responses) \(report.forcingSignal?.description ?? "-")") }
             ) { daemon in
-                daemon.onShutdown("hook") {
+                daemon.addCleanup("hook") {
                     scene.step("hook")
                     blockPool()
                     hang()
                 }
                 scene.step("stuck")
-                if second.phase == .cleaning {
+                if second.phase == .cleaningUp {
                     kill(getpid(), SIGINT)
                     await daemon.shutdownRequested()
                 } else {
@@ -150,7 +152,7 @@ import Testing
         }
         let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
         let responses: [DaemonTransition.Response] =
-            second == .draining ? [.shutsDown, .movesUp, .forces] : [.shutsDown, .forces]
+            second == .draining ? [.beganShutdown, .escalated, .forcedExit] : [.beganShutdown, .forcedExit]
         #expect(output.contains("\(responses) SIGTERM"), "\(output)")
     }
 
@@ -159,9 +161,9 @@ import Testing
         let result = await #expect(processExitsWith: .signal(SIGTERM), observing: [\.standardOutputContent]) {
             limit()
             let policy = SignalPolicy.server.with(cleanupPeriod: .milliseconds(400))
-            _ = try await runDaemon(policy: policy, onForce: { say("\($0)") }) { daemon in
-                daemon.onShutdown("last") { say("last") }
-                daemon.onShutdown("stuck") {
+            _ = try await Daemon.run(policy: policy, onForce: { say("\($0)") }) { daemon in
+                daemon.addCleanup("last") { say("last") }
+                daemon.addCleanup("stuck") {
                     say("stuck")
                     overdue(after: 0.4 + 1)
                     hang()
@@ -172,7 +174,7 @@ import Testing
         }
         let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
         #expect(output.hasPrefix("stuck\nlast\n"), "\(output)")
-        #expect(output.contains("its time for cleaning was up"), "\(output)")
+        #expect(output.contains("timed out while cleaning up"), "\(output)")
         #expect(output.contains("hook stuck: abandoned") && output.contains("hook last: finished"), "\(output)")
     }
 
@@ -181,7 +183,7 @@ import Testing
         let result = await #expect(processExitsWith: .signal(SIGTERM), observing: [\.standardOutputContent]) {
             limit()
             let policy = SignalPolicy.server.with(gracePeriod: .milliseconds(200), cancelPeriod: .milliseconds(200))
-            _ = try await runDaemon(policy: policy, onForce: { say("\($0)") }) { daemon in
+            _ = try await Daemon.run(policy: policy, onForce: { say("\($0)") }) { daemon in
                 try daemon.addThread("stuck") { _ in hang() }
                 try daemon.addThread("polite") { token in token.wait() }
                 try daemon.addThread("impatient") { token in
@@ -203,7 +205,7 @@ import Testing
 private func tell(_ report: DaemonReport<Void>, _ scene: Scene) {
     let abandoned = report.outcomes.values.filter { $0.hasPrefix("abandoned") }.count
     let inTime =
-        report.time(in: .draining) >= .milliseconds(600) && report.time(in: .cancelling) >= .milliseconds(400)
+        report.duration(of: .draining) >= .milliseconds(600) && report.duration(of: .cancelling) >= .milliseconds(400)
     say("\(scene.phases) \(abandoned) abandoned, in time: \(inTime)")
 }
 

@@ -1,6 +1,8 @@
 // What systemd is told, read from a socket as systemd reads it.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 /// A datagram socket, as a supervisor has it.
@@ -70,14 +72,14 @@ let extend = "EXTEND_TIMEOUT_USEC=10000000"
         let inbox = try Inbox(abstract: abstract)
         let door = Door()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(supervisor: Supervisor(socket: inbox.name), onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") {
+            try await Daemon.run(supervisor: Supervisor(socket: inbox.name), onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") {
                     scene.step("hook")
                     try await untilCancelled()
                 }
-                daemon.status("starting")
-                daemon.ready()
-                daemon.status("listening on ☎ = 80")
+                daemon.setStatus("starting")
+                daemon.notifyReady()
+                daemon.setStatus("listening on ☎ = 80")
                 await door.wait()
             }
         } drive: { scene in
@@ -94,7 +96,7 @@ let extend = "EXTEND_TIMEOUT_USEC=10000000"
             try await scene.wait(for: "hook")
             scene.simulator.advance(seconds: 2)
         }
-        #expect(report.forced == nil)
+        #expect(report.forcedExit == nil)
         #expect(inbox.lines[3...] == ["STOPPING=1", extend, extend, extend, extend])
         scene.simulator.advance(seconds: 100)
         try await Task.sleep(for: .milliseconds(50))
@@ -106,7 +108,7 @@ let extend = "EXTEND_TIMEOUT_USEC=10000000"
     func neverReady() async throws {
         let inbox = try Inbox()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(supervisor: Supervisor(socket: inbox.name), onTransition: scene.watch) { daemon in
+            try await Daemon.run(supervisor: Supervisor(socket: inbox.name), onTransition: scene.watch) { daemon in
                 try daemon.onReload { scene.step("reload") }
                 scene.step("up")
                 await daemon.shutdownRequested()
@@ -126,13 +128,13 @@ let extend = "EXTEND_TIMEOUT_USEC=10000000"
     func reload(fails: Bool) async throws {
         let inbox = try Inbox()
         let (_, scene) = try await simulate { scene in
-            try await runDaemon(supervisor: Supervisor(socket: inbox.name), onTransition: scene.watch) { daemon in
+            try await Daemon.run(supervisor: Supervisor(socket: inbox.name), onTransition: scene.watch) { daemon in
                 try daemon.onReload {
                     try await inbox.wait(for: "RELOADING=1")
                     #expect(inbox.count("READY=1") == 1)
                     if fails { throw Broken() }
                 }
-                daemon.ready()
+                daemon.notifyReady()
                 scene.step("up")
                 await daemon.shutdownRequested()
             }
@@ -156,7 +158,7 @@ let extend = "EXTEND_TIMEOUT_USEC=10000000"
         let calls = Shared(0)
         let door = Door()
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 supervisor: Supervisor(socket: inbox.name), onTransition: scene.watch,
                 load: {
                     calls { calls in
@@ -167,7 +169,7 @@ let extend = "EXTEND_TIMEOUT_USEC=10000000"
             ) { daemon, version in
                 scene.step("body \(version)")
                 if version == 2 { await door.wait() }
-                daemon.ready()
+                daemon.notifyReady()
                 await daemon.shutdownRequested()
             }
         } drive: { scene in
@@ -185,15 +187,15 @@ let extend = "EXTEND_TIMEOUT_USEC=10000000"
         #expect(report.reloads == 1)
         #expect(inbox.count("STOPPING=1") == 1)
         #expect(inbox.count("RELOADING=1") == 1)
-        #expect(scene.simulator.forcedEnd == nil)
+        #expect(scene.simulator.forcedExit == nil)
     }
 
     @Test("a status is one line, and cannot say anything else")
     func injection() async throws {
         let inbox = try Inbox()
         let (report, _) = try await simulate { scene in
-            try await runDaemon(supervisor: Supervisor(socket: inbox.name), onTransition: scene.watch) { daemon in
-                daemon.status("one\nMAINPID=1\nSTOPPING=1")
+            try await Daemon.run(supervisor: Supervisor(socket: inbox.name), onTransition: scene.watch) { daemon in
+                daemon.setStatus("one\nMAINPID=1\nSTOPPING=1")
                 try daemon.addTask("task") { await daemon.shutdownRequested() }
                 scene.step("up")
             }
@@ -214,11 +216,11 @@ let extend = "EXTEND_TIMEOUT_USEC=10000000"
     @Test("a supervisor that cannot be reached is reported, and disturbs nothing", arguments: nobody)
     func unreachable(socket: String) async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(
+            try await Daemon.run(
                 supervisor: Supervisor(socket: socket, watchdog: .seconds(1)), onTransition: scene.watch
             ) { daemon in
-                daemon.onShutdown("hook") { scene.step("hook") }
-                daemon.ready()
+                daemon.addCleanup("hook") { scene.step("hook") }
+                daemon.notifyReady()
                 scene.step("up")
                 await daemon.shutdownRequested()
                 return 3

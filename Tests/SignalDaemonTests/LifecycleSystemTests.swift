@@ -1,6 +1,8 @@
 // Daemons and the system: dispositions, what was ignored, reloads by real signals, and what is left behind.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 @Suite struct LifecycleSystem {
@@ -11,7 +13,7 @@ import Testing
             install(countingHandler, for: .sigterm, flags: Int32(SA_RESTART), mask: [.sigusr1])
             install(otherHandler, for: .sighup)
             let before = catchable.map(action(of:))
-            let report = try await runDaemon { daemon in
+            let report = try await Daemon.run { daemon in
                 #expect(disposition(of: .sighup) == .handler)
                 let untouched = action(of: .sighup)
                 #expect(before[catchable.firstIndex(of: .sighup)!] == untouched, "nobody reloads yet")
@@ -35,8 +37,8 @@ import Testing
         await #expect(processExitsWith: .success) { [throwing] in
             limit()
             let before = catchable.map(action(of:))
-            let report = try await runDaemon { daemon in
-                daemon.onShutdown("hook") { #expect(disposition(of: .sigterm) == .handler) }
+            let report = try await Daemon.run { daemon in
+                daemon.addCleanup("hook") { #expect(disposition(of: .sigterm) == .handler) }
                 #expect(disposition(of: .sigint) == .handler)
                 if throwing { throw Broken() }
             }
@@ -49,8 +51,8 @@ import Testing
     func keepsIgnored() async {
         await #expect(processExitsWith: .success) {
             limit()
-            try SignalDisposition.set(.ignore, for: .sigint)
-            let report = try await runDaemon { daemon in
+            try SignalNumber.sigint.setDisposition(.ignore)
+            let report = try await Daemon.run { daemon in
                 #expect(disposition(of: .sigint) == .ignore)
                 for _ in 0..<3 { kill(getpid(), SIGINT) }
                 try await Task.sleep(for: .milliseconds(100))
@@ -69,8 +71,8 @@ import Testing
     func takesIgnored() async {
         await #expect(processExitsWith: .signal(SIGINT)) {
             limit()
-            try SignalDisposition.set(.ignore, for: .sigint)
-            let report = try await runDaemon(policy: SignalPolicy.server.with(keepsIgnored: false)) { daemon in
+            try SignalNumber.sigint.setDisposition(.ignore)
+            let report = try await Daemon.run(policy: SignalPolicy.server.with(keepsIgnored: false)) { daemon in
                 kill(getpid(), SIGINT)
                 await daemon.shutdownRequested()
             }
@@ -90,7 +92,7 @@ import Testing
             let active = Shared((now: 0, most: 0))
             let latest = Shared(-1)
             let apply: @Sendable (Int) async throws -> Void = { version in latest { $0 = version } }
-            let report = try await runDaemon(
+            let report = try await Daemon.run(
                 load: {
                     active {
                         $0.now += 1
@@ -121,7 +123,7 @@ import Testing
             #expect(active.now.most == 1)
             #expect(report.reloads >= 1)
             #expect(report.failedReloads.isEmpty)
-            #expect(report.cause == report.signal.map { .signal($0) })
+            #expect(report.reason == report.signal.map { .signal($0) })
             #expect(report.exitStatus == .code(0))
         }
     }
@@ -132,11 +134,11 @@ import Testing
             limit()
             func descriptors() -> Int { (try? FileManager.default.contentsOfDirectory(atPath: "/dev/fd"))?.count ?? 0 }
             func run() async throws {
-                let report = try await runDaemon { daemon in
+                let report = try await Daemon.run { daemon in
                     try daemon.addTask("task") { await daemon.shutdownRequested() }
                     try daemon.addThread("thread") { token in token.wait() }
                     try daemon.onReload {}
-                    daemon.onShutdown("hook") {}
+                    daemon.addCleanup("hook") {}
                     kill(getpid(), SIGTERM)
                     await daemon.shutdownRequested()
                 }
@@ -169,7 +171,7 @@ import Testing
             try await withThrowingTaskGroup(of: DaemonReport<Int>.self) { group in
                 for index in 0..<8 {
                     group.addTask {
-                        try await runDaemon { daemon in
+                        try await Daemon.run { daemon in
                             up { $0 += 1 }
                             await daemon.shutdownRequested()
                             return index
@@ -204,13 +206,13 @@ import Testing
                     raise(SIGTERM)
                     sent { $0 = true }
                 }
-                let report = try await runDaemon { daemon in
-                    daemon.onShutdown("hook") {}
+                let report = try await Daemon.run { daemon in
+                    daemon.addCleanup("hook") {}
                     go { $0 = true }
                 }
                 #expect(await eventually { sent.now })
                 #expect(report.outcomes == ["body": "finished", "hook": "finished"])
-                #expect(report.forced == nil)
+                #expect(report.forcedExit == nil)
                 // What came too late to matter is sent again, to the handler. None may merge with the next round's.
                 heard += report.signals.deliveries
                 let isThere = await eventually(within: 5) { heard + handledCount >= round }

@@ -1,16 +1,18 @@
 // Work: what becomes of tasks when a daemon ends, and that the report says so.
 import Foundation
 import SignalBridge
+import SignalDaemon
+import TestSupport
 import Testing
 
 @Suite struct LifecycleWork {
     @Test("ten tasks, three of which fail during shutdown: the report knows of all")
     func ten() async throws {
         let (report, _) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") { scene.step("hook") }
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") { scene.step("hook") }
                 for index in 0..<10 {
-                    try daemon.addTask("t\(index)", (6...7).contains(index) ? .cancels : .drains) {
+                    try daemon.addTask("t\(index)", onShutdown: (6...7).contains(index) ? .cancel : .drain) {
                         switch index {
                         case 0...2:
                             await daemon.shutdownRequested()
@@ -40,10 +42,10 @@ import Testing
         for index in 6...9 { expected["t\(index)"] = "cancelled" }
         #expect(report.outcomes == expected)
         #expect(report.tasks.count == 12)
-        #expect(report.unlistedTasks == 0)
+        #expect(report.omittedTaskCount == 0)
         #expect(Set(report.tasks.suffix(3).map(\.name)) == ["t8", "t9", "hook"], "in the order in which they ended")
         #expect(report.tasks.last?.name == "hook")
-        #expect(report.cause == report.signal.map { .signal($0) })
+        #expect(report.reason == report.signal.map { .signal($0) })
         #expect(report.exitStatus == .code(1))
         #expect(report.task("body")?.kind == .body)
         #expect(report.task("t6")?.kind == .task)
@@ -54,8 +56,8 @@ import Testing
     @Test("what fails shuts the rest down gracefully, and is the cause", arguments: [false, true])
     func failure(ofBody: Bool) async throws {
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                daemon.onShutdown("hook") { scene.step("hook") }
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hook") { scene.step("hook") }
                 try daemon.addTask("waits") {
                     await daemon.shutdownRequested()
                     #expect(!Task.isCancelled)
@@ -69,8 +71,8 @@ import Testing
             try await scene.wait(for: "hook")
         }
         #expect(scene.steps == ["waits", "hook"])
-        #expect(scene.phases == [.draining, .cleaning])
-        #expect(report.cause == .failure(of: ofBody ? "body" : "broken"))
+        #expect(scene.phases == [.draining, .cleaningUp])
+        #expect(report.reason == .failure(of: ofBody ? "body" : "broken"))
         #expect(report.outcomes[ofBody ? "body" : "broken"] == "failed: Broken()")
         #expect(ofBody == (report.bodyError is Broken))
         #expect(report.signal == nil && report.signals.isEmpty)
@@ -80,9 +82,9 @@ import Testing
     @Test("a task whose failure does not end the daemon is reported, and spoils the exit status all the same")
     func toleratedFailure() async throws {
         let (report, _) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                try daemon.addTask("tolerated", endsDaemonOnFailure: false) { throw Broken() }
-                try daemon.addThread("thread", endsDaemonOnFailure: false) { _ in throw Broken() }
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                try daemon.addTask("tolerated", onFailure: .report) { throw Broken() }
+                try daemon.addThread("thread", onFailure: .report) { _ in throw Broken() }
                 await daemon.shutdownRequested()
             }
         } drive: { scene in
@@ -91,21 +93,21 @@ import Testing
             #expect(scene.phases == [])
             try scene.send(.sigint)
         }
-        #expect(report.cause == report.signal.map { .signal($0) })
+        #expect(report.reason == report.signal.map { .signal($0) })
         #expect(report.exitStatus == .code(1), "and not death by SIGINT")
     }
 
     @Test("a CancellationError of work that nobody cancelled is a failure")
     func ownCancellation() async throws {
         let (report, _) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
                 try daemon.addTask("early") { throw CancellationError() }
                 await daemon.shutdownRequested()
                 throw CancellationError()
             }
         } drive: { _ in
         }
-        #expect(report.cause == .failure(of: "early"))
+        #expect(report.reason == .failure(of: "early"))
         for name in ["early", "body"] {
             guard case .failed(let error)? = report.task(name)?.outcome else {
                 Issue.record("\(name): \(report.outcomes)")
@@ -119,12 +121,12 @@ import Testing
     @Test("cancelled work that throws something else has failed, and what returns has finished")
     func cancelledOutcomes() async throws {
         let (report, _) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                try daemon.addTask("throws", .cancels) {
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                try daemon.addTask("throws", onShutdown: .cancel) {
                     try? await untilCancelled()
                     throw Broken()
                 }
-                try daemon.addTask("returns", .cancels) { try? await untilCancelled() }
+                try daemon.addTask("returns", onShutdown: .cancel) { try? await untilCancelled() }
                 try daemon.addTask("drains") {
                     await daemon.shutdownRequested()
                     #expect(!Task.isCancelled)
@@ -145,14 +147,14 @@ import Testing
     func refused() async throws {
         let kept = Shared<Daemon?>(nil)
         let (report, scene) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
                 kept { $0 = daemon }
                 @Sendable func tryToAdd(_ moment: String) {
                     let task = refusal { try daemon.addTask("late") { scene.step("ran") } }
                     let thread = refusal { try daemon.addThread("late") { _ in scene.step("ran") } }
                     if task?.code == .shuttingDown, thread?.code == .shuttingDown { scene.step(moment) }
                 }
-                daemon.onShutdown("hook") { tryToAdd("cleaning") }
+                daemon.addCleanup("hook") { tryToAdd("cleaning up") }
                 scene.step("up")
                 await daemon.shutdownRequested()
                 tryToAdd("draining")
@@ -165,28 +167,28 @@ import Testing
             try await scene.wait(for: "draining")
             try scene.send(.sigterm)
         }
-        #expect(scene.steps == ["up", "draining", "cancelling", "cleaning"])
+        #expect(scene.steps == ["up", "draining", "cancelling", "cleaning up"])
         #expect(report.outcomes == ["body": "finished", "hook": "finished"])
         let daemon = try #require(kept.now)
         let task = refusal { try daemon.addTask("late") { scene.step("ran") } }
         let thread = refusal { try daemon.addThread("late") { _ in scene.step("ran") } }
-        let hook = daemon.onShutdown("late") { scene.step("ran") }
+        let hook = daemon.addCleanup("late") { scene.step("ran") }
         #expect(task?.code == .shuttingDown && task?.description.isEmpty == false)
         #expect(thread?.code == .shuttingDown)
         #expect(!hook)
         #expect(daemon.isShuttingDown)
         daemon.shutdown()
         daemon.reload()
-        daemon.ready()
-        daemon.status("late")
+        daemon.notifyReady()
+        daemon.setStatus("late")
         #expect(!scene.steps.contains("ran"))
     }
 
     @Test("of what finished before the shutdown the last 1,000 are listed, and a failure counts though it is not")
     func unlisted() async throws {
         let (report, _) = try await simulate { scene in
-            try await runDaemon(onTransition: scene.watch) { daemon in
-                try daemon.addTask("first", endsDaemonOnFailure: false) { throw Broken() }
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                try daemon.addTask("first", onFailure: .report) { throw Broken() }
                 try await scene.wait(forLine: "task first: failed: Broken()")
                 for index in 0..<1100 { try daemon.addTask("t\(index)") {} }
                 try await scene.wait("for all") {
@@ -199,7 +201,7 @@ import Testing
             try await scene.wait(for: "up")
             try scene.send(.sigterm)
         }
-        #expect(report.unlistedTasks == 101)
+        #expect(report.omittedTaskCount == 101)
         #expect(report.tasks.filter { $0.kind == .task }.count == 1000)
         #expect(report.task("first") == nil)
         #expect(report.task("body") != nil)
@@ -212,7 +214,7 @@ import Testing
     func taskLocals() async throws {
         _ = try await simulate { scene in
             try await Self.$local.withValue(5) {
-                try await runDaemon(onTransition: scene.watch) { daemon in
+                try await Daemon.run(onTransition: scene.watch) { daemon in
                     if Self.local == 5 { scene.step("body") }
                     try Self.$local.withValue(6) {
                         try daemon.addTask("task") { if Self.local == 6 { scene.step("task") } }

@@ -2,21 +2,20 @@
 import Foundation
 import SignalBridge
 import Synchronization
-import Testing
 
 /// The thread sanitizer makes signals slow; floods are smaller under it.
-let underThreadSanitizer = dlsym(nil, "__tsan_init") != nil
+package let underThreadSanitizer = dlsym(nil, "__tsan_init") != nil
 
 /// The address sanitizer keeps freed memory for a while.
-let underAddressSanitizer = dlsym(nil, "__asan_init") != nil
+package let underAddressSanitizer = dlsym(nil, "__asan_init") != nil
 
-func flood(_ count: Int) -> Int { underThreadSanitizer ? count / 10 : count }
+package func flood(_ count: Int) -> Int { underThreadSanitizer ? count / 10 : count }
 
 /// Seconds after which what has not happened never will, on a machine with two cores that everybody wants.
-let patience: Double = underThreadSanitizer || underAddressSanitizer ? 240 : 120
+package let patience: Double = underThreadSanitizer || underAddressSanitizer ? 240 : 120
 
 /// First line of an exit test: ends the process if the test hangs.
-func limit(to seconds: Double = patience) {
+package func limit(to seconds: Double = patience) {
     Thread.detachNewThread {
         var all = sigset_t()
         sigfillset(&all)
@@ -29,7 +28,7 @@ func limit(to seconds: Double = patience) {
 
 /// fork(2), which Swift does not import: a child with one thread, where Dispatch and tasks are dead. Its exit status, or
 /// the negative number of the signal that ended it.
-func forked(_ body: () -> Int32) -> Int32 {
+package func forked(_ body: () -> Int32) -> Int32 {
     typealias Fork = @convention(c) () -> pid_t
     let fork = unsafeBitCast(dlsym(nil, "fork"), to: Fork.self)
     let child = fork()
@@ -43,23 +42,23 @@ func forked(_ body: () -> Int32) -> Int32 {
 }
 
 /// State behind a pthread mutex: the thread sanitizer does not understand `Synchronization.Mutex`.
-final class Shared<Value>: @unchecked Sendable {
+package final class Shared<Value>: @unchecked Sendable {
     private let mutex = NSLock()
     private var value: Value
 
-    init(_ value: Value) { self.value = value }
+    package init(_ value: Value) { self.value = value }
 
-    func callAsFunction<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+    package func callAsFunction<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         mutex.lock()
         defer { mutex.unlock() }
         return try body(&value)
     }
 
-    var now: Value { self { $0 } }
+    package var now: Value { self { $0 } }
 }
 
 /// Waits for something that happens soon, on a machine that may be slow.
-func eventually(within seconds: Double = patience / 2, _ condition: () -> Bool) async -> Bool {
+package func eventually(within seconds: Double = patience / 2, _ condition: () -> Bool) async -> Bool {
     let deadline = Date(timeIntervalSinceNow: seconds)
     while !condition() {
         if Date() > deadline { return false }
@@ -69,7 +68,7 @@ func eventually(within seconds: Double = patience / 2, _ condition: () -> Bool) 
 }
 
 /// Runs `body` on a thread that blocks no signal, as the cooperative pool's threads do.
-func startThread(_ body: @escaping @Sendable () -> Void) {
+package func startThread(_ body: @escaping @Sendable () -> Void) {
     Thread.detachNewThread {
         setMask([])
         body()
@@ -77,14 +76,14 @@ func startThread(_ body: @escaping @Sendable () -> Void) {
 }
 
 /// The same, and waits for its result.
-func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
+package func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
     await withCheckedContinuation { continuation in
         startThread { continuation.resume(returning: body()) }
     }
 }
 
 /// The same where nothing may be awaited.
-func onThreadAndWait(_ body: @escaping @Sendable () -> Void) {
+package func onThreadAndWait(_ body: @escaping @Sendable () -> Void) {
     let done = DispatchSemaphore(value: 0)
     startThread {
         body()
@@ -94,7 +93,7 @@ func onThreadAndWait(_ body: @escaping @Sendable () -> Void) {
 }
 
 /// Blocks exactly these signals in the calling thread.
-func setMask(_ signals: [SignalNumber]) {
+package func setMask(_ signals: [SignalNumber]) {
     var mask = sigset_t()
     sigemptyset(&mask)
     for signal in signals { sigaddset(&mask, signal.rawValue) }
@@ -102,7 +101,7 @@ func setMask(_ signals: [SignalNumber]) {
 }
 
 /// Each is delivered before this returns, to a thread of its own: none merges with another in the kernel.
-func deliver(_ signals: SignalNumber..., times: Int = 1) async {
+package func deliver(_ signals: SignalNumber..., times: Int = 1) async {
     await onThread {
         for _ in 0..<times { for signal in signals { raise(signal.rawValue) } }
     }
@@ -110,7 +109,7 @@ func deliver(_ signals: SignalNumber..., times: Int = 1) async {
 
 #if os(Linux)
     /// `gettid(2)`, which Swift cannot call.
-    func threadID() -> pid_t {
+    package func threadID() -> pid_t {
         let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
         return link.flatMap { $0.split(separator: "/").last }.flatMap { pid_t($0) } ?? 0
     }
@@ -118,7 +117,7 @@ func deliver(_ signals: SignalNumber..., times: Int = 1) async {
 
 #if os(Linux)
     /// Each value is delivered, to a thread of its own, before the next is sent.
-    func deliver(_ signal: SignalNumber, values: Range<Int>) async {
+    package func deliver(_ signal: SignalNumber, values: Range<Int>) async {
         await onThread {
             typealias Queue = @convention(c) (pthread_t, Int32, Int) -> Int32
             let queue = unsafeBitCast(dlsym(nil, "pthread_sigqueue"), to: Queue.self)  // which Swift does not import
@@ -131,7 +130,7 @@ func deliver(_ signals: SignalNumber..., times: Int = 1) async {
 #endif
 
 /// Delivers the signal again and again, until told to stop.
-func deliver(_ signal: SignalNumber, until stop: Shared<Bool>) async {
+package func deliver(_ signal: SignalNumber, until stop: Shared<Bool>) async {
     await onThread {
         while !stop.now {
             raise(signal.rawValue)
@@ -143,13 +142,13 @@ func deliver(_ signal: SignalNumber, until stop: Shared<Bool>) async {
 // MARK: dispositions
 
 /// What the kernel keeps of `struct sigaction`; the rest of its bytes are the C library's own, or nobody's.
-struct Action: Hashable {
+package struct Action: Hashable {
     let handler: Int
     let flags: Int32
     let mask: [Int32]
 }
 
-func action(of signal: SignalNumber) -> Action {
+package func action(of signal: SignalNumber) -> Action {
     var action = sigaction()
     sigaction(signal.rawValue, nil, &action)
     if underThreadSanitizer {  // which has its own flags and mask in between
@@ -166,11 +165,11 @@ func action(of signal: SignalNumber) -> Action {
     return Action(handler: handler, flags: flags, mask: (1..<65).filter { sigismember(&action.sa_mask, $0) == 1 })
 }
 
-func disposition(of signal: SignalNumber) -> SignalDisposition? { try? SignalDisposition.current(of: signal) }
+package func disposition(of signal: SignalNumber) -> SignalDisposition? { try? signal.disposition }
 
-typealias Handler = @convention(c) (Int32) -> Void
+package typealias Handler = @convention(c) (Int32) -> Void
 
-func install(_ handler: Handler, for signal: SignalNumber, flags: Int32 = 0, mask: [SignalNumber] = []) {
+package func install(_ handler: Handler, for signal: SignalNumber, flags: Int32 = 0, mask: [SignalNumber] = []) {
     var action = sigaction()
     #if os(Linux)
         action.__sigaction_handler.sa_handler = handler
@@ -183,14 +182,14 @@ func install(_ handler: Handler, for signal: SignalNumber, flags: Int32 = 0, mas
 }
 
 /// What `countingHandler` has counted in this process.
-let handled = Atomic<Int>(0)
-var handledCount: Int { handled.load(ordering: .sequentiallyConsistent) }
-let countingHandler: Handler = { _ in handled.add(1, ordering: .sequentiallyConsistent) }
+package let handled = Atomic<Int>(0)
+package var handledCount: Int { handled.load(ordering: .sequentiallyConsistent) }
+package let countingHandler: Handler = { _ in handled.add(1, ordering: .sequentiallyConsistent) }
 /// Another handler, so that two can be told apart.
-let otherHandler: Handler = { _ in }
+package let otherHandler: Handler = { _ in }
 
 /// Every signal that can be subscribed to.
-let catchable: [SignalNumber] = {
+package let catchable: [SignalNumber] = {
     let faults = [SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
     let numbers = (1..<32).filter { $0 != SIGKILL && $0 != SIGSTOP && !faults.contains($0) }
     #if os(Linux)
@@ -203,8 +202,8 @@ let catchable: [SignalNumber] = {
 
 // MARK: other processes
 
-/// A shell, with no signal blocked or ignored.
-func spawnShell(_ script: String) -> pid_t {
+/// A shell, with no signal blocked or ignored; in a process group of its own, if that is asked for.
+package func spawnShell(_ script: String, ownGroup: Bool = false) -> pid_t {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -214,7 +213,9 @@ func spawnShell(_ script: String) -> pid_t {
     sigfillset(&all)
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+    var flags = Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
+    if ownGroup { flags |= Int16(POSIX_SPAWN_SETPGROUP) }  // setpgid(0, 0) in the child
+    posix_spawnattr_setflags(&attributes, flags)
     let words = ["sh", "-c", script]
     var arguments = words.map { strdup($0) } + [nil]
     defer { for argument in arguments { free(argument) } }
@@ -224,14 +225,14 @@ func spawnShell(_ script: String) -> pid_t {
     return child
 }
 
-func reap(_ child: pid_t) {
+package func reap(_ child: pid_t) {
     var status: Int32 = 0
     while waitpid(child, &status, 0) < 0, errno == EINTR {}
 }
 
 extension SignalEvents {
     /// Consumes until the counts add up to `total`.
-    func collect(deliveries total: Int) async -> [SignalEvent] {
+    package func collect(deliveries total: Int) async -> [SignalEvent] {
         var all: [SignalEvent] = []
         var sum = 0
         var iterator = makeAsyncIterator()
@@ -243,7 +244,7 @@ extension SignalEvents {
     }
 
     /// What is left after `finish()`.
-    func rest() async -> [SignalEvent] {
+    package func rest() async -> [SignalEvent] {
         var all: [SignalEvent] = []
         for await event in self { all.append(event) }
         return all
@@ -251,11 +252,11 @@ extension SignalEvents {
 }
 
 extension [SignalEvent] {
-    var deliveries: Int { reduce(0) { $0 + $1.count } }
+    package var deliveries: Int { reduce(0) { $0 + $1.count } }
 }
 
 /// What a refused request throws.
-func refusal(_ body: () throws -> Void) -> SignalBridgeError? {
+package func refusal(_ body: () throws -> Void) -> SignalBridgeError? {
     do {
         try body()
         return nil

@@ -52,7 +52,7 @@ done
 sed -n '/^| G[0-9]/p' README.md | grep -o '"G[0-9][^"]*"' >"$work/names"
 sed -n '/^| L[0-9]/p' README.md | grep -o '"[^"]*"' >>"$work/names"
 while read -r name; do
-    grep -qF "$name" Tests/SignalBridgeTests/*.swift || { bad "README names $name, which is no test"; missing=1; }
+    grep -qF "$name" Tests/SignalBridgeTests/*.swift Tests/SignalDaemonTests/*.swift || { bad "README names $name, which is no test"; missing=1; }
 done <"$work/names"
 [ -s "$work/names" ] && [ $missing = 0 ] && ok "the tests that the README names exist"
 

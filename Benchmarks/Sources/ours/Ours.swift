@@ -70,7 +70,7 @@ enum Ours {
 
     static func subscription(_ mode: Mode) throws -> Never {
         let queue = DispatchQueue(label: "contestant")
-        let subscription = try SignalSubscription(mode.signals, queue: queue) { mode.got($0) }
+        let subscription = try SignalObserver(mode.signals, queue: queue) { mode.got($0) }
         bench_ready()
         withExtendedLifetime(subscription) { dispatchMain() }
     }

@@ -13,11 +13,11 @@ func say(_ line: String) {
 func callbacks() throws {
     let queue = DispatchQueue(label: "handlers")
     let handled = DispatchSemaphore(value: 0)
-    let hangUp = try SignalSubscription(.sighup, queue: queue) { event in
+    let hangUp = try SignalObserver(.sighup, queue: queue) { event in
         say("callback: open the log file again, says \(event)")
         handled.signal()
     }
-    let user = try SignalSubscription(.sigusr1, .sigusr2, queue: queue) { event in
+    let user = try SignalObserver(.sigusr1, .sigusr2, queue: queue) { event in
         say("callback: \(event.signal == .sigusr1 ? "more" : "less") output, says \(event)")
         handled.signal()
     }

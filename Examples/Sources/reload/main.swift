@@ -9,7 +9,7 @@
 //     echo 'something else' >/tmp/reload.conf; kill -HUP PID
 //     kill PID
 import Foundation
-import SignalBridge
+import SignalDaemon
 
 struct Configuration: Sendable {
     let greeting: String
@@ -41,15 +41,15 @@ guard CommandLine.arguments.count == 2 else {
 
 // The body is ended, gently, and called again with each new configuration. Where it should run on instead (it has
 // connections, say), `apply: { configuration in … }` is given the new one.
-let report = try await runDaemon(onTransition: { say("daemon: \($0)") }) {
+let report = try await Daemon.run(onTransition: { say("daemon: \($0)") }) {
     try Configuration(contentsOf: CommandLine.arguments[1])
 } body: { daemon, configuration in
-    try daemon.addTask("greeter", .cancels) {  // has nothing to finish
+    try daemon.addTask("greeter", onShutdown: .cancel) {  // has nothing to finish
         while true {
             say("pid \(getpid()) says \(configuration.greeting)")
             try await Task.sleep(for: .seconds(1))
         }
     }
-    daemon.ready()  // the daemon goes on for as long as it has a task
+    daemon.notifyReady()  // the daemon goes on for as long as it has a task
 }
 report.exit()

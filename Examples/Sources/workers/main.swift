@@ -6,7 +6,7 @@
 // The stubborn one is cut off after three seconds. `echo $?` says 130 in both cases: the process died by SIGINT, so
 // that a shell's loop around it stops too.
 import Foundation
-import SignalBridge
+import SignalDaemon
 
 func say(_ line: String) {
     print(line)
@@ -15,7 +15,7 @@ func say(_ line: String) {
 
 let policy = SignalPolicy.server.with(gracePeriod: .seconds(2), cancelPeriod: .seconds(1))
 
-let report = try runBlockingDaemon(
+let report = try Daemon.runBlocking(
     policy: policy, onTransition: { say("daemon: \($0)") }, onForce: { say("cut off:\n\($0)") }
 ) { daemon in
     for number in 1...3 {
@@ -33,7 +33,7 @@ let report = try runBlockingDaemon(
             while true { Thread.sleep(forTimeInterval: 3600) }
         }
     }
-    daemon.ready()
+    daemon.notifyReady()
     say("working, with pid \(getpid())")
     daemon.waitForShutdown()
     say("stopping")

@@ -18,7 +18,7 @@ import Synchronization
     import Musl
 #endif
 
-final class BridgeSource: SignalSource {
+package final class BridgeSource: SignalSource {
     /// The bridge that feeds everyone who has no thread of their own to read it. Made with the first subscription; from
     /// then on it stays, with a thread that sleeps while no signal comes.
     static let shared = BridgeSource(hasReader: true)
@@ -35,7 +35,7 @@ final class BridgeSource: SignalSource {
     private let hasReader: Bool
     private let mechanism: SignalLoop.Mechanism
 
-    init(hasReader: Bool = false, mechanism: SignalLoop.Mechanism = .handler) {
+    package init(hasReader: Bool = false, mechanism: SignalLoop.Mechanism = .handler) {
         self.hasReader = hasReader
         self.mechanism = mechanism
     }
@@ -57,27 +57,27 @@ final class BridgeSource: SignalSource {
     }
 
     /// Opens the bridge, for a reader that may have nothing to subscribe to yet.
-    func prepare() throws(SignalBridgeError) {
+    package func prepare() throws(SignalBridgeError) {
         try claim()
         try state.withLock { state throws(SignalBridgeError) in _ = try open(&state) }
     }
 
     /// Makes a reader that waits look again.
-    func wake() {
+    package func wake() {
         state.withLock { state in
             if let bridge = state.bridge { csigshim_wake(bridge) }
         }
     }
 
     /// For the only thread that waits on it: no call is inside, or will be. What is subscribed has ended.
-    func close() {
+    package func close() {
         state.withLock { state in
             if let bridge = state.bridge { csigshim_close(bridge) }
             state.bridge = nil
         }
     }
 
-    func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {
+    package func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {
         try claim()
         var consequences = SubscriberTable.Consequences()
         defer { act(on: consequences) }
@@ -96,13 +96,13 @@ final class BridgeSource: SignalSource {
         } catch {  // as if it had never been: what came meanwhile meets what was restored
             unsubscribe(mailbox)
             for (signal, count) in mailbox.abandon(noticed: noticed) {
-                resend(signal, count: count, chained: mailbox.options.chain)
+                resend(signal, count: count, chained: mailbox.options.contains(.chain))
             }
             throw error
         }
     }
 
-    func unsubscribe(_ mailbox: Mailbox) {
+    package func unsubscribe(_ mailbox: Mailbox) {
         var consequences = SubscriberTable.Consequences()
         defer { act(on: consequences) }
         state.withLock { state in
@@ -119,7 +119,7 @@ final class BridgeSource: SignalSource {
         }
     }
 
-    func consumed(_ signal: SignalNumber) {
+    package func consumed(_ signal: SignalNumber) {
         state.withLock { state in
             guard let bridge = state.bridge else { return }
             updateEscalation(of: signal, state, bridge)
@@ -129,13 +129,13 @@ final class BridgeSource: SignalSource {
     /// The bridges of a process see a delivery at one time. 0: none. No lock, which in a forked child somebody who does not
     /// exist might hold.
     private static let lastNotice = Atomic<UInt64>(0)
-    var noticed: UInt64? {
+    package var noticed: UInt64? {
         let time = Self.lastNotice.load(ordering: .relaxed)
         return time == 0 ? nil : time
     }
-    func notice(_ time: UInt64) { Self.lastNotice.max(time, ordering: .relaxed) }
+    package func notice(_ time: UInt64) { Self.lastNotice.max(time, ordering: .relaxed) }
 
-    func resend(_ signal: SignalNumber, count: Int, chained: Bool) {
+    package func resend(_ signal: SignalNumber, count: Int, chained: Bool) {
         // A handler that was chained to has had these deliveries already.
         if chained, csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_DISPOSITION_HANDLED) { return }
         for _ in 0..<count { _ = sendSignal(signal.rawValue, to: currentProcessID(), value: nil) }
@@ -144,7 +144,7 @@ final class BridgeSource: SignalSource {
     /// Reads what is there, on any thread. With a limit, so that a flood cannot keep a reader for itself: `true` if there
     /// may be more.
     @discardableResult
-    func drain(limit: Int = 4096) -> Bool {
+    package func drain(limit: Int = 4096) -> Bool {
         var consequences = SubscriberTable.Consequences()
         let more = state.withLock { drain(&$0, &consequences, limit: limit) }
         act(on: consequences)
@@ -199,15 +199,17 @@ final class BridgeSource: SignalSource {
     private func arm(
         _ signal: SignalNumber, for mailbox: Mailbox, _ state: inout State, _ bridge: OpaquePointer
     ) throws(SignalBridgeError) -> Bool {
-        let chain = mailbox.options.chain
+        let chain = mailbox.options.contains(.chain)
         if let others = state.table.subscribers[signal] {
-            if mailbox.options.keepIgnored && state.ignored.contains(signal) { return false }
-            if chain && !others.contains(where: { $0.options.chain }) { csigshim_set_chain(bridge, signal.rawValue, 1) }
+            if mailbox.options.contains(.keepIgnored) && state.ignored.contains(signal) { return false }
+            if chain && !others.contains(where: { $0.options.contains(.chain) }) {
+                csigshim_set_chain(bridge, signal.rawValue, 1)
+            }
         } else {
             let flags = UInt32(chain ? CSIGSHIM_CHAIN : 0)
             var result = csigshim_add(bridge, signal.rawValue, flags | UInt32(CSIGSHIM_KEEP_IGNORED))
             if result == 1 {
-                if mailbox.options.keepIgnored { return false }
+                if mailbox.options.contains(.keepIgnored) { return false }
                 result = csigshim_add(bridge, signal.rawValue, flags)
                 if result == 0 { state.ignored.insert(signal) }
             }
@@ -227,7 +229,7 @@ final class BridgeSource: SignalSource {
             csigshim_remove(bridge, signal.rawValue)  // ENOENT if `unsubscribe` did it already
             return
         }
-        if mailbox.options.chain, !others.contains(where: { $0.options.chain }) {
+        if mailbox.options.contains(.chain), !others.contains(where: { $0.options.contains(.chain) }) {
             csigshim_set_chain(bridge, signal.rawValue, 0)
         }
         updateEscalation(of: signal, state, bridge)

@@ -2,9 +2,11 @@
 ///
 /// A consumer is woken, and then takes: an event is consumed when user code has it, not when somebody meant to hand it
 /// over to a thread that is stuck. Escalation and merging both count on that.
-final class Mailbox: Sendable {
+package final class Mailbox: Sendable {
     let signals: [SignalNumber]
     let options: SignalOptions
+    /// This many unconsumed deliveries of one signal take its default action.
+    let escalateAfterUnread: Int?
 
     private struct State {
         var queue: EventQueue
@@ -24,7 +26,9 @@ final class Mailbox: Sendable {
     private let state: Lock<State>
 
     /// Checks the request; what the system says to it comes later.
-    init(_ signals: some Collection<SignalNumber>, _ options: SignalOptions) throws(SignalBridgeError) {
+    package init(
+        _ signals: some Collection<SignalNumber>, _ options: SignalOptions, escalateAfterUnread: Int? = nil
+    ) throws(SignalBridgeError) {
         var unique: [SignalNumber] = []
         for signal in signals {
             if let refusal = SignalBridgeError.refusing(signal) { throw refusal }
@@ -33,29 +37,27 @@ final class Mailbox: Sendable {
         if unique.isEmpty {
             throw SignalBridgeError(.noSignals, nil, "no signals are named; name at least one")
         }
-        for (signal, unread) in options.escalations {
-            let reason =
-                if !unique.contains(signal) {
-                    "the subscription does not have it"
-                } else if !signal.terminatesByDefault {
-                    "its default action does not end a process"
-                } else if unread < 1 || unread > Int32.max {
-                    "unread must be 1 to \(Int32.max)"
-                } else {
-                    ""
-                }
-            if !reason.isEmpty {
+        if let escalateAfterUnread {
+            if !(1...Int(Int32.max)).contains(escalateAfterUnread) {
                 throw SignalBridgeError(
-                    .cannotEscalate, signal, "\(signal) cannot escalate after \(unread): \(reason)")
+                    .invalidArgument, nil,
+                    "escalateAfterUnread is \(escalateAfterUnread); it must be 1 to \(Int32.max)")
+            }
+            if let signal = unique.first(where: { !$0.terminatesByDefault }) {
+                throw SignalBridgeError(
+                    .cannotEscalate, signal,
+                    "\(signal) cannot escalate: its default action does not terminate a process; give it a subscription of its own"
+                )
             }
         }
         self.signals = unique
         self.options = options
-        state = Lock(State(queue: EventQueue(everyDelivery: options.everyDelivery)))
+        self.escalateAfterUnread = escalateAfterUnread
+        state = Lock(State(queue: EventQueue(everyDelivery: options.contains(.everyDelivery))))
     }
 
     /// What is called, on any thread, when there is something to take or nothing more will come.
-    func onChange(_ wake: @escaping @Sendable () -> Void) {
+    package func onChange(_ wake: @escaping @Sendable () -> Void) {
         state.withLock { $0.wake = wake }
     }
 
@@ -76,13 +78,12 @@ final class Mailbox: Sendable {
             }
             let wakes = state.batch != batch
             state.batch = batch
-            if options.escalations.isEmpty { return (false, wakes) }
-            guard let limit = options.escalations[event.signal] else { return (false, wakes) }
+            guard let limit = escalateAfterUnread else { return (false, wakes) }
             return (state.unconsumed[event.signal]! >= limit, wakes)
         }
     }
 
-    enum Taken {
+    package enum Taken {
         case event(SignalEvent)
         case nothing
         case finished
@@ -107,8 +108,7 @@ final class Mailbox: Sendable {
 
     /// How many more deliveries make one too many; at least 1. `nil`: any number is fine.
     func remaining(of signal: SignalNumber) -> Int? {
-        if options.escalations.isEmpty { return nil }
-        guard let limit = options.escalations[signal] else { return nil }
+        guard let limit = escalateAfterUnread else { return nil }
         return state.withLock { max(1, limit - $0.unconsumed[signal, default: 0]) }
     }
 
@@ -137,7 +137,7 @@ final class Mailbox: Sendable {
             return (state.restored ?? []).compactMap { signal in
                 let unread = state.unconsumed[signal, default: 0]
                 var again = min(unread, state.late[signal, default: 0])
-                if let first = state.firstTermination[signal], !state.consumedTermination, !options.chain,
+                if let first = state.firstTermination[signal], !state.consumedTermination, !options.contains(.chain),
                     noticed.map({ $0 < first }) ?? true
                 {
                     again = max(again, 1)
@@ -152,7 +152,8 @@ final class Mailbox: Sendable {
         state.reinitializeAfterFork()
         state.withLock { state in
             let (finished, wake) = (state.finished, state.wake)
-            state = State(queue: EventQueue(everyDelivery: options.everyDelivery), finished: finished, wake: wake)
+            state = State(
+                queue: EventQueue(everyDelivery: options.contains(.everyDelivery)), finished: finished, wake: wake)
         }
     }
 }

@@ -10,7 +10,7 @@
 ///   past that counts stay exact, and `detailsDropped` says so.
 /// - **Cancelling** the iterating task ends the iteration, not the subscription. ``finish()`` ends the subscription.
 /// - **Ending.** When the last copy and the last iterator are gone, the subscription ends too, and the process's
-///   disposition is as it was before. When that is, is the optimizer's choice: use ``withSignalEvents(_:_:options:loop:isolation:_:)``
+///   disposition is as it was before. When that is, is the optimizer's choice: use ``withSignalEvents(_:_:options:escalateAfterUnread:loop:isolation:_:)``
 ///   where it matters. A SIGINT or SIGTERM that nobody ever took is then sent to the process once more.
 ///
 /// Callable from any thread and task. (A `Task { }` in top-level code belongs to the main actor: it runs only while the
@@ -31,26 +31,34 @@ public struct SignalEvents: AsyncSequence, Sendable {
     ///   - first: a signal.
     ///   - rest: more of them, if any.
     ///   - options: how they are treated.
+    ///   - escalateAfterUnread: if set, the n-th delivery of one of these signals that this subscription has not consumed
+    ///     takes the signal's default action: the process dies by it, whatever its threads are doing. 1 to `Int32.max`.
+    ///     Each signal's default action must be to terminate; else ``SignalBridgeError/Code/cannotEscalate``. Give a signal
+    ///     that must not escalate, such as a SIGHUP that reloads, a subscription of its own.
     ///   - loop: whose thread reads them, by its mechanism; a task on the loop then has them with no change of thread.
     ///     `nil`: a thread of the library's reads them, and blocks all signals itself.
     /// - Throws: ``SignalBridgeError`` naming the signal and the reason; then nothing was subscribed to.
     public init(
-        _ first: SignalNumber, _ rest: SignalNumber..., options: Options = [], loop: SignalLoop? = nil
+        _ first: SignalNumber, _ rest: SignalNumber..., options: Options = [], escalateAfterUnread: Int? = nil,
+        loop: SignalLoop? = nil
     ) throws(SignalBridgeError) {
-        try self.init([first] + rest, options: options, loop: loop)
+        try self.init([first] + rest, options: options, escalateAfterUnread: escalateAfterUnread, loop: loop)
     }
 
     /// Subscribes to the signals of a collection; one that is named twice counts once.
     ///
     /// - Throws: ``SignalBridgeError``, ``SignalBridgeError/Code/noSignals`` for an empty one.
     public init(
-        _ signals: some Collection<SignalNumber>, options: Options = [], loop: SignalLoop? = nil
+        _ signals: some Collection<SignalNumber>, options: Options = [], escalateAfterUnread: Int? = nil,
+        loop: SignalLoop? = nil
     ) throws(SignalBridgeError) {
-        core = try Core(Mailbox(signals, options), on: currentSource(on: loop, options))
+        core = try Core(
+            Mailbox(signals, options, escalateAfterUnread: escalateAfterUnread),
+            on: currentSource(on: loop, options, escalates: escalateAfterUnread != nil))
     }
 
     /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.
-    public var ignoredSignals: Set<SignalNumber> { core.handle.ignored }
+    public var signalsLeftIgnored: Set<SignalNumber> { core.handle.ignored }
 
     /// Ends the subscription, and restores what was there before. What was captured is still delivered, then the
     /// sequence ends. May be called more than once, and from any thread.
@@ -157,20 +165,22 @@ public struct SignalEvents: AsyncSequence, Sendable {
 ///
 /// - Throws: ``SignalBridgeError`` before `body` is called, or what `body` throws.
 public func withSignalEvents<Result>(
-    _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [], loop: SignalLoop? = nil,
-    isolation: isolated (any Actor)? = #isolation,
+    _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [], escalateAfterUnread: Int? = nil,
+    loop: SignalLoop? = nil, isolation: isolated (any Actor)? = #isolation,
     _ body: (SignalEvents) async throws -> Result
 ) async throws -> Result {
-    try await withSignalEvents([first] + rest, options: options, loop: loop, isolation: isolation, body)
+    try await withSignalEvents(
+        [first] + rest, options: options, escalateAfterUnread: escalateAfterUnread, loop: loop, isolation: isolation,
+        body)
 }
 
 /// The same for a collection of signals.
 public func withSignalEvents<Result>(
-    _ signals: some Collection<SignalNumber>, options: SignalOptions = [], loop: SignalLoop? = nil,
-    isolation: isolated (any Actor)? = #isolation,
+    _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil,
+    loop: SignalLoop? = nil, isolation: isolated (any Actor)? = #isolation,
     _ body: (SignalEvents) async throws -> Result
 ) async throws -> Result {
-    let events = try SignalEvents(signals, options: options, loop: loop)
+    let events = try SignalEvents(signals, options: options, escalateAfterUnread: escalateAfterUnread, loop: loop)
     defer { events.core.handle.close() }
     return try await body(events)
 }
@@ -178,7 +188,7 @@ public func withSignalEvents<Result>(
 /// Waits for one signal: for a program that waits once. `nil` when the task is cancelled.
 ///
 /// A loop over it has gaps: between two calls the signals meet the process's dispositions, so a second SIGTERM may end
-/// it. Use ``withSignalEvents(_:_:options:loop:isolation:_:)`` for a loop.
+/// it. Use ``withSignalEvents(_:_:options:escalateAfterUnread:loop:isolation:_:)`` for a loop.
 public func nextSignal(
     _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [], loop: SignalLoop? = nil
 ) async throws(SignalBridgeError) -> SignalEvent? {

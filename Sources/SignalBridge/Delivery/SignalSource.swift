@@ -2,7 +2,7 @@ import CSignalShim
 import Synchronization
 
 /// Where subscriptions get their signals from: the system's, or a simulator.
-protocol SignalSource: AnyObject, Sendable {
+package protocol SignalSource: AnyObject, Sendable {
     /// Starts delivery. All or nothing. Returns what `.keepIgnored` left alone.
     func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber>
     /// Ends it, and puts back what was there before. What was captured until then is in the mailbox. Idempotent.
@@ -19,25 +19,23 @@ protocol SignalSource: AnyObject, Sendable {
 
 /// A subscription for as long as somebody holds on to it, in the process that made it: in a forked child, where locks may
 /// be held for ever by threads that do not exist, it does nothing.
-final class SubscriptionHandle: Sendable {
-    let mailbox: Mailbox
-    let ignored: Set<SignalNumber>
+package final class SubscriptionHandle: Sendable {
+    package let mailbox: Mailbox
+    package let ignored: Set<SignalNumber>
     private let source: any SignalSource
     private let owner = Atomic(currentProcessID())
 
-    init(_ mailbox: Mailbox, on source: any SignalSource) throws(SignalBridgeError) {
+    package init(_ mailbox: Mailbox, on source: any SignalSource) throws(SignalBridgeError) {
         self.mailbox = mailbox
         self.source = source
         ignored = try source.subscribe(mailbox)
     }
 
-    func take() -> Mailbox.Taken {
+    package func take() -> Mailbox.Taken {
         guard isInItsProcess else { return .nothing }
         let taken = mailbox.take()
         if case .event(let event) = taken {
-            if !mailbox.options.escalations.isEmpty, mailbox.options.escalations[event.signal] != nil {
-                source.consumed(event.signal)
-            }
+            if mailbox.escalateAfterUnread != nil { source.consumed(event.signal) }
             if event.signal.asksToEnd { source.notice(event.monotonicNanoseconds) }
         }
         return taken
@@ -51,11 +49,11 @@ final class SubscriptionHandle: Sendable {
     }
 
     /// Nothing more will be taken either.
-    func close() {
+    package func close() {
         guard isInItsProcess else { return }
         finish()
         for (signal, count) in mailbox.abandon(noticed: source.noticed) {
-            source.resend(signal, count: count, chained: mailbox.options.chain)
+            source.resend(signal, count: count, chained: mailbox.options.contains(.chain))
         }
     }
 
@@ -115,7 +113,7 @@ struct SubscriberTable {
     }
 
     func escalates(_ signal: SignalNumber) -> Bool {
-        subscribers[signal]?.contains { !$0.options.escalations.isEmpty } ?? false
+        subscribers[signal]?.contains { $0.escalateAfterUnread != nil } ?? false
     }
 
     /// How many more deliveries of the signal are one too many for somebody; 0: any number is fine.
@@ -126,5 +124,5 @@ struct SubscriberTable {
 
 extension SignalNumber {
     var asksToEnd: Bool { self == .sigint || self == .sigterm }
-    var terminatesByDefault: Bool { csigshim_default_of(rawValue) == Int32(CSIGSHIM_ACTION_TERMINATE) }
+    package var terminatesByDefault: Bool { csigshim_default_of(rawValue) == Int32(CSIGSHIM_ACTION_TERMINATE) }
 }

@@ -47,14 +47,16 @@ public final class SignalWaiter: Sendable {
     /// - Throws: ``SignalBridgeError``; then nothing was subscribed to. errno `ENOSPC`: more than 64 bridges; `EMFILE`:
     ///   no descriptors left.
     public convenience init(
-        _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = []
+        _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [], escalateAfterUnread: Int? = nil
     ) throws(SignalBridgeError) {
-        try self.init([first] + rest, options: options)
+        try self.init([first] + rest, options: options, escalateAfterUnread: escalateAfterUnread)
     }
 
     /// The same for a collection of signals.
-    public init(_ signals: some Collection<SignalNumber>, options: SignalOptions = []) throws(SignalBridgeError) {
-        let mailbox = try Mailbox(signals, options)
+    public init(
+        _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil
+    ) throws(SignalBridgeError) {
+        let mailbox = try Mailbox(signals, options, escalateAfterUnread: escalateAfterUnread)
         if let simulator = SignalSimulator.current {
             let semaphore = DispatchSemaphore(value: 0)
             handle = try SubscriptionHandle(mailbox, on: simulator)
@@ -68,7 +70,7 @@ public final class SignalWaiter: Sendable {
     }
 
     /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.
-    public var ignoredSignals: Set<SignalNumber> { handle.ignored }
+    public var signalsLeftIgnored: Set<SignalNumber> { handle.ignored }
 
     /// Sleeps until a signal comes, and returns its event. Several threads may wait; each event goes to one.
     ///
@@ -142,7 +144,7 @@ public final class SignalWaiter: Sendable {
     }
 
     /// What the thread sleeps on.
-    enum Parking: Sendable {
+    package enum Parking: Sendable {
         case bridge(BridgeSource)
         case simulated(SignalSimulator, DispatchSemaphore)
 
@@ -154,12 +156,12 @@ public final class SignalWaiter: Sendable {
         }
 
         /// Brings what was captured into the mailbox.
-        func collect() {
+        package func collect() {
             if case .bridge(let source) = self { source.drain() }
         }
 
         /// `false`: the deadline has passed, or the bridge's descriptor is gone.
-        func sleep(until deadline: Duration?) -> Bool {
+        package func sleep(until deadline: Duration?) -> Bool {
             let left = deadline.map { $0 - now }
             if let left, left <= .zero { return false }
             switch self {
@@ -186,14 +188,14 @@ public final class SignalWaiter: Sendable {
 }
 
 /// `CLOCK_MONOTONIC`, the clock of ``SignalEvent/monotonicNanoseconds``.
-func monotonicNow() -> Duration {
+package func monotonicNow() -> Duration {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
     return .seconds(now.tv_sec) + .nanoseconds(now.tv_nsec)
 }
 
 extension Duration {
-    var roundedUpToMilliseconds: Int64 {
+    package var roundedUpToMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         return seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
     }

@@ -27,8 +27,8 @@ extension SignalLoop {
         /// ```
         ///
         /// A signal that reaches a thread which does not block it all the same is recorded by a handler, and read like any
-        /// other. `.chain` and `.escalate` need a handler: ``SignalBridgeError/Code/unsupported``. A signal has one such
-        /// subscriber, and no subscriber of the other kind beside it: ``SignalBridgeError/Code/inUse``. (On one loop,
+        /// other. `.chain` and `escalateAfterUnread` need a handler: ``SignalBridgeError/Code/unsupported``. A signal has one such
+        /// subscriber, and no subscriber of the other kind beside it: ``SignalBridgeError/Code/signalInUse``. (On one loop,
         /// several subscriptions may have it.) A subscription that ends on another thread leaves the
         /// signal blocked in the one that made it, for good: end it on the loop. The kernel merges standard signals that
         /// are unread, whatever `.everyDelivery` says. Do not use it with `dispatchMain()`.
@@ -38,20 +38,20 @@ extension SignalLoop {
 
 /// A source that keeps its loop, and leaves no wake-up taken away.
 extension SignalLoop: SignalSource {
-    func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {
+    package func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {
         defer { wakeAgain() }
         return try source.subscribe(mailbox)
     }
 
-    func unsubscribe(_ mailbox: Mailbox) {
+    package func unsubscribe(_ mailbox: Mailbox) {
         source.unsubscribe(mailbox)
         wakeAgain()
     }
 
-    func consumed(_ signal: SignalNumber) { source.consumed(signal) }
-    func notice(_ time: UInt64) { source.notice(time) }
-    var noticed: UInt64? { source.noticed }
-    func resend(_ signal: SignalNumber, count: Int, chained: Bool) {
+    package func consumed(_ signal: SignalNumber) { source.consumed(signal) }
+    package func notice(_ time: UInt64) { source.notice(time) }
+    package var noticed: UInt64? { source.noticed }
+    package func resend(_ signal: SignalNumber, count: Int, chained: Bool) {
         source.resend(signal, count: count, chained: chained)
     }
 
@@ -60,18 +60,18 @@ extension SignalLoop: SignalSource {
     }
 
     /// What the loop's mechanism cannot do.
-    fileprivate func check(_ options: SignalOptions) throws(SignalBridgeError) {
+    fileprivate func check(_ options: SignalOptions, escalates: Bool) throws(SignalBridgeError) {
         guard mechanism == .signalfd else { return }
-        if options.chain { throw .needsHandler(".chain", nil) }
-        if let signal = options.escalations.keys.min(by: { $0.rawValue < $1.rawValue }) {
-            throw .needsHandler(".escalate(\(signal))", signal)
-        }
+        if options.contains(.chain) { throw .needsHandler(".chain") }
+        if escalates { throw .needsHandler("escalateAfterUnread") }
     }
 }
 
 /// Where a subscription on a loop listens, or on none.
-func currentSource(on loop: SignalLoop?, _ options: SignalOptions) throws(SignalBridgeError) -> any SignalSource {
-    try loop?.check(options)
+func currentSource(
+    on loop: SignalLoop?, _ options: SignalOptions, escalates: Bool
+) throws(SignalBridgeError) -> any SignalSource {
+    try loop?.check(options, escalates: escalates)
     if SignalSimulator.current == nil, let loop { return loop }
     return currentSource()
 }

@@ -26,24 +26,24 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         public static let reserved = Code(description: "reserved")
         /// The list of signals is empty.
         public static let noSignals = Code(description: "noSignals")
-        /// `.escalate` names a signal that is not in the list, or whose default action does not end the process.
+        /// `escalateAfterUnread` is given, and the default action of a signal does not terminate the process.
         public static let cannotEscalate = Code(description: "cannotEscalate")
         /// A subscription has the signal, so its disposition cannot be set by hand; or one of the other mechanism has it,
         /// see ``SignalLoop/Mechanism/signalfd``.
-        public static let inUse = Code(description: "inUse")
+        public static let signalInUse = Code(description: "signalInUse")
         /// This system, or the ``SignalLoop/Mechanism`` of the loop, cannot do it; the description says what can.
         public static let unsupported = Code(description: "unsupported")
         /// No subscription has the signal.
         public static let notSubscribed = Code(description: "notSubscribed")
         /// A policy gives one signal two meanings, or names it twice.
-        public static let namedTwice = Code(description: "namedTwice")
+        public static let duplicateSignal = Code(description: "duplicateSignal")
         /// The daemon is shutting down, or was restarted, and takes no new work.
         public static let shuttingDown = Code(description: "shuttingDown")
         /// The process was forced to end before the body of the daemon had.
-        public static let abandoned = Code(description: "abandoned")
+        public static let forcedExit = Code(description: "forcedExit")
         /// An argument makes no sense; the description says which.
         public static let invalidArgument = Code(description: "invalidArgument")
-        /// The system refused; ``SignalBridgeError/errno`` says why.
+        /// The system refused; ``SignalBridgeError/errnoCode`` says why.
         public static let systemCallFailed = Code(description: "systemCallFailed")
     }
 
@@ -52,14 +52,14 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
     /// The signal that it is about, if it is about one.
     public let signal: SignalNumber?
     /// What the system said, if the system refused.
-    public let errno: Int32?
+    public let errnoCode: Int32?
     /// What happened, and what to do about it, in one line.
     public let description: String
 
-    init(_ code: Code, _ signal: SignalNumber?, errno: Int32? = nil, _ description: String) {
+    package init(_ code: Code, _ signal: SignalNumber?, errno: Int32? = nil, _ description: String) {
         self.code = code
         self.signal = signal
-        self.errno = errno
+        errnoCode = errno
         self.description = description
     }
 
@@ -69,14 +69,14 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
             .outOfRange, signal, "\(signal) does not exist on this system; \(last ?? "it has no realtime signals")")
     }
 
-    static func inUse(_ signal: SignalNumber) -> SignalBridgeError {
-        SignalBridgeError(.inUse, signal, "\(signal) has a subscription; end that first")
+    static func signalInUse(_ signal: SignalNumber) -> SignalBridgeError {
+        SignalBridgeError(.signalInUse, signal, "\(signal) has a subscription; end that first")
     }
 
     /// A signalfd and a handler would each get some of it.
     static func otherMechanism(_ signal: SignalNumber) -> SignalBridgeError {
         SignalBridgeError(
-            .inUse, signal, errno: EBUSY,
+            .signalInUse, signal, errno: EBUSY,
             "\(signal) has a subscription elsewhere in this process, and a loop over signalfd shares a signal with nobody; end that one, or use the mechanism .handler for both"
         )
     }
@@ -89,9 +89,9 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
     }
 
     /// Of a loop over signalfd.
-    static func needsHandler(_ option: String, _ signal: SignalNumber?) -> SignalBridgeError {
+    static func needsHandler(_ option: String) -> SignalBridgeError {
         SignalBridgeError(
-            .unsupported, signal,
+            .unsupported, nil,
             "\(option) needs a signal handler, and over signalfd none runs; use a SignalLoop with the mechanism .handler"
         )
     }
@@ -101,7 +101,7 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         SignalBridgeError(
             .systemCallFailed, nil, errno: errno,
             errno == EBADF
-                ? "somebody closed this library's descriptor; a daemon that closes all of them does so before subscribing"
+                ? "SignalBridge's file descriptor was closed; call closefrom() or close() before subscribing, not after"
                 : "in a forked child only SignalWaiter works: a new one, or an old one after resumeAfterFork()")
     }
 
@@ -116,14 +116,14 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         return SignalBridgeError(.systemCallFailed, nil, errno: errno, "cannot subscribe: \(reason)")
     }
 
-    static func systemCall(_ call: String, _ signal: SignalNumber?, _ errno: Int32) -> SignalBridgeError {
+    package static func systemCall(_ call: String, _ signal: SignalNumber?, _ errno: Int32) -> SignalBridgeError {
         let about = signal.map { " for \($0)" } ?? ""
         return SignalBridgeError(
             .systemCallFailed, signal, errno: errno, "\(call)\(about) failed: \(errnoDescription(errno))")
     }
 
     /// What keeps a signal from being subscribed to, if anything does.
-    static func refusing(_ signal: SignalNumber) -> SignalBridgeError? {
+    package static func refusing(_ signal: SignalNumber) -> SignalBridgeError? {
         switch Int(csigshim_classify(signal.rawValue)) {
         case CSIGSHIM_CATCHABLE:
             return nil

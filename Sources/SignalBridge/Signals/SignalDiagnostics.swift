@@ -12,7 +12,7 @@ import CSignalShim
 ///
 /// ```swift
 /// let diagnostics = try SignalDiagnostics(for: .sigusr2)
-/// print(diagnostics.advice)  // SIGUSR2: armed; it will arrive
+/// print(diagnostics.explanation)  // SIGUSR2: armed; it will arrive
 /// ```
 public struct SignalDiagnostics: Sendable {
     /// The signal that was looked at.
@@ -59,17 +59,18 @@ public struct SignalDiagnostics: Sendable {
     }
 
     /// What to do, in one line.
-    public var advice: String {
+    public var explanation: String {
         if isArmed && sharedBridgeIsDeaf {
-            return "\(signal): somebody closed this library's descriptor; close before subscribing, not after"
+            return
+                "\(signal): SignalBridge's file descriptor was closed; call closefrom() or close() before subscribing, not after"
         }
         if isDisplaced {
-            return "\(signal): somebody installed a handler over ours; call rearm(), or let that handler call ours"
+            return "\(signal): another handler replaced SignalBridge's; call rearm() to reinstall it"
         }
         if isIgnored { return "\(signal): the process ignores it, perhaps since it was started (nohup)" }
         if !isArmed {
-            let fate = signal.terminatesByDefault ? "; unless somebody else handles it, it ends the process" : ""
-            return "\(signal): nobody subscribes to it\(fate)"
+            let fate = signal.terminatesByDefault ? "; unless other code handles it, it terminates the process" : ""
+            return "\(signal): no subscription has it\(fate)"
         }
         if isOverSignalfd {
             let interrupted = unblockedThreads.count
@@ -81,18 +82,6 @@ public struct SignalDiagnostics: Sendable {
             return "\(signal): every thread blocks it; unblock it in one, with pthread_sigmask(3)"
         }
         return "\(signal): armed; it will arrive"
-    }
-
-    /// Installs this library's handler again, over the action that was saved first. The handler that had displaced it does
-    /// not run any more, and the last subscription to go restores what was saved first. A signal source of Dispatch that
-    /// was displaced may go on taking some signals.
-    public func rearm() throws(SignalBridgeError) {
-        if SignalSimulator.current != nil { return }  // nobody is displaced there
-        guard csigshim_rearm(signal.rawValue) != 0 else { return }
-        if errno == ENOENT {
-            throw SignalBridgeError(.notSubscribed, signal, "\(signal) has no subscription that could be armed again")
-        }
-        throw .systemCall("sigaction", signal, errno)
     }
 
     private static func threads(_ list: (UnsafeMutablePointer<pid_t>, Int) -> Int) -> [Int32] {

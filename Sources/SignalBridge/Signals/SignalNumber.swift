@@ -100,7 +100,12 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
         return overflow ? nil : sum
     }
 
-    /// Whether this is a realtime signal: queued by the kernel one by one, never merged.
+    /// All signals that can be subscribed to here, in the order of their numbers: every signal except SIGKILL, SIGSTOP, the
+    /// synchronous faults and what the C library reserves.
+    public static let catchable: [SignalNumber] = (1...(realtimeSignals?.upperBound ?? 31)).map(SignalNumber.init)
+        .filter { SignalBridgeError.refusing($0) == nil }
+
+    /// Whether this is a realtime signal, which the kernel queues and never coalesces.
     public var isRealtime: Bool { realtimeSignals?.contains(rawValue) ?? false }
 
     /// The signal of a name as `kill -l` prints it: "TERM", "SIGTERM", "RTMIN", "RTMIN+3", "RTMAX-1", in any case.
@@ -141,7 +146,7 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     /// ``withSimulatedSignals(isolation:_:)``, it goes to the simulator.
     ///
     /// - Parameters:
-    ///   - process: a process id above 0. Groups and "everybody" (0, -1 and below) are refused; use `kill(2)` for them.
+    ///   - process: a process id above 0. For a group use ``send(toGroup:)``.
     ///   - value: what arrives as ``SignalEvent/value``. Realtime signals keep each value; a standard signal that is
     ///     still pending swallows the next, value and all. Linux only.
     /// - Throws: ``SignalBridgeError`` with ``SignalBridgeError/Code/outOfRange``,
@@ -149,15 +154,35 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     ///   process; `EPERM`: not ours to signal; `EAGAIN`: the queue of `RLIMIT_SIGPENDING` is full; `ENOTSUP`: no
     ///   `sigqueue` here).
     public func send(to process: pid_t, value: Int? = nil) throws(SignalBridgeError) {
-        guard csigshim_classify(rawValue) != Int32(CSIGSHIM_OUT_OF_RANGE) else { throw .outOfRange(self) }
-        guard process > 0 else {
-            throw SignalBridgeError(.invalidArgument, self, "\(process) is no process id; kill(2) signals groups")
-        }
+        try checkSendable(to: process, "process")
         if process == currentProcessID(), let simulator = SignalSimulator.current {
             return try simulator.send(self, value: value)
         }
         let failure = sendSignal(rawValue, to: process, value: value)
         if failure != 0 { throw .systemCall(value == nil ? "kill(\(process))" : "sigqueue(\(process))", self, failure) }
+    }
+
+    /// Sends this signal to each process of a process group: `killpg(3)`.
+    ///
+    /// A shell makes a group of each pipeline, and a terminal sends Ctrl-C to the group in the foreground. A process that is
+    /// in the group itself gets the signal too. In ``withSimulatedSignals(isolation:_:)`` too it is a real signal, unless the
+    /// group is this process's own: then the simulator gets it.
+    ///
+    /// - Parameter group: a process group id above 1, such as a child's that called `setpgid(2)`.
+    /// - Throws: ``SignalBridgeError`` as ``send(to:value:)``; errno `ESRCH`: no such group; `EPERM`: no process of the group
+    ///   may be signalled by this one.
+    public func send(toGroup group: pid_t) throws(SignalBridgeError) {
+        try checkSendable(to: group - 1, "process group")  // kill(-1) would reach every process
+        if group == currentProcessGroup(), let simulator = SignalSimulator.current { return try simulator.send(self) }
+        let failure = sendSignal(rawValue, to: -group, value: nil)
+        if failure != 0 { throw .systemCall("killpg(\(group))", self, failure) }
+    }
+
+    private func checkSendable(to target: pid_t, _ kind: String) throws(SignalBridgeError) {
+        guard csigshim_classify(rawValue) != Int32(CSIGSHIM_OUT_OF_RANGE) else { throw .outOfRange(self) }
+        guard target > 0 else {
+            throw SignalBridgeError(.invalidArgument, self, "\(kind) ids are positive; use kill(2)")
+        }
     }
 }
 

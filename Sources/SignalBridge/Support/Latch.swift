@@ -1,22 +1,24 @@
 import Dispatch
 
 /// Opens once, and stays open. Tasks and threads wait for it.
-final class Gate: Sendable {
+package final class Latch: Sendable {
+    package init() {}
+
     private struct State {
-        var isOpen = false
+        package var isOpen = false
         var waiting: [Int: @Sendable () -> Void] = [:]
         var lastID = 0
     }
     private let state = Lock(State())
 
-    var isOpen: Bool { state.withLock { $0.isOpen } }
+    package var isOpen: Bool { state.withLock { $0.isOpen } }
 
-    func open() {
+    package func open() {
         claim()()
     }
 
     /// Opens it, and leaves it to the result to tell those who wait.
-    func claim() -> @Sendable () -> Void {
+    package func claim() -> @Sendable () -> Void {
         let waiting = state.withLock { state in
             state.isOpen = true
             defer { state.waiting = [:] }
@@ -27,7 +29,7 @@ final class Gate: Sendable {
 
     /// Calls `wake` once it is open: now, if it is. The result takes that back.
     @discardableResult
-    func onOpen(_ wake: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
+    package func onOpen(_ wake: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
         let id: Int? = state.withLock { state in
             if state.isOpen { return nil }
             state.lastID += 1
@@ -45,8 +47,8 @@ final class Gate: Sendable {
     }
 
     /// Returns when it is open, or the calling task is cancelled.
-    func wait() async {
-        let done = Gate()  // by whichever comes first
+    package func wait() async {
+        let done = Latch()  // by whichever comes first
         let forget = onOpen { done.open() }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
@@ -59,7 +61,7 @@ final class Gate: Sendable {
     }
 
     /// Blocks the thread until this or the other one is open, or the time is up: in a simulation, the simulated time.
-    func block(or other: Gate, timeout: Duration?) {
+    package func block(or other: Latch, timeout: Duration?) {
         let semaphore = DispatchSemaphore(value: 0)
         let forget = [onOpen { semaphore.signal() }, other.onOpen { semaphore.signal() }]
         defer { for forget in forget { forget() } }

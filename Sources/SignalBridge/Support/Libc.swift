@@ -31,6 +31,8 @@ func sendSignal(_ number: Int32, to process: pid_t, value: Int?) -> Int32 {
 
 func currentProcessID() -> pid_t { getpid() }
 
+func currentProcessGroup() -> pid_t { getpgrp() }
+
 /// What `strerror(3)` says, in memory of our own.
 func errnoDescription(_ number: Int32) -> String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in

@@ -10,12 +10,12 @@
 ///
 /// Under it, nothing of the user's runs and nothing of the user's is released: no continuation is resumed, no closure
 /// called or dropped.
-final class Lock<State>: @unchecked Sendable {
+package final class Lock<State>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     /// By pointer: the mutex excludes everybody else, so nothing need be checked at each access.
     private let state: UnsafeMutablePointer<State>
 
-    init(_ state: State) {
+    package init(_ state: State) {
         self.state = .allocate(capacity: 1)
         self.state.initialize(to: state)
         mutex = .allocate(capacity: 1)
@@ -31,7 +31,7 @@ final class Lock<State>: @unchecked Sendable {
         state.deallocate()
     }
 
-    func withLock<Result, Failure>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
+    package func withLock<Result, Failure>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return try body(&state.pointee)

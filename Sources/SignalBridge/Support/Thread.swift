@@ -7,7 +7,7 @@
 #endif
 
 /// Runs `body` on a new thread, detached. Without a mask, it has the caller's.
-func startThread(
+package func startThread(
     mask: SignalMask? = nil, _ body: @escaping @Sendable () -> Void
 ) throws(SignalBridgeError) {
     final class Body: Sendable {
@@ -47,18 +47,18 @@ func startThread(
 }
 
 /// What a thread blocks.
-struct SignalMask: @unchecked Sendable {
+package struct SignalMask: @unchecked Sendable {
     private var set = sigset_t()
 
     /// What the calling thread blocks.
-    static var current: SignalMask {
+    package static var current: SignalMask {
         var mask = SignalMask()
         pthread_sigmask(SIG_SETMASK, nil, &mask.set)
         return mask
     }
 
     /// Everything but these, and but faults: a fault that is blocked kills without the crash reporter.
-    static func all(but signals: Set<SignalNumber> = []) -> SignalMask {
+    package static func all(but signals: Set<SignalNumber> = []) -> SignalMask {
         var mask = SignalMask()
         sigfillset(&mask.set)
         let faults: [SignalNumber] = [.sigill, .sigtrap, .sigabrt, .sigbus, .sigfpe, .sigsegv, .sigsys]
@@ -67,14 +67,14 @@ struct SignalMask: @unchecked Sendable {
     }
 
     /// For the calling thread, from here on.
-    func apply() {
+    package func apply() {
         var set = set
         pthread_sigmask(SIG_SETMASK, &set, nil)
     }
 }
 
 /// `_exit(2)`: at once, with nothing run and nothing flushed.
-func exitAtOnce(_ code: Int32) -> Never { _exit(code) }
+package func exitAtOnce(_ code: Int32) -> Never { _exit(code) }
 
 /// Writes what C's streams hold. May block, where another thread is inside one.
-func flushStreams() { fflush(nil) }
+package func flushStreams() { fflush(nil) }

@@ -19,32 +19,32 @@ import Dispatch
 ///     try simulator.send(.sigterm)
 ///     let text = try await result
 ///     precondition(text == "ended by SIGTERM")
-///     precondition(simulator.forcedEnd == nil)
+///     precondition(simulator.forcedExit == nil)
 /// }
 /// ```
 ///
-/// It refuses what the system would refuse. Where the system would end the process, it records ``forcedEnd``.
+/// It refuses what the system would refuse. Where the system would end the process, it records ``forcedExit``.
 public final class SignalSimulator: Sendable {
-    @TaskLocal static var current: SignalSimulator?
+    @TaskLocal package static var current: SignalSimulator?
 
     private struct State {
         var table = SubscriberTable()
         var ignored: Set<SignalNumber> = []
         var now: Duration = .zero
-        var forcedEnd: SignalNumber?
+        var forcedExit: SignalNumber?
         var noticed: UInt64?
         var arrivals: [Int: (signal: SignalNumber, continuation: CheckedContinuation<Void, Never>)] = [:]
         var clocks: [Int: (deadline: @Sendable () -> Duration?, passed: @Sendable () -> Void)] = [:]
         var lastID = 0
     }
     private let state = Lock(State())
-    let ready = Gate()
+    package let ready = Latch()
 
     init() {}
 
     /// Delivers a signal, as if it had been sent to the process.
     ///
-    /// Without a subscriber it does what the disposition says: nothing, or it sets ``forcedEnd``.
+    /// Without a subscriber it does what the disposition says: nothing, or it sets ``forcedExit``.
     ///
     /// - Parameters:
     ///   - signal: any signal that exists here.
@@ -75,7 +75,7 @@ public final class SignalSimulator: Sendable {
     /// Moves the simulated clock, by which the deadlines of this task tree are measured.
     ///
     /// Deadlines on the way pass one by one, each at its time: what follows from one has its own deadline met before a
-    /// later one. All of a ``runDaemon(policy:supervisor:onTransition:onForce:_:)``'s decisions are made when this returns.
+    /// later one. All of a `Daemon.run`'s decisions are made when this returns.
     public func advance(by duration: Duration) {
         var left = max(.zero, min(duration, .seconds(1 << 40)))
         repeat {
@@ -94,11 +94,11 @@ public final class SignalSimulator: Sendable {
     public var now: Duration { state.withLock { $0.now } }
 
     /// The signal that would have ended the process, if one would have: the first.
-    public var forcedEnd: SignalNumber? { state.withLock { $0.forcedEnd } }
+    public var forcedExit: SignalNumber? { state.withLock { $0.forcedExit } }
 
     /// Runs `body` on this thread with its subscriptions simulated: for threads and dispatch queues, which do not belong
     /// to the task tree.
-    public func bind<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    public func withSimulation<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         do {
             return try Self.$current.withValue(self, operation: body)
         } catch {
@@ -126,7 +126,7 @@ public final class SignalSimulator: Sendable {
         }
     }
 
-    /// Returns once a daemon in the simulation has called ``Daemon/ready()``, or when the task is cancelled: what its body
+    /// Returns once a daemon in the simulation has called `Daemon.notifyReady()`, or when the task is cancelled: what its body
     /// registers before that is then in place. ``waitForSubscriber(of:)`` returns earlier, when it has only subscribed.
     public func waitUntilReady() async {
         await ready.wait()
@@ -134,9 +134,9 @@ public final class SignalSimulator: Sendable {
 
     // MARK: for the library
 
-    func set(_ disposition: SignalDisposition.Plain, for signal: SignalNumber) throws(SignalBridgeError) {
+    func set(_ disposition: SignalDisposition, for signal: SignalNumber) throws(SignalBridgeError) {
         try state.withLock { state throws(SignalBridgeError) in
-            if state.table.subscribers[signal] != nil { throw .inUse(signal) }
+            if state.table.subscribers[signal] != nil { throw .signalInUse(signal) }
             if disposition == .ignore { state.ignored.insert(signal) } else { state.ignored.remove(signal) }
         }
     }
@@ -154,12 +154,12 @@ public final class SignalSimulator: Sendable {
     }
 
     /// The end that `die` would be.
-    func forceEnd(by signal: SignalNumber) {
-        state.withLock { $0.forcedEnd = $0.forcedEnd ?? signal }
+    package func forceEnd(by signal: SignalNumber) {
+        state.withLock { $0.forcedExit = $0.forcedExit ?? signal }
     }
 
     /// Calls `passed` whenever the clock has come to `deadline`, or past it, or anywhere else.
-    func watchClock(
+    package func watchClock(
         deadline: @escaping @Sendable () -> Duration?, passed: @escaping @Sendable () -> Void
     ) -> Int {
         state.withLock { state in
@@ -169,13 +169,13 @@ public final class SignalSimulator: Sendable {
         }
     }
 
-    func forgetClock(_ id: Int) {
+    package func forgetClock(_ id: Int) {
         let dropped = state.withLock { $0.clocks.removeValue(forKey: id) }
         _ = dropped  // released outside of the lock
     }
 
     /// Blocks the thread until the semaphore is signalled or the clock has come so far.
-    func block(on semaphore: DispatchSemaphore, until deadline: Duration?) {
+    package func block(on semaphore: DispatchSemaphore, until deadline: Duration?) {
         let id = watchClock(deadline: { deadline }) { [weak self] in
             if let self, let deadline, now >= deadline { semaphore.signal() }
         }
@@ -185,7 +185,7 @@ public final class SignalSimulator: Sendable {
     }
 
     private func end(_ signal: SignalNumber, _ state: inout State) {
-        if signal.terminatesByDefault, state.forcedEnd == nil { state.forcedEnd = signal }
+        if signal.terminatesByDefault, state.forcedExit == nil { state.forcedExit = signal }
     }
 
     private func check(_ signal: SignalNumber) throws(SignalBridgeError) {
@@ -195,9 +195,9 @@ public final class SignalSimulator: Sendable {
 }
 
 extension SignalSimulator: SignalSource {
-    func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {
+    package func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {
         let (left, arrived) = state.withLock { state in
-            let left = mailbox.options.keepIgnored ? state.ignored.intersection(mailbox.signals) : []
+            let left = mailbox.options.contains(.keepIgnored) ? state.ignored.intersection(mailbox.signals) : []
             for signal in mailbox.signals where !left.contains(signal) { state.table.add(mailbox, to: signal) }
             let arrived = state.arrivals.filter { state.table.subscribers[$0.value.signal] != nil }
             for id in arrived.keys { state.arrivals[id] = nil }
@@ -207,7 +207,7 @@ extension SignalSimulator: SignalSource {
         return left
     }
 
-    func unsubscribe(_ mailbox: Mailbox) {
+    package func unsubscribe(_ mailbox: Mailbox) {
         state.withLock { state in
             var restored: Set<SignalNumber> = []
             for signal in mailbox.signals where state.table.remove(mailbox, from: signal) {
@@ -217,12 +217,12 @@ extension SignalSimulator: SignalSource {
         }
     }
 
-    func consumed(_ signal: SignalNumber) {}
+    package func consumed(_ signal: SignalNumber) {}
 
-    var noticed: UInt64? { state.withLock { $0.noticed } }
-    func notice(_ time: UInt64) { state.withLock { $0.noticed = max($0.noticed ?? 0, time) } }
+    package var noticed: UInt64? { state.withLock { $0.noticed } }
+    package func notice(_ time: UInt64) { state.withLock { $0.noticed = max($0.noticed ?? 0, time) } }
 
-    func resend(_ signal: SignalNumber, count: Int, chained: Bool) {
+    package func resend(_ signal: SignalNumber, count: Int, chained: Bool) {
         for _ in 0..<count { try? send(signal) }
     }
 }
@@ -233,7 +233,7 @@ func currentSource() -> any SignalSource {
 }
 
 /// Runs `body` with a simulator in place of the system: in this task tree, every subscription of this module listens to
-/// it. What is made outside of the tree is not affected; threads and queues enter with ``SignalSimulator/bind(_:)``.
+/// it. What is made outside of the tree is not affected; threads and queues enter with ``SignalSimulator/withSimulation(_:)``.
 public func withSimulatedSignals<Result>(
     isolation: isolated (any Actor)? = #isolation,
     _ body: (SignalSimulator) async throws -> Result

@@ -7,7 +7,7 @@ if command -v nohup >/dev/null 2>&1; then
     await '^SIGUSR1 '
     kill -TERM "$program"
     finish
-    check "nohup, keepIgnored: ignoredSignals names it" said '^ignored: \["SIGHUP"\]$'
+    check "nohup, keepIgnored: signalsLeftIgnored names it" said '^ignored: \["SIGHUP"\]$'
     check "nohup, keepIgnored: HUP stays ignored" lacks "$output" '^SIGHUP'
     check "nohup, keepIgnored: the others come" said '^SIGUSR1 x1 '
     check "nohup, keepIgnored: TERM, exit 0" said '^ending: exited 0$'
@@ -17,7 +17,7 @@ if command -v nohup >/dev/null 2>&1; then
     await '^SIGHUP '
     kill -TERM "$program"
     finish
-    check "nohup, not asked: ignoredSignals is empty" said '^ignored: \[\]$'
+    check "nohup, not asked: signalsLeftIgnored is empty" said '^ignored: \[\]$'
     check "nohup, not asked: HUP comes" said '^SIGHUP x1 '
     check "nohup, not asked: exit 0" said '^ending: exited 0$'
 else
@@ -30,4 +30,4 @@ await '^SIGHUP '
 kill -TERM "$program"
 finish
 check "no nohup, keepIgnored: HUP comes" said '^SIGHUP x1 '
-check "no nohup, keepIgnored: ignoredSignals is empty" said '^ignored: \[\]$'
+check "no nohup, keepIgnored: signalsLeftIgnored is empty" said '^ignored: \[\]$'

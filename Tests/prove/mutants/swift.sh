@@ -25,9 +25,10 @@ failures() { # the first test that failed
 prepare() {
     command -v "$swift" >/dev/null || { echo "$swift is missing: install a Swift 6.1 toolchain"; return 1; }
     mkdir -p "$tree/Tests"
-    cp "$root/Package.swift" "$tree" && cp -R "$root/Sources" "$tree" && cp -R "$root/Tests/SignalBridgeTests" "$tree/Tests" &&
-        sed 's/^\(let patience: Double = .* :\) 120$/\1 60/' "$root/Tests/SignalBridgeTests/Support.swift" \
-            >"$tree/Tests/SignalBridgeTests/Support.swift" && build || { tail -5 "$work/swift-build"; return 1; }
+    cp "$root/Package.swift" "$tree" && cp -R "$root/Sources" "$tree" &&
+        cp -R "$root/Tests/SignalBridgeTests" "$root/Tests/SignalDaemonTests" "$root/Tests/TestSupport" "$tree/Tests" &&
+        sed 's/^\(package let patience: Double = .* :\) 120$/\1 60/' "$root/Tests/TestSupport/Support.swift" \
+            >"$tree/Tests/TestSupport/Support.swift" && build || { tail -5 "$work/swift-build"; return 1; }
     for name in $(cat "$work/in-swift"); do
         read -r _ _ _ tests <"$work/faults/$name"
         printf '%s\n' $tests

@@ -9,7 +9,7 @@
 // one that fails when it is interrupted: the report says so, and the exit status is 1.
 import Foundation
 import Logging
-import SignalBridge
+import SignalDaemon
 
 let logger = Logger(label: "mayhem")
 
@@ -54,32 +54,32 @@ func restart(host: Int) async throws {
 }
 
 let saveTime = Duration.seconds(CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 1)
-let policy = SignalPolicy.server.with(secondSignal: .forces)
+let policy = SignalPolicy.server.with(secondSignal: .forceExit)
 
-let report = try await runDaemon(policy: policy, onTransition: { logger.info("\($0)") }) { daemon in
+let report = try await Daemon.run(policy: policy, onTransition: { logger.info("\($0)") }) { daemon in
     let broker = Broker()
     let database = Database(time: saveTime)
 
     // The last one registered runs first, when all tasks have ended.
-    daemon.onShutdown("metrics") { logger.info("flushing metrics") }
-    daemon.onShutdown("broker") { await broker.handBack() }
-    daemon.onShutdown("database") { await database.close() }
-    daemon.onShutdownRequested {
+    daemon.addCleanup("metrics") { logger.info("flushing metrics") }
+    daemon.addCleanup("broker") { await broker.handBack() }
+    daemon.addCleanup("database") { await database.close() }
+    daemon.onGracefulShutdown {
         let tasks = await broker.outstanding.count
         logger.info("cancelling \(tasks) tasks")
     }
 
-    try daemon.addTask("publisher", .cancels) {
+    try daemon.addTask("publisher", onShutdown: .cancel) {
         for number in 1... {
             broker.publish(number)
             try await Task.sleep(for: .milliseconds(250))
         }
     }
-    try daemon.addTask("consumer", .cancels) {
+    try daemon.addTask("consumer", onShutdown: .cancel) {
         for await message in broker.messages {  // ends when it is cancelled
             await broker.take(message)
             do {
-                try daemon.addTask("message \(message)", .cancels, endsDaemonOnFailure: false) {
+                try daemon.addTask("message \(message)", onShutdown: .cancel, onFailure: .report) {
                     try await restart(host: message)
                     try await daemon.shield("save \(message)") { try await database.save(message) }
                     await broker.acknowledge(message)
@@ -90,7 +90,7 @@ let report = try await runDaemon(policy: policy, onTransition: { logger.info("\(
         logger.info("stopped consuming")
     }
     logger.info("consuming, with pid \(getpid())")
-    daemon.ready()
+    daemon.notifyReady()
 }
 for task in report.tasks {
     if case .failed = task.outcome { logger.error("\(task)") }

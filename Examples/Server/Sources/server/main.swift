@@ -16,7 +16,7 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import SignalBridge
+import SignalDaemon
 import Synchronization
 
 let logger = Logger(label: "server")
@@ -92,7 +92,7 @@ let port = numbers.first ?? 8080
 let acceptFor = Duration.seconds(numbers.dropFirst().first ?? 1)
 let slow = Duration.seconds(numbers.dropFirst(2).first ?? 2)
 
-let report = try await runDaemon(onTransition: { logger.info("\($0)") }) { daemon in
+let report = try await Daemon.run(onTransition: { logger.info("\($0)") }) { daemon in
     let connections = Connections()
 
     /// Answers the requests of one connection, one after the other.
@@ -124,13 +124,13 @@ let report = try await runDaemon(onTransition: { logger.info("\($0)") }) { daemo
             }
         }
         .bind(host: "127.0.0.1", port: port).get()
-    daemon.onShutdownRequested {
+    daemon.onGracefulShutdown {
         try await Task.sleep(for: acceptFor)
         try? await listener.close()  // or it is closed already
         connections.closeAllWhenIdle()
     }
     logger.info("pid \(getpid()) listens on port \(listener.localAddress?.port ?? 0)")
-    daemon.ready()
+    daemon.notifyReady()
 
     try await withTaskCancellationHandler {
         try await listener.closeFuture.get()

@@ -6,7 +6,7 @@
 import Foundation
 import Logging
 import ServiceLifecycle
-import SignalBridge
+import SignalDaemon
 
 let logger = Logger(label: "services")
 
@@ -30,14 +30,14 @@ struct Worker: Service {
 }
 
 let isStubborn = CommandLine.arguments.contains("--stubborn")
-let policy = SignalPolicy.server.with(secondSignal: .forces)
+let policy = SignalPolicy.server.with(secondSignal: .forceExit)
 
-let report = try await runDaemon(policy: policy, onTransition: { logger.info("\($0)") }) { daemon in
+let report = try await Daemon.run(policy: policy, onTransition: { logger.info("\($0)") }) { daemon in
     // No signals for the group: they are the daemon's. It shuts its services down in reverse order.
     let services: [any Service] = [Database(), Worker(isStubborn: isStubborn)]
     let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: services, logger: logger))
-    daemon.onShutdownRequested { await group.triggerGracefulShutdown() }
-    daemon.ready()
+    daemon.onGracefulShutdown { await group.triggerGracefulShutdown() }
+    daemon.notifyReady()
     try await group.run()
 }
 logger.info("\(report)")

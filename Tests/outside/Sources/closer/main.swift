@@ -10,11 +10,11 @@ import SignalBridge
 #endif
 
 let directory = CommandLine.arguments[2]
-if chosenCase() == "ignored" { try SignalDisposition.set(.ignore, for: .sigusr1) }
+if chosenCase() == "ignored" { try SignalNumber.sigusr1.setDisposition(.ignore) }
 
 /// Who has a thread of his own, or one of the library's: on Linux he needs no descriptor.
 func subscribeWithoutDescriptors() throws -> Any {
-    let subscription = try SignalSubscription(.sigusr1, .sigterm) { report($0) }
+    let subscription = try SignalObserver(.sigusr1, .sigterm) { report($0) }
     let events = try SignalEvents(.sigusr1, .sigterm)
     Task.detached { for await event in events { report(event) } }
     let waiter = try SignalWaiter(.sigusr1, .sigterm)

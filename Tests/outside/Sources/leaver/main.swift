@@ -10,7 +10,7 @@ import SignalBridge
 #endif
 
 let events = try SignalEvents(.sighup, .sigterm)
-let subscription = try SignalSubscription(.sighup, .sigterm) { report($0) }
+let subscription = try SignalObserver(.sighup, .sigterm) { report($0) }
 let waiter = try SignalWaiter(.sighup, .sigterm)
 say("subscribed")
 

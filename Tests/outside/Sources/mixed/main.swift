@@ -20,16 +20,16 @@ func makeSource() -> any DispatchSourceSignal {
 
 func sayState() throws {
     let look = try SignalDiagnostics(for: .sigusr1)
-    say("state armed \(look.isArmed) displaced \(look.isDisplaced): \(look.advice)")
+    say("state armed \(look.isArmed) displaced \(look.isDisplaced): \(look.explanation)")
 }
 
 var kept: [Any] = []
 if chosenCase() == "before" { kept.append(makeSource()) }
-kept.append(try SignalSubscription(.sigusr1) { _ in say("subscription") })
+kept.append(try SignalObserver(.sigusr1) { _ in say("subscription") })
 kept.append(
-    try SignalSubscription(.sigusr2, .sigterm) { event in
+    try SignalObserver(.sigusr2, .sigterm) { event in
         if event.signal == .sigterm { exit(0) }
-        try? SignalDiagnostics(for: .sigusr1).rearm()
+        try? SignalNumber.sigusr1.rearm()
         try? sayState()
     })
 if chosenCase() == "after" { kept.append(makeSource()) }

@@ -4,7 +4,7 @@ import SignalBridge
 
 let options: SignalOptions = chosenCase() == "keep" ? .keepIgnored : []
 let waiter = try SignalWaiter(.sighup, .sigusr1, .sigterm, options: options)
-say("ignored: \(waiter.ignoredSignals.map(\.name).sorted())")
+say("ignored: \(waiter.signalsLeftIgnored.map(\.name).sorted())")
 ready()
 while let event = waiter.next() {
     report(event)

@@ -14,7 +14,7 @@ import SignalBridge
 
 switch chosenCase() {
 case "callback":
-    let subscription = try SignalSubscription(.sighup, .sigusr1, .sigterm, .realtime(3)) { event in
+    let subscription = try SignalObserver(.sighup, .sigusr1, .sigterm, .realtime(3)) { event in
         report(event)
         if event.signal == .sigterm { exit(0) }
     }
@@ -22,7 +22,7 @@ case "callback":
     withExtendedLifetime(subscription) { dispatchMain() }
 
 case "callback-sendable":
-    let subscription = try SignalSubscription(.sighup, .sigusr1, .sigterm, .realtime(3)) { @Sendable event in
+    let subscription = try SignalObserver(.sighup, .sigusr1, .sigterm, .realtime(3)) { @Sendable event in
         report(event)
         if event.signal == .sigterm { exit(0) }
     }
@@ -30,7 +30,7 @@ case "callback-sendable":
     withExtendedLifetime(subscription) { dispatchMain() }
 
 case "callback-main-queue":
-    let subscription = try SignalSubscription(.sighup, .sigusr1, .sigterm, .realtime(3), queue: .main) { event in
+    let subscription = try SignalObserver(.sighup, .sigusr1, .sigterm, .realtime(3), queue: .main) { event in
         report(event)
         if event.signal == .sigterm { exit(0) }
     }
@@ -79,7 +79,7 @@ case "waiter-pthread":
     sleepForEver()
 
 case "idle":  // every kind at once, and nothing to do for any of them
-    let subscription = try SignalSubscription(.sigterm) { _ in exit(0) }
+    let subscription = try SignalObserver(.sigterm) { _ in exit(0) }
     let events = try SignalEvents(.sighup, .sigterm)
     Task { for await event in events { report(event) } }
     let waiter = try SignalWaiter(.sigusr1, .sigterm)
@@ -89,7 +89,7 @@ case "idle":  // every kind at once, and nothing to do for any of them
 
 #if FOUNDATION
     case "run-loop":
-        let subscription = try SignalSubscription(.sighup, .sigusr1, .sigterm, .realtime(3), queue: .main) { event in
+        let subscription = try SignalObserver(.sighup, .sigusr1, .sigterm, .realtime(3), queue: .main) { event in
             report(event)
             if event.signal == .sigterm { exit(0) }
         }

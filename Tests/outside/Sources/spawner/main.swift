@@ -25,9 +25,9 @@ func waitFor(_ child: pid_t) -> String {
 
 let term = DispatchSemaphore(value: 0)
 let signals: [SignalNumber] = [.sighup, .sigint, .sigquit, .sigpipe, .sigusr1, .sigchld, .sigterm, .realtime(3)]
-var subscription: SignalSubscription?
+var subscription: SignalObserver?
 if chosenCase() == "subscribed" {
-    subscription = try SignalSubscription(signals, options: .keepIgnored) { event in
+    subscription = try SignalObserver(signals, options: .keepIgnored) { event in
         report(event, as: "parent ")
         if event.signal == .sigterm { term.signal() }
     }

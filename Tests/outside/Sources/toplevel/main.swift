@@ -22,7 +22,7 @@ case "loop":
 
 case "loop-in-header":  // nothing but the loop holds the subscription; so its first line says that it is there
     Task.detached {
-        while try SignalDisposition.current(of: .sigterm) != .handler { try await Task.sleep(for: .milliseconds(5)) }
+        while try SignalNumber.sigterm.disposition != .handler { try await Task.sleep(for: .milliseconds(5)) }
         ready()
     }
     for await event in try SignalEvents(.sighup, .sigusr1, .realtime(3), .sigterm) {
@@ -31,7 +31,7 @@ case "loop-in-header":  // nothing but the loop holds the subscription; so its f
     }
 
 case "callback":
-    let subscription = try SignalSubscription(.sighup, .sigusr1, .sigterm, .realtime(3)) { event in
+    let subscription = try SignalObserver(.sighup, .sigusr1, .sigterm, .realtime(3)) { event in
         report(event)
         if event.signal == .sigterm { exit(0) }
     }
@@ -40,7 +40,7 @@ case "callback":
     subscription.cancel()
 
 case "callback-sendable":
-    let subscription = try SignalSubscription(.sighup, .sigusr1, .sigterm, .realtime(3)) { @Sendable event in
+    let subscription = try SignalObserver(.sighup, .sigusr1, .sigterm, .realtime(3)) { @Sendable event in
         report(event)
         if event.signal == .sigterm { exit(0) }
     }
@@ -49,7 +49,7 @@ case "callback-sendable":
     subscription.cancel()
 
 case "callback-main-queue":
-    let subscription = try SignalSubscription(.sighup, .sigusr1, .sigterm, .realtime(3), queue: .main) { event in
+    let subscription = try SignalObserver(.sighup, .sigusr1, .sigterm, .realtime(3), queue: .main) { event in
         report(event)
         if event.signal == .sigterm { exit(0) }
     }

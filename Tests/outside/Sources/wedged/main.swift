@@ -16,7 +16,7 @@ let never = DispatchSemaphore(value: 0)
     never.wait()
 }
 
-let events = try SignalEvents(.sigterm, options: .escalate(.sigterm, unread: 2))
+let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
 
 // Detached: the main actor's thread is not to be had here.
 switch chosenCase() {

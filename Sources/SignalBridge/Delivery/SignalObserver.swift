@@ -11,13 +11,13 @@ import Dispatch
 /// Signals as calls of a handler on a dispatch queue, one at a time and in order, also on a concurrent queue.
 ///
 /// ```swift
-/// let reload = try SignalSubscription(.sighup, queue: .main) { event in
+/// let reload = try SignalObserver(.sighup, queue: .main) { event in
 ///     print("reload, says \(event)")
 /// }
 /// ```
 ///
 /// Keep it: dropping the last reference cancels it. What was said of merging at ``SignalEvents`` holds here too.
-public final class SignalSubscription: Sendable {
+public final class SignalObserver: Sendable {
     private let core: Core
 
     /// Subscribes. The handler may run before this returns, on the queue.
@@ -26,23 +26,26 @@ public final class SignalSubscription: Sendable {
     ///   - first: a signal.
     ///   - rest: more of them, if any.
     ///   - options: how they are treated.
+    ///   - escalateAfterUnread: as for ``SignalEvents``.
     ///   - queue: where the handler runs. A serial queue that is stuck holds its signals up; see
-    ///     ``SignalOptions/escalate(_:unread:)``.
+    ///     `escalateAfterUnread`.
     ///   - handler: called for each event. `@Sendable`, so that it may stand in top-level code.
     /// - Throws: ``SignalBridgeError``; then nothing was subscribed to.
     public convenience init(
-        _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [],
+        _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [], escalateAfterUnread: Int? = nil,
         queue: DispatchQueue = .global(), handler: @escaping @Sendable (SignalEvent) -> Void
     ) throws(SignalBridgeError) {
-        try self.init([first] + rest, options: options, queue: queue, handler: handler)
+        try self.init(
+            [first] + rest, options: options, escalateAfterUnread: escalateAfterUnread, queue: queue, handler: handler)
     }
 
     /// The same for a collection of signals.
     public init(
-        _ signals: some Collection<SignalNumber>, options: SignalOptions = [],
+        _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil,
         queue: DispatchQueue = .global(), handler: @escaping @Sendable (SignalEvent) -> Void
     ) throws(SignalBridgeError) {
-        let handle = try SubscriptionHandle(Mailbox(signals, options), on: currentSource())
+        let handle = try SubscriptionHandle(
+            Mailbox(signals, options, escalateAfterUnread: escalateAfterUnread), on: currentSource())
         let core = Core(handle, queue, handler)
         self.core = core
         handle.mailbox.onChange { [weak core] in core?.schedule() }
@@ -50,7 +53,7 @@ public final class SignalSubscription: Sendable {
     }
 
     /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.
-    public var ignoredSignals: Set<SignalNumber> { core.handle.ignored }
+    public var signalsLeftIgnored: Set<SignalNumber> { core.handle.ignored }
 
     /// Ends the subscription, and restores what was there before. Once it has returned, no call of the handler starts,
     /// and none is running, unless it is called by the handler itself: so it waits for one that runs on another thread.
