@@ -64,7 +64,7 @@ start workers --stubborn
 says '^working'
 send INT
 ends 130
-says 'forced: timed out while cancelling; abandoned: stubborn'
+says 'forced to exit: timed out while cancelling; abandoned: stubborn'
 says '^  thread stubborn: abandoned'
 says '^  thread worker 3: finished'
 
@@ -85,7 +85,7 @@ send TERM
 says ' draining: SIGTERM'
 send TERM
 ends 143
-says 'forced: by SIGTERM .*abandoned: .*save 1'
+says 'forced to exit: by SIGTERM .*abandoned: .*save 1'
 says_not 'closing the database'
 
 # get NAME PATH [OPTION...]: the page is in NAME.body, its headers in NAME.headers, its HTTP status in $code
@@ -175,7 +175,7 @@ send TERM
 says 'action onGracefulShutdown: finished'
 send TERM
 ends 143
-says 'forced: by SIGTERM .*abandoned: body'
+says 'forced to exit: by SIGTERM .*abandoned: body'
 says_not 'database: closed'
 
 summary

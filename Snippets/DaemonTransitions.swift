@@ -8,7 +8,7 @@ func serve() async throws {
     // snippet.show
     let report = try await Daemon.run(
         onTransition: { transition in print(transition) },
-        onForce: { report in print("not done in time:", report.tasks.filter { "\($0.outcome)" == "abandoned" }) }
+        onForcedExit: { report in print("not done in time:", report.tasks.filter { "\($0.outcome)" == "abandoned" }) }
     ) { daemon in
         await daemon.shutdownRequested()
     }

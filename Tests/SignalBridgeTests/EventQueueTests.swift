@@ -13,6 +13,7 @@ private struct NaiveQueue {
         let merges = !everyDelivery && !event.signal.isRealtime
         if merges, let index = events.firstIndex(where: { $0.signal == event.signal }) {
             events[index].count += event.count
+            events[index].newestDelivery = max(events[index].newestDelivery, event.newestDelivery)
             events[index].detailsDropped = events[index].detailsDropped || event.detailsDropped
         } else {
             events.append(event)

@@ -132,7 +132,7 @@ import Testing
         }
     #endif
 
-    @Test("a job that runs or drains its own loop, and a second thread inside, stop the program", arguments: 0..<4)
+    @Test("a job that runs its own loop, and a second thread in run() or enter(), stop the program", arguments: 0..<5)
     func misuse(way: Int) async {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { [way] in
             limit()
@@ -140,22 +140,25 @@ import Testing
             await onThread {
                 switch way {
                 case 0:
-                    Task(executorPreference: loop) { nested { loop.drain() } }
+                    Task(executorPreference: loop) { nested { loop.run() } }
                     loop.drain()
                 case 1:
                     Task(executorPreference: loop) { nested { loop.run() } }
                     loop.run()
                 case 2:
-                    loop.enter { loop.drain() }
+                    loop.enter { loop.run() }
+                case 3:
+                    Task(executorPreference: loop) { onThreadAndWait { loop.run() } }
+                    loop.drain()
                 default:
-                    Task(executorPreference: loop) { onThreadAndWait { loop.drain() } }
+                    Task(executorPreference: loop) { onThreadAndWait { loop.enter {} } }
                     loop.drain()
                 }
                 _exit(0)
             }
         }
         let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
-        #expect(text.contains(way == 3 ? "one at a time" : "by one of its own jobs"), "\(text)")
+        #expect(text.contains(way >= 3 ? "one at a time" : "by one of its own jobs"), "\(text)")
     }
 
     @Test("assumeIsolated off the loop's thread stops the program", arguments: [true, false])

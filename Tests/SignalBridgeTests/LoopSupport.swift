@@ -51,14 +51,17 @@ func serve(_ loop: SignalLoop, by host: String, until end: Shared<Bool>) {
         private typealias Wait = @convention(c) (Int32, UnsafeMutableRawPointer, Int32, Int32) -> Int32
         private let epoll = unsafeBitCast(dlsym(nil, "epoll_create1"), to: Create.self)(0)
         private let epollWait = unsafeBitCast(dlsym(nil, "epoll_wait"), to: Wait.self)
-        private var event: [UInt32] = [1 | 1 << 31, 0, 0, 0]  // EPOLLIN | EPOLLET, and room for the data
 
         init(_ descriptor: Int32) {
+            var event: [UInt32] = [1 | 1 << 31, 0, 0, 0]  // EPOLLIN | EPOLLET, and room for the data
             let result = unsafeBitCast(dlsym(nil, "epoll_ctl"), to: Control.self)(epoll, 1, descriptor, &event)
             precondition(result == 0)
         }
 
-        func wait(milliseconds: Int32 = -1) -> Bool { epollWait(epoll, &event, 1, milliseconds) == 1 }
+        func wait(milliseconds: Int32 = -1) -> Bool {
+            var event: [UInt32] = [0, 0, 0, 0]  // threads may wait at the same time
+            return epollWait(epoll, &event, 1, milliseconds) == 1
+        }
 
         deinit { close(epoll) }
     }

@@ -121,6 +121,21 @@ import Testing
         }
     }
 
+    @Test("next(timeout: .zero) on one thread leaves the wake-up to a thread that sleeps")
+    func pollsBesideSleeper() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            try await wakeSleepers(rounds: flood(300))
+        }
+    }
+
+    @Test("so it does in a simulation")
+    func simulatedPollsBesideSleeper() async throws {
+        try await withSimulatedSignals { simulator in
+            try await wakeSleepers(rounds: flood(300)) { body in { simulator.withSimulation { body() } } }
+        }
+    }
+
     @Test("several threads wait: each event goes to one")
     func manyThreads() async {
         await #expect(processExitsWith: .success) {
@@ -179,6 +194,43 @@ import Testing
             #expect(all.map(\.count) == [6, 1], "\(all)")
         }
     }
+}
+
+/// Each time, `wake()` is to make the thread return that sleeps, and not one that only polls.
+private func wakeSleepers(
+    rounds: Int, enter: @escaping @Sendable (@escaping @Sendable () -> Void) -> @Sendable () -> Void = { $0 }
+) async throws {
+    let waiter = try SignalWaiter(.sigusr1)
+    let (stop, stopped) = (Shared(false), Shared(0))
+    for _ in 0..<2 {
+        startThread {
+            enter { while !stop.now { _ = waiter.next(timeout: .zero) } }()
+            stopped { $0 += 1 }
+        }
+    }
+    var missed = 0  // a thread that got no core before it slept looks like one whose wake-up was taken
+    for _ in 0..<rounds where missed <= 3 {
+        let (asleep, returned) = (Shared(false), Shared(false))
+        startThread {
+            enter {
+                asleep { $0 = true }
+                _ = waiter.next()
+            }()
+            returned { $0 = true }
+        }
+        while !asleep.now { await Task.yield() }
+        usleep(3000)
+        waiter.wake()
+        if await eventually(within: 1, { returned.now }) { continue }
+        missed += 1
+        while !returned.now {
+            waiter.wake()
+            try await Task.sleep(for: .milliseconds(1))
+        }
+    }
+    #expect(missed <= 3)
+    stop { $0 = true }
+    #expect(await eventually { stopped.now == 2 })
 }
 
 private func timed(_ body: () -> SignalEvent?) -> (SignalEvent?, Double) {

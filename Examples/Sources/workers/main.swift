@@ -16,7 +16,7 @@ func say(_ line: String) {
 let policy = SignalPolicy.server.with(gracePeriod: .seconds(2), cancelPeriod: .seconds(1))
 
 let report = try Daemon.runBlocking(
-    policy: policy, onTransition: { say("daemon: \($0)") }, onForce: { say("cut off:\n\($0)") }
+    policy: policy, onTransition: { say("daemon: \($0)") }, onForcedExit: { say("cut off:\n\($0)") }
 ) { daemon in
     for number in 1...3 {
         try daemon.addThread("worker \(number)") { stop in

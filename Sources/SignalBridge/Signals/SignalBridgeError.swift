@@ -1,37 +1,29 @@
 import CSignalShim
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
-/// Why a request about signals was refused. Nothing of the request was carried out.
+/// The reason why a request about signals was refused. Nothing of the request was carried out.
 public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The kind of error, to compare with `==`. New kinds may come in any version.
+    /// A kind of error, to compare with `==`. New kinds may come in any version.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         /// The kind's name, such as "uncatchable".
         public let description: String
 
         /// `SIGKILL` and `SIGSTOP`: no process can catch them.
         public static let uncatchable = Code(description: "uncatchable")
-        /// `SIGILL`, `SIGTRAP`, `SIGBUS`, `SIGFPE`, `SIGSEGV`, `SIGSYS`: they say that an instruction failed, and cannot
+        /// `SIGILL`, `SIGTRAP`, `SIGBUS`, `SIGFPE`, `SIGSEGV`, `SIGSYS`: they report a fault of an instruction, which cannot
         /// be handled later on another thread.
         public static let synchronousFault = Code(description: "synchronousFault")
-        /// No signal has this number here.
+        /// The system has no signal with this number.
         public static let outOfRange = Code(description: "outOfRange")
-        /// The C library keeps this number for itself.
+        /// The C library reserves this number.
         public static let reserved = Code(description: "reserved")
         /// The list of signals is empty.
         public static let noSignals = Code(description: "noSignals")
         /// `escalateAfterUnread` is given, and the default action of a signal does not terminate the process.
         public static let cannotEscalate = Code(description: "cannotEscalate")
-        /// A subscription has the signal, so its disposition cannot be set by hand; or one of the other mechanism has it,
-        /// see ``SignalLoop/Mechanism/signalfd``.
+        /// A subscription has the signal, so its disposition cannot be set; or a subscription of the other mechanism has
+        /// it, see ``SignalLoop/Mechanism/signalfd``.
         public static let signalInUse = Code(description: "signalInUse")
-        /// This system, or the ``SignalLoop/Mechanism`` of the loop, cannot do it; the description says what can.
+        /// The system, or the ``SignalLoop/Mechanism`` of the loop, lacks a feature; the description says what has it.
         public static let unsupported = Code(description: "unsupported")
         /// No subscription has the signal.
         public static let notSubscribed = Code(description: "notSubscribed")
@@ -49,11 +41,11 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
 
     /// The kind of error.
     public let code: Code
-    /// The signal that it is about, if it is about one.
+    /// The signal that the error is about, if there is one.
     public let signal: SignalNumber?
-    /// What the system said, if the system refused.
+    /// The code from `errno(3)`, if the system refused.
     public let errnoCode: Int32?
-    /// What happened, and what to do about it, in one line.
+    /// A line that says what happened, and what to do about it.
     public let description: String
 
     package init(_ code: Code, _ signal: SignalNumber?, errno: Int32? = nil, _ description: String) {
@@ -63,66 +55,16 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         self.description = description
     }
 
+    // MARK: signals that cannot be used
+
+    /// The error for a number that is no signal of this system.
     static func outOfRange(_ signal: SignalNumber) -> SignalBridgeError {
         let last = realtimeSignals.map { "the last one is SIGRTMIN+\($0.upperBound - $0.lowerBound)" }
         return SignalBridgeError(
             .outOfRange, signal, "\(signal) does not exist on this system; \(last ?? "it has no realtime signals")")
     }
 
-    static func signalInUse(_ signal: SignalNumber) -> SignalBridgeError {
-        SignalBridgeError(.signalInUse, signal, "\(signal) has a subscription; end that first")
-    }
-
-    /// A signalfd and a handler would each get some of it.
-    static func otherMechanism(_ signal: SignalNumber) -> SignalBridgeError {
-        SignalBridgeError(
-            .signalInUse, signal, errno: EBUSY,
-            "\(signal) has a subscription elsewhere in this process, and a loop over signalfd shares a signal with nobody; end that one, or use the mechanism .handler for both"
-        )
-    }
-
-    /// Of opening a bridge over signalfd.
-    static var noSignalfd: SignalBridgeError {
-        SignalBridgeError(
-            .unsupported, nil, errno: ENOTSUP,
-            "there is no signalfd on this system; use a SignalLoop with the mechanism .handler")
-    }
-
-    /// Of a loop over signalfd.
-    static func needsHandler(_ option: String) -> SignalBridgeError {
-        SignalBridgeError(
-            .unsupported, nil,
-            "\(option) needs a signal handler, and over signalfd none runs; use a SignalLoop with the mechanism .handler"
-        )
-    }
-
-    /// Of the bridge that every subscription but a waiter's and a loop's shares.
-    static func unusable(_ errno: Int32) -> SignalBridgeError {
-        SignalBridgeError(
-            .systemCallFailed, nil, errno: errno,
-            errno == EBADF
-                ? "SignalBridge's file descriptor was closed; call closefrom() or close() before subscribing, not after"
-                : "in a forked child only SignalWaiter works: a new one, or an old one after resumeAfterFork()")
-    }
-
-    /// Of opening a bridge.
-    static func noBridge(_ errno: Int32) -> SignalBridgeError {
-        let reason =
-            switch errno {
-            case ENOSPC: "64 bridges are in use; a SignalWaiter or a SignalLoop holds one until it is released"
-            case EMFILE, ENFILE: "no descriptors are left for it; see ulimit -n"
-            default: errnoDescription(errno)
-            }
-        return SignalBridgeError(.systemCallFailed, nil, errno: errno, "cannot subscribe: \(reason)")
-    }
-
-    package static func systemCall(_ call: String, _ signal: SignalNumber?, _ errno: Int32) -> SignalBridgeError {
-        let about = signal.map { " for \($0)" } ?? ""
-        return SignalBridgeError(
-            .systemCallFailed, signal, errno: errno, "\(call)\(about) failed: \(errnoDescription(errno))")
-    }
-
-    /// What keeps a signal from being subscribed to, if anything does.
+    /// The error for a signal that cannot be subscribed to; `nil` if it can.
     package static func refusing(_ signal: SignalNumber) -> SignalBridgeError? {
         switch Int(csigshim_classify(signal.rawValue)) {
         case CSIGSHIM_CATCHABLE:
@@ -143,5 +85,87 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         default:
             return .outOfRange(signal)
         }
+    }
+
+    /// The error for a disposition of a signal that has a subscription.
+    static func signalInUse(_ signal: SignalNumber) -> SignalBridgeError {
+        SignalBridgeError(.signalInUse, signal, "\(signal) has a subscription; end that first")
+    }
+
+    /// The error for a subscription beside one of the other mechanism: each would get only some of the signals.
+    static func otherMechanism(_ signal: SignalNumber) -> SignalBridgeError {
+        SignalBridgeError(
+            .signalInUse, signal, errno: Errno.busy,
+            "\(signal) has another subscription in this process, and a loop over signalfd cannot share a signal; end that one, or use the mechanism .handler for both"
+        )
+    }
+
+    /// The error for rearming a signal without a subscription.
+    static func nothingToRearm(_ signal: SignalNumber) -> SignalBridgeError {
+        SignalBridgeError(
+            .notSubscribed, signal, "no subscription has \(signal), so there is no handler to install again")
+    }
+
+    // MARK: requests that make no sense
+
+    /// The error for `escalateAfterUnread` out of its range.
+    static func invalidLimit(_ limit: Int) -> SignalBridgeError {
+        SignalBridgeError(
+            .invalidArgument, nil, "escalateAfterUnread is \(limit); it must be 1 to \(Int32.max)")
+    }
+
+    /// The error for the escalation of a signal that does not end a process.
+    static func cannotEscalate(_ signal: SignalNumber) -> SignalBridgeError {
+        SignalBridgeError(
+            .cannotEscalate, signal,
+            "\(signal) cannot escalate: its default action does not terminate a process; give it a subscription of its own"
+        )
+    }
+
+    /// The error for adding a signal to a subscription that has ended.
+    static var subscriptionEnded: SignalBridgeError {
+        SignalBridgeError(.invalidArgument, nil, "the SignalWaiter was cancelled; make a new one")
+    }
+
+    /// The error for an option that needs a signal handler, on a loop over signalfd.
+    static func needsHandler(_ option: String) -> SignalBridgeError {
+        SignalBridgeError(
+            .unsupported, nil,
+            "\(option) needs a signal handler, and over signalfd none runs; use a SignalLoop with the mechanism .handler"
+        )
+    }
+
+    // MARK: what the system refuses
+
+    /// The error for a bridge that was opened and cannot be used any more.
+    static func unusable(_ errno: Int32) -> SignalBridgeError {
+        SignalBridgeError(
+            .systemCallFailed, nil, errno: errno,
+            errno == Errno.badDescriptor
+                ? "SignalBridge's file descriptor was closed; call closefrom() or close() before subscribing, not after"
+                : "a forked child cannot use the subscriptions of its parent; fork() without exec() is not supported")
+    }
+
+    /// The error for a bridge that cannot be opened.
+    static func noBridge(_ errno: Int32) -> SignalBridgeError {
+        let reason: String
+        switch errno {
+        case Errno.notPermitted: return .unusable(errno)
+        case Errno.notSupported:
+            return SignalBridgeError(
+                .unsupported, nil, errno: errno,
+                "there is no signalfd on this system; use a SignalLoop with the mechanism .handler")
+        case Errno.noSpace:
+            reason = "64 bridges are in use; a SignalWaiter or a SignalLoop holds one until it is released"
+        case Errno.tooManyFiles, Errno.tooManyFilesInSystem: reason = "no descriptors are left for it; see ulimit -n"
+        default: reason = Errno.describe(errno)
+        }
+        return SignalBridgeError(.systemCallFailed, nil, errno: errno, "cannot subscribe: \(reason)")
+    }
+
+    package static func systemCall(_ call: String, _ signal: SignalNumber?, _ errno: Int32) -> SignalBridgeError {
+        let about = signal.map { " for \($0)" } ?? ""
+        return SignalBridgeError(
+            .systemCallFailed, signal, errno: errno, "\(call)\(about) failed: \(Errno.describe(errno))")
     }
 }

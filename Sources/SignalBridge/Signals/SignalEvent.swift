@@ -1,40 +1,34 @@
 import CSignalShim
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
-/// One delivery of a signal, or several that arrived before anybody looked, with what `sigaction(2)` tells of it.
+/// One delivery of a signal, or several that came before the first was consumed, with the details of `sigaction(2)`.
 ///
 /// Prints as "SIGTERM from pid 4242 (uid 1000)".
 public struct SignalEvent: Hashable, Sendable {
-    /// Which signal.
+    /// The signal.
     public let signal: SignalNumber
-    /// How many deliveries this event stands for, at least 1. A standard signal that comes again before the first was
-    /// consumed is merged with it; the other members then are the first one's.
+    /// The number of deliveries that this event stands for, at least 1. A standard signal that comes again before its event
+    /// was consumed is coalesced into it; the other members stay those of the first delivery.
     public internal(set) var count: Int
-    /// Who sent it; of `SIGCHLD`, the child. `nil` for the kernel and for a sender outside the PID namespace (such as the
+    /// The sender; for `SIGCHLD` the child. `nil` for the kernel, and for a sender outside the PID namespace (such as the
     /// container's host).
     public let sender: Sender?
-    /// How it came about.
+    /// How the signal came about.
     public let cause: Cause
-    /// What `sigqueue(3)`, a timer or a message queue sent along, as wide as a pointer. A C sender that used `sival_int`
-    /// is read with `Int32(truncatingIfNeeded:)`.
+    /// The value that `sigqueue(3)`, a timer or a message queue sent along, as wide as a pointer. Read what a C sender put
+    /// into `sival_int` with `Int32(truncatingIfNeeded:)`.
     public let value: Int?
-    /// What happened to the child, for `SIGCHLD`.
+    /// The child's change of state, for `SIGCHLD`.
     public let childStatus: ChildStatus?
-    /// How often a POSIX timer expired again before its signal was delivered, for ``Cause/timer``.
+    /// The number of times that a POSIX timer expired again before its signal was delivered, for ``Cause/timer``.
     public let timerOverrun: Int
     /// The descriptor that is ready, for ``Cause/descriptor``.
     public let fileDescriptor: Int32?
-    /// When it was captured: `CLOCK_MONOTONIC`, in nanoseconds.
+    /// The time of the capture, of the first delivery: `CLOCK_MONOTONIC`, in nanoseconds.
     public let monotonicNanoseconds: UInt64
-    /// Whether deliveries are in ``count`` whose details found no room in a full buffer.
+    /// Whether ``count`` includes deliveries whose details found no room in a full buffer.
     public internal(set) var detailsDropped: Bool
+    /// The number of the newest delivery that the event stands for: see `ResendRule`.
+    internal var newestDelivery: UInt64
 
     /// The process that sent a signal.
     public struct Sender: Hashable, Sendable, CustomStringConvertible {
@@ -43,20 +37,20 @@ public struct SignalEvent: Hashable, Sendable {
         /// `si_uid`: the sender's real user.
         public let userID: uid_t
 
-        /// The sender with these ids.
+        /// Makes a sender with these ids.
         public init(processID: pid_t, userID: uid_t) {
             self.processID = processID
             self.userID = userID
         }
 
         /// This process.
-        public static var current: Sender { Sender(processID: getpid(), userID: getuid()) }
+        public static var current: Sender { Sender(processID: currentProcessID(), userID: currentUserID()) }
 
         /// "pid 4242 (uid 1000)".
         public var description: String { "pid \(processID) (uid \(userID))" }
     }
 
-    /// How a signal came about: what `si_code` says. New causes may come in any version.
+    /// The way in which a signal came about, from `si_code`. New causes may come in any version.
     public struct Cause: Hashable, Sendable, CustomStringConvertible {
         private enum Kind: String {
             case kill, thread, queue, timer, kernel, child, descriptor, unknown
@@ -65,10 +59,10 @@ public struct SignalEvent: Hashable, Sendable {
         }
         private let kind: Kind
 
-        /// In words, such as "kill".
+        /// The cause in words, such as "kill".
         public var description: String { kind.rawValue }
 
-        /// Whether si_value has a meaning.
+        /// Whether `si_value` has a meaning.
         var carriesValue: Bool {
             switch kind {
             case .queue, .timer, .messageQueue, .asynchronousIO: true
@@ -78,11 +72,11 @@ public struct SignalEvent: Hashable, Sendable {
 
         /// `kill(2)`, `raise(3)`, and what the kernel sends in a process's own name (`SIGPIPE`).
         public static let kill = Cause(kind: .kill)
-        /// `tgkill(2)`, `pthread_kill(3)`: meant for one thread.
+        /// `tgkill(2)` and `pthread_kill(3)`, which address one thread.
         public static let thread = Cause(kind: .thread)
-        /// `sigqueue(3)`: with a ``SignalEvent/value``.
+        /// `sigqueue(3)`, with a ``SignalEvent/value``.
         public static let queue = Cause(kind: .queue)
-        /// A POSIX timer: with a value, and perhaps a ``SignalEvent/timerOverrun``.
+        /// A POSIX timer, with a value and perhaps a ``SignalEvent/timerOverrun``.
         public static let timer = Cause(kind: .timer)
         /// A POSIX message queue.
         public static let messageQueue = Cause(kind: .messageQueue)
@@ -94,24 +88,23 @@ public struct SignalEvent: Hashable, Sendable {
         public static let child = Cause(kind: .child)
         /// A descriptor with `O_ASYNC`: see ``SignalEvent/fileDescriptor``.
         public static let descriptor = Cause(kind: .descriptor)
-        /// Details were dropped, or a code that this version does not know.
+        /// Unknown: the details were dropped, or this version does not know the code.
         public static let unknown = Cause(kind: .unknown)
     }
 
-    /// What `wait(2)` will say of the child. The child is still there to be waited for, unless the program ignores
-    /// `SIGCHLD`.
+    /// The status of a child, as `wait(2)` will report it. The program still has to wait for the child.
     public enum ChildStatus: Hashable, Sendable {
-        /// It ended by itself, with this code.
+        /// The child ended by itself with this exit code.
         case exited(Int32)
-        /// A signal ended it.
+        /// This signal ended the child.
         case killed(SignalNumber)
-        /// A signal ended it, with a core dump.
+        /// This signal ended the child, with a core dump.
         case dumped(SignalNumber)
-        /// A tracer has it.
+        /// A tracer stopped the child.
         case trapped(SignalNumber)
-        /// A signal stopped it.
+        /// This signal stopped the child.
         case stopped(SignalNumber)
-        /// It goes on.
+        /// SIGCONT resumed the child.
         case continued
     }
 }
@@ -148,9 +141,13 @@ extension SignalEvent {
         timerOverrun = Int(raw.overrun)
         fileDescriptor = cause == .descriptor ? raw.fd : nil
         monotonicNanoseconds = raw.time_ns
+        newestDelivery = raw.time_ns
     }
 
-    init(_ signal: SignalNumber, count: Int, sender: Sender?, value: Int?, nanoseconds: UInt64) {
+    /// Makes a simulated event; without a delivery number, the time is that too.
+    init(
+        _ signal: SignalNumber, count: Int, sender: Sender?, value: Int?, nanoseconds: UInt64, delivery: UInt64? = nil
+    ) {
         self.signal = signal
         self.count = count
         self.sender = sender
@@ -160,11 +157,13 @@ extension SignalEvent {
         timerOverrun = 0
         fileDescriptor = nil
         monotonicNanoseconds = nanoseconds
+        newestDelivery = delivery ?? nanoseconds
         detailsDropped = false
     }
 
-    /// Takes a later event of the same signal in: this one's details, both counts.
-    mutating func merge(_ later: SignalEvent) {
+    /// Coalesces a later event of the same signal into this one, which keeps its details.
+    mutating func coalesce(_ later: SignalEvent) {
+        newestDelivery = max(newestDelivery, later.newestDelivery)
         count += later.count
         detailsDropped = detailsDropped || later.detailsDropped
     }
@@ -203,7 +202,7 @@ extension SignalEvent.Cause {
 extension SignalEvent.ChildStatus {
     init?(code: Int32, status: Int32) {
         let signal = SignalNumber(rawValue: status)
-        switch code {  // CLD_EXITED and its kin: POSIX's order, the same numbers everywhere
+        switch code {  // CLD_EXITED and the others: the numbers are the same on every system
         case 1: self = .exited(status)
         case 2: self = .killed(signal)
         case 3: self = .dumped(signal)

@@ -1,17 +1,9 @@
 import CSignalShim
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// The number of a signal, as in `signal(7)`.
 ///
-/// Any number can be written down; whether this system has it, and whether it can be caught, is checked where it is
-/// used, with a ``SignalBridgeError`` that names it.
+/// A value can have any number. The calls that use it check whether the system has that signal and whether it can be
+/// caught, and throw a ``SignalBridgeError`` that names it.
 ///
 /// ```swift
 /// print(SignalNumber.sigterm.name)  // SIGTERM
@@ -19,75 +11,75 @@ import CSignalShim
 /// print(SignalNumber.realtime(2).description)  // SIGRTMIN+2
 /// ```
 public struct SignalNumber: RawRepresentable, Hashable, Sendable {
-    /// The number that the kernel knows, such as 15.
+    /// The number, such as 15.
     public let rawValue: Int32
 
-    /// Any number; nothing is checked here.
+    /// Makes a value of any number, without a check.
     public init(rawValue: Int32) {
         self.rawValue = rawValue
     }
 
-    /// Hang-up of the terminal; for a daemon: read the configuration again.
+    /// The terminal was closed; for a daemon, a request to reload its configuration.
     public static let sighup = SignalNumber(rawValue: SIGHUP)
-    /// Ctrl-C.
+    /// An interrupt: Ctrl-C in a terminal.
     public static let sigint = SignalNumber(rawValue: SIGINT)
-    /// Ctrl-\, with a core dump by default.
+    /// A request to quit: Ctrl-\ in a terminal. It dumps core by default.
     public static let sigquit = SignalNumber(rawValue: SIGQUIT)
-    /// Illegal instruction: a synchronous fault, which cannot be subscribed to.
+    /// An illegal instruction: a synchronous fault, which cannot be subscribed to.
     public static let sigill = SignalNumber(rawValue: SIGILL)
-    /// Breakpoint: a synchronous fault, which cannot be subscribed to.
+    /// A breakpoint: a synchronous fault, which cannot be subscribed to.
     public static let sigtrap = SignalNumber(rawValue: SIGTRAP)
-    /// `abort(3)`.
+    /// A call of `abort(3)`.
     public static let sigabrt = SignalNumber(rawValue: SIGABRT)
-    /// Bus error: a synchronous fault, which cannot be subscribed to.
+    /// A bus error: a synchronous fault, which cannot be subscribed to.
     public static let sigbus = SignalNumber(rawValue: SIGBUS)
-    /// Arithmetic error: a synchronous fault, which cannot be subscribed to.
+    /// An arithmetic error: a synchronous fault, which cannot be subscribed to.
     public static let sigfpe = SignalNumber(rawValue: SIGFPE)
-    /// Ends the process; cannot be caught.
+    /// The kernel ends the process; it cannot be caught.
     public static let sigkill = SignalNumber(rawValue: SIGKILL)
-    /// Segmentation fault: a synchronous fault, which cannot be subscribed to.
+    /// An invalid memory access: a synchronous fault, which cannot be subscribed to.
     public static let sigsegv = SignalNumber(rawValue: SIGSEGV)
-    /// Bad system call: a synchronous fault, which cannot be subscribed to.
+    /// A bad system call: a synchronous fault, which cannot be subscribed to.
     public static let sigsys = SignalNumber(rawValue: SIGSYS)
     /// A write to a pipe or socket that nobody reads.
     public static let sigpipe = SignalNumber(rawValue: SIGPIPE)
-    /// `alarm(2)` and `setitimer(2)`.
+    /// A timer of `alarm(2)` or `setitimer(2)` expired.
     public static let sigalrm = SignalNumber(rawValue: SIGALRM)
-    /// The polite request to end: from `kill(1)`, systemd, Docker and Kubernetes.
+    /// A request to end: from `kill(1)`, systemd, Docker and Kubernetes.
     public static let sigterm = SignalNumber(rawValue: SIGTERM)
-    /// For the program's own use.
+    /// Free for the program's own use.
     public static let sigusr1 = SignalNumber(rawValue: SIGUSR1)
-    /// For the program's own use.
+    /// Free for the program's own use.
     public static let sigusr2 = SignalNumber(rawValue: SIGUSR2)
     /// A child ended, stopped or continued.
     public static let sigchld = SignalNumber(rawValue: SIGCHLD)
-    /// Continue if stopped.
+    /// The process continues if it was stopped.
     public static let sigcont = SignalNumber(rawValue: SIGCONT)
-    /// Stops the process; cannot be caught.
+    /// The kernel stops the process; it cannot be caught.
     public static let sigstop = SignalNumber(rawValue: SIGSTOP)
-    /// Ctrl-Z.
+    /// A request to stop: Ctrl-Z in a terminal.
     public static let sigtstp = SignalNumber(rawValue: SIGTSTP)
     /// A background process reads from its terminal.
     public static let sigttin = SignalNumber(rawValue: SIGTTIN)
     /// A background process writes to its terminal.
     public static let sigttou = SignalNumber(rawValue: SIGTTOU)
-    /// Urgent data on a socket.
+    /// Urgent data arrived on a socket.
     public static let sigurg = SignalNumber(rawValue: SIGURG)
-    /// The limit of CPU time was passed.
+    /// The process exceeded its limit of CPU time.
     public static let sigxcpu = SignalNumber(rawValue: SIGXCPU)
-    /// The limit of file size was passed.
+    /// The process exceeded its limit of file size.
     public static let sigxfsz = SignalNumber(rawValue: SIGXFSZ)
-    /// The virtual timer of `setitimer(2)`.
+    /// The virtual timer of `setitimer(2)` expired.
     public static let sigvtalrm = SignalNumber(rawValue: SIGVTALRM)
-    /// The profiling timer of `setitimer(2)`.
+    /// The profiling timer of `setitimer(2)` expired.
     public static let sigprof = SignalNumber(rawValue: SIGPROF)
     /// A descriptor with `O_ASYNC` is ready.
     public static let sigio = SignalNumber(rawValue: SIGIO)
-    /// The terminal's window has another size.
+    /// The terminal's window changed its size.
     public static let sigwinch = SignalNumber(rawValue: SIGWINCH)
 
-    /// `SIGRTMIN+n`. Past the last one, or on a system without realtime signals, the number is out of range, and using
-    /// it says so.
+    /// The realtime signal `SIGRTMIN+n`. Past the last one, and on a system without realtime signals, the result is out of
+    /// range, and calls that use it throw.
     public static func realtime(_ n: Int32) -> SignalNumber {
         guard let realtimeSignals, n >= 0, let number = addingExactly(realtimeSignals.lowerBound, n) else {
             return SignalNumber(rawValue: Int32.max)
@@ -100,16 +92,16 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
         return overflow ? nil : sum
     }
 
-    /// All signals that can be subscribed to here, in the order of their numbers: every signal except SIGKILL, SIGSTOP, the
-    /// synchronous faults and what the C library reserves.
+    /// All signals that can be subscribed to, in the order of their numbers: every signal of the system except SIGKILL,
+    /// SIGSTOP, the synchronous faults and those that the C library reserves.
     public static let catchable: [SignalNumber] = (1...(realtimeSignals?.upperBound ?? 31)).map(SignalNumber.init)
         .filter { SignalBridgeError.refusing($0) == nil }
 
     /// Whether this is a realtime signal, which the kernel queues and never coalesces.
     public var isRealtime: Bool { realtimeSignals?.contains(rawValue) ?? false }
 
-    /// The signal of a name as `kill -l` prints it: "TERM", "SIGTERM", "RTMIN", "RTMIN+3", "RTMAX-1", in any case.
-    /// `nil` if there is no such signal here.
+    /// Makes the signal of a name as `kill -l` prints it: "TERM", "SIGTERM", "RTMIN", "RTMIN+3", "RTMAX-1", in upper or
+    /// lower case. `nil` if the system has no such signal.
     public init?(name: String) {
         var name = name.uppercased()
         if name.hasPrefix("SIG") { name.removeFirst(3) }
@@ -134,7 +126,7 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
         return range.contains(number) ? number : nil
     }
 
-    /// "SIGTERM", "SIGRTMIN+3"; "signal 99" for a number without a name.
+    /// The name, such as "SIGTERM" or "SIGRTMIN+3"; "signal 99" for a number without a name.
     public var name: String {
         if let name = Self.names[rawValue] { return "SIG" + name }
         guard let realtimeSignals, isRealtime else { return "signal \(rawValue)" }
@@ -142,40 +134,34 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
         return offset == 0 ? "SIGRTMIN" : "SIGRTMIN+\(offset)"
     }
 
-    /// Sends this signal to a process: `kill(2)`, or `sigqueue(3)` if there is a value. To this very process, in
-    /// ``withSimulatedSignals(isolation:_:)``, it goes to the simulator.
+    /// Sends this signal to a process: `kill(2)`, or `sigqueue(3)` if there is a value. In
+    /// ``withSimulatedSignals(isolation:_:)``, what is sent to this very process goes to the simulator.
     ///
     /// - Parameters:
     ///   - process: a process id above 0. For a group use ``send(toGroup:)``.
-    ///   - value: what arrives as ``SignalEvent/value``. Realtime signals keep each value; a standard signal that is
-    ///     still pending swallows the next, value and all. Linux only.
+    ///   - value: the ``SignalEvent/value`` that arrives. Realtime signals keep each value. While a standard signal is
+    ///     pending, the kernel drops further ones with their values. Linux only.
     /// - Throws: ``SignalBridgeError`` with ``SignalBridgeError/Code/outOfRange``,
     ///   ``SignalBridgeError/Code/invalidArgument`` or ``SignalBridgeError/Code/systemCallFailed`` (errno `ESRCH`: no such
-    ///   process; `EPERM`: not ours to signal; `EAGAIN`: the queue of `RLIMIT_SIGPENDING` is full; `ENOTSUP`: no
-    ///   `sigqueue` here).
+    ///   process; `EPERM`: no permission; `EAGAIN`: the queue of `RLIMIT_SIGPENDING` is full; `ENOTSUP`: the system has
+    ///   no `sigqueue`).
     public func send(to process: pid_t, value: Int? = nil) throws(SignalBridgeError) {
         try checkSendable(to: process, "process")
-        if process == currentProcessID(), let simulator = SignalSimulator.current {
-            return try simulator.send(self, value: value)
-        }
-        let failure = sendSignal(rawValue, to: process, value: value)
-        if failure != 0 { throw .systemCall(value == nil ? "kill(\(process))" : "sigqueue(\(process))", self, failure) }
+        try SignalContext.current.send(self, to: .process(process), value: value)
     }
 
     /// Sends this signal to each process of a process group: `killpg(3)`.
     ///
-    /// A shell makes a group of each pipeline, and a terminal sends Ctrl-C to the group in the foreground. A process that is
-    /// in the group itself gets the signal too. In ``withSimulatedSignals(isolation:_:)`` too it is a real signal, unless the
-    /// group is this process's own: then the simulator gets it.
+    /// A shell makes a group of each pipeline, and a terminal sends Ctrl-C to the group in the foreground. This process gets
+    /// the signal too if it is in the group. In ``withSimulatedSignals(isolation:_:)``, what is sent to this process's own
+    /// group goes to the simulator instead.
     ///
     /// - Parameter group: a process group id above 1, such as a child's that called `setpgid(2)`.
     /// - Throws: ``SignalBridgeError`` as ``send(to:value:)``; errno `ESRCH`: no such group; `EPERM`: no process of the group
     ///   may be signalled by this one.
     public func send(toGroup group: pid_t) throws(SignalBridgeError) {
         try checkSendable(to: group - 1, "process group")  // kill(-1) would reach every process
-        if group == currentProcessGroup(), let simulator = SignalSimulator.current { return try simulator.send(self) }
-        let failure = sendSignal(rawValue, to: -group, value: nil)
-        if failure != 0 { throw .systemCall("killpg(\(group))", self, failure) }
+        try SignalContext.current.send(self, to: .group(group), value: nil)
     }
 
     private func checkSendable(to target: pid_t, _ kind: String) throws(SignalBridgeError) {
@@ -187,11 +173,14 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
 }
 
 extension SignalNumber: CustomStringConvertible {
-    /// The ``name``.
+    /// The ``SignalNumber/name``.
     public var description: String { name }
 }
 
 extension SignalNumber {
+    /// Whether the default action ends the process.
+    package var terminatesByDefault: Bool { csigshim_default_of(rawValue) == Int32(CSIGSHIM_ACTION_TERMINATE) }
+
     /// Where one number has two names (IO and POLL, ABRT and IOT), the one that `kill -l` prints.
     private static let names: [Int32: String] = {
         var names: [Int32: String] = [

@@ -1,9 +1,9 @@
-/// How a subscription treats its signals. Combine options as in a set: `[.chain, .keepIgnored]`.
+/// Options of a subscription. Combine them as in a set: `[.chain, .keepIgnored]`.
 public struct SignalOptions: OptionSet, Sendable {
     /// One bit for each option.
     public let rawValue: Int
 
-    /// Options from their bits. Unknown bits do nothing.
+    /// Makes options from their bits. Unknown bits do nothing.
     public init(rawValue: Int) {
         self.rawValue = rawValue
     }

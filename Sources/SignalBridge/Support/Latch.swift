@@ -1,11 +1,11 @@
 import Dispatch
 
-/// Opens once, and stays open. Tasks and threads wait for it.
+/// Opens once, and stays open. Tasks and threads can wait for that.
 package final class Latch: Sendable {
     package init() {}
 
     private struct State {
-        package var isOpen = false
+        var isOpen = false
         var waiting: [Int: @Sendable () -> Void] = [:]
         var lastID = 0
     }
@@ -13,12 +13,13 @@ package final class Latch: Sendable {
 
     package var isOpen: Bool { state.withLock { $0.isOpen } }
 
+    /// Opens the latch and wakes all that wait.
     package func open() {
-        claim()()
+        openDeferringWakeups()()
     }
 
-    /// Opens it, and leaves it to the result to tell those who wait.
-    package func claim() -> @Sendable () -> Void {
+    /// Opens the latch. The caller calls the result, which wakes all that wait, once it holds no lock.
+    package func openDeferringWakeups() -> @Sendable () -> Void {
         let waiting = state.withLock { state in
             state.isOpen = true
             defer { state.waiting = [:] }
@@ -27,7 +28,7 @@ package final class Latch: Sendable {
         return { for (_, wake) in waiting { wake() } }
     }
 
-    /// Calls `wake` once it is open: now, if it is. The result takes that back.
+    /// Calls `wake` when the latch opens, or at once if it is open. The result takes the request back.
     @discardableResult
     package func onOpen(_ wake: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
         let id: Int? = state.withLock { state in
@@ -40,13 +41,10 @@ package final class Latch: Sendable {
             wake()
             return {}
         }
-        return { [self] in
-            let dropped = state.withLock { $0.waiting.removeValue(forKey: id) }
-            _ = dropped  // released outside of the lock
-        }
+        return { [self] in state.discard { $0.waiting.removeValue(forKey: id) } }
     }
 
-    /// Returns when it is open, or the calling task is cancelled.
+    /// Suspends the task until the latch is open or the task is cancelled.
     package func wait() async {
         let done = Latch()  // by whichever comes first
         let forget = onOpen { done.open() }
@@ -60,19 +58,12 @@ package final class Latch: Sendable {
         forget()
     }
 
-    /// Blocks the thread until this or the other one is open, or the time is up: in a simulation, the simulated time.
+    /// Blocks the thread until this latch or the other one is open, or the timeout has passed on the clock of the current
+    /// environment.
     package func block(or other: Latch, timeout: Duration?) {
         let semaphore = DispatchSemaphore(value: 0)
         let forget = [onOpen { semaphore.signal() }, other.onOpen { semaphore.signal() }]
         defer { for forget in forget { forget() } }
-        if let simulator = SignalSimulator.current {
-            let deadline = timeout.map { simulator.now + max(.zero, min($0, .seconds(1 << 40))) }
-            simulator.block(on: semaphore, until: deadline)
-        } else if let timeout {
-            let nanoseconds = max(.zero, min(timeout, .seconds(1 << 30))).roundedUpToMilliseconds * 1_000_000
-            _ = semaphore.wait(timeout: .now() + .nanoseconds(Int(nanoseconds)))
-        } else {
-            semaphore.wait()
-        }
+        SignalContext.current.block(on: semaphore, timeout: timeout)
     }
 }

@@ -1,4 +1,4 @@
-// The C library, by whatever name it goes here; and what no two of them spell alike.
+// The C library, which has another name on each system, behind wrappers for what this module needs of it.
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Glibc)
@@ -7,8 +7,31 @@
     import Musl
 #endif
 
-/// The first and the last realtime signal, if the system has any. The C library takes some of the kernel's for itself,
-/// so they are known when the program runs.
+/// The error codes of `errno(3)` that this module tells apart.
+enum Errno {
+    static let badDescriptor = EBADF
+    static let busy = EBUSY
+    static let notFound = ENOENT
+    static let notPermitted = EPERM
+    static let noSpace = ENOSPC
+    static let notSupported = ENOTSUP
+    static let tooManyFiles = EMFILE
+    static let tooManyFilesInSystem = ENFILE
+
+    /// The code of the C function that failed last on this thread.
+    static var last: Int32 { errno }
+
+    /// The text of `strerror(3)`.
+    static func describe(_ code: Int32) -> String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+            strerror_r(code, buffer.baseAddress!, buffer.count) == 0
+                ? String(cString: buffer.baseAddress!) : "errno \(code)"
+        }
+    }
+}
+
+/// The first and the last realtime signal, if the system has any. The C library reserves some of the kernel's, so the
+/// range is known at run time only.
 let realtimeSignals: ClosedRange<Int32>? = {
     #if canImport(Glibc) || canImport(Musl)
         return __libc_current_sigrtmin()...__libc_current_sigrtmax()
@@ -17,7 +40,7 @@ let realtimeSignals: ClosedRange<Int32>? = {
     #endif
 }()
 
-/// `kill(2)` or `sigqueue(3)`; the errno, or 0.
+/// Sends a signal by `kill(2)`, or with a value by `sigqueue(3)`. Returns 0 or an errno code.
 func sendSignal(_ number: Int32, to process: pid_t, value: Int?) -> Int32 {
     guard let value else { return kill(process, number) == 0 ? 0 : errno }
     #if canImport(Glibc) || canImport(Musl)
@@ -33,10 +56,109 @@ func currentProcessID() -> pid_t { getpid() }
 
 func currentProcessGroup() -> pid_t { getpgrp() }
 
-/// What `strerror(3)` says, in memory of our own.
-func errnoDescription(_ number: Int32) -> String {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-        strerror_r(number, buffer.baseAddress!, buffer.count) == 0
-            ? String(cString: buffer.baseAddress!) : "errno \(number)"
+func currentUserID() -> uid_t { getuid() }
+
+/// `_exit(2)`: ends the process at once, without `atexit(3)` functions and without a flush.
+package func exitImmediately(_ code: Int32) -> Never { _exit(code) }
+
+/// Writes what the streams of C hold. Blocks while another thread is inside one of them.
+package func flushStreams() { fflush(nil) }
+
+/// Blocks the thread for a fixed time of at most a second.
+func pauseThread(milliseconds: Int32) { usleep(UInt32(max(0, min(milliseconds, 999))) * 1000) }
+
+/// Reads `CLOCK_MONOTONIC`.
+func readMonotonicClock() -> (seconds: Int, nanoseconds: Int) {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return (now.tv_sec, now.tv_nsec)
+}
+
+/// A number for the calling thread that no other running thread has, never 0.
+func currentThread() -> UInt {
+    #if canImport(Glibc)
+        pthread_self()
+    #else
+        UInt(bitPattern: pthread_self())
+    #endif
+}
+
+/// A `pthread_mutex_t` at a fixed address.
+struct PthreadMutex: @unchecked Sendable {
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+
+    init() {
+        mutex = .allocate(capacity: 1)
+        mutex.initialize(to: pthread_mutex_t())
+        pthread_mutex_init(mutex, nil)
+    }
+
+    func lock() { pthread_mutex_lock(mutex) }
+    func unlock() { pthread_mutex_unlock(mutex) }
+
+    func destroy() {
+        pthread_mutex_destroy(mutex)
+        mutex.deinitialize(count: 1)
+        mutex.deallocate()
+    }
+}
+
+/// Runs a closure on a new detached thread: `pthread_create(3)`. Returns 0 or an errno code.
+func createDetachedThread(_ body: @escaping @Sendable () -> Void) -> Int32 {
+    final class Box: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    let box = Unmanaged.passRetained(Box(body))
+    #if canImport(Darwin)
+        var thread: pthread_t?
+        let failure = pthread_create(
+            &thread, &attributes,
+            { context in
+                Unmanaged<Box>.fromOpaque(context).takeRetainedValue().body()
+                return nil
+            }, box.toOpaque())
+    #else
+        var thread = pthread_t()
+        let failure = pthread_create(
+            &thread, &attributes,
+            { context in
+                Unmanaged<Box>.fromOpaque(context!).takeRetainedValue().body()
+                return nil
+            }, box.toOpaque())
+    #endif
+    if failure != 0 { box.release() }
+    return failure
+}
+
+/// The signals that a thread blocks: `pthread_sigmask(3)`.
+package struct SignalMask: @unchecked Sendable {
+    private var set = sigset_t()
+
+    /// The mask of the calling thread.
+    package static var current: SignalMask {
+        var mask = SignalMask()
+        pthread_sigmask(SIG_SETMASK, nil, &mask.set)
+        return mask
+    }
+
+    /// A mask that blocks every signal except these and the synchronous faults: where a fault is blocked, it kills the
+    /// process without the crash reporter.
+    package static func all(but signals: Set<SignalNumber> = []) -> SignalMask {
+        var mask = SignalMask()
+        sigfillset(&mask.set)
+        let faults: [SignalNumber] = [.sigill, .sigtrap, .sigabrt, .sigbus, .sigfpe, .sigsegv, .sigsys]
+        for signal in signals.union(faults) { sigdelset(&mask.set, signal.rawValue) }
+        return mask
+    }
+
+    /// Gives the calling thread this mask.
+    package func apply() {
+        var set = set
+        pthread_sigmask(SIG_SETMASK, &set, nil)
     }
 }

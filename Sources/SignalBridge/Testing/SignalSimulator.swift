@@ -1,8 +1,7 @@
-import CSignalShim
 import Dispatch
 
-/// Stands in for the system in ``withSimulatedSignals(isolation:_:)``: sends signals to the subscriptions of one task
-/// tree, and to nobody else. Tests of shutdown code run in parallel with it, and no process gets a signal.
+/// The stand-in for the system in ``withSimulatedSignals(isolation:_:)``. It sends signals to the subscriptions of one task
+/// tree only, so tests of shutdown code can run in parallel, and no process gets a signal.
 ///
 /// ```swift
 /// func serve() async throws -> String {
@@ -23,68 +22,76 @@ import Dispatch
 /// }
 /// ```
 ///
-/// It refuses what the system would refuse. Where the system would end the process, it records ``forcedExit``.
+/// It refuses what the system would refuse. Where the system would end the process, it records ``forcedExit``. Callable from
+/// any thread.
 public final class SignalSimulator: Sendable {
-    @TaskLocal package static var current: SignalSimulator?
+    /// The simulator of the calling task or thread; `nil` outside of a simulation.
+    package static var current: SignalSimulator? { SignalContext.current as? SignalSimulator }
 
     private struct State {
         var table = SubscriberTable()
+        /// Signals whose disposition is to be ignored, while no subscription has them.
         var ignored: Set<SignalNumber> = []
         var now: Duration = .zero
+        /// The number of the last delivery: see `ResendRule`.
+        var deliveries: UInt64 = 0
         var forcedExit: SignalNumber?
-        var noticed: UInt64?
         var arrivals: [Int: (signal: SignalNumber, continuation: CheckedContinuation<Void, Never>)] = [:]
         var clocks: [Int: (deadline: @Sendable () -> Duration?, passed: @Sendable () -> Void)] = [:]
         var lastID = 0
     }
     private let state = Lock(State())
-    package let ready = Latch()
+    let resendRule = Lock(ResendRule())
+    /// For SignalDaemon: a daemon of this simulation is ready, or has ended.
+    package let (ready, ended) = (Latch(), Latch())
 
     init() {}
 
     /// Delivers a signal, as if it had been sent to the process.
     ///
-    /// Without a subscriber it does what the disposition says: nothing, or it sets ``forcedExit``.
+    /// Without a subscription it does what the disposition says: nothing, or it sets ``forcedExit``.
     ///
     /// - Parameters:
-    ///   - signal: any signal that exists here.
-    ///   - value: what `sigqueue(3)` would send along.
-    ///   - sender: who it seems to come from; `nil`: the kernel. By default, this process.
+    ///   - signal: any signal that the system has.
+    ///   - value: the value that `sigqueue(3)` would send along.
+    ///   - sender: the apparent sender; `nil`: the kernel. By default, this process.
     /// - Throws: ``SignalBridgeError/Code/outOfRange`` or ``SignalBridgeError/Code/reserved``.
     public func send(
         _ signal: SignalNumber, value: Int? = nil,
         sender: SignalEvent.Sender? = .current
     ) throws(SignalBridgeError) {
         try check(signal)
-        var consequences = SubscriberTable.Consequences()
+        var effects = PendingEffects()
         state.withLock { state in
-            if state.table.subscribers[signal] == nil {
-                if !state.ignored.contains(signal) { end(signal, &state) }
+            if !state.table.isSubscribed(signal) {
+                if !state.ignored.contains(signal) { end(by: signal, &state) }
                 return
             }
-            let (seconds, attoseconds) = state.now.components
-            let nanoseconds =
-                UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000)
-            let event = SignalEvent(signal, count: 1, sender: sender, value: value, nanoseconds: nanoseconds)
-            state.table.deliver(event, &consequences)
-            for signal in consequences.escalate { end(signal, &state) }
+            state.deliveries += 1
+            let event = SignalEvent(
+                signal, count: 1, sender: sender, value: value, nanoseconds: state.now.clampedNanoseconds,
+                delivery: state.deliveries)
+            state.table.deliver(event, &effects)
+            for signal in effects.escalate { end(by: signal, &state) }
         }
-        for mailbox in consequences.wake { mailbox.wake() }
+        for subscription in effects.wake { subscription.wake() }
     }
 
     /// Moves the simulated clock, by which the deadlines of this task tree are measured.
     ///
     /// Deadlines on the way pass one by one, each at its time: what follows from one has its own deadline met before a
-    /// later one. All of a `Daemon.run`'s decisions are made when this returns.
+    /// later one. All of a ``Daemon/run(policy:supervisor:onTransition:onForce:_:)``'s decisions are made when this returns.
+    ///
+    /// - Parameter duration: how far; a negative one moves nothing.
     public func advance(by duration: Duration) {
-        var left = max(.zero, min(duration, .seconds(1 << 40)))
+        var left = max(.zero, duration.bounded)
         repeat {
-            let clocks = state.withLock { $0.clocks }
-            let deadlines = clocks.values.compactMap { $0.deadline() }
-            state.withLock { state in
+            let deadlines = state.withLock { $0.clocks }.values.compactMap { $0.deadline() }
+            let clocks = state.withLock { state in
                 let next = deadlines.filter { $0 > state.now }.min().map { $0 - state.now } ?? left
                 state.now += min(next, left)
                 left -= min(next, left)
+                return state.clocks  // also what was added meanwhile: later additions see the new time
             }
             for (_, clock) in clocks.sorted(by: { $0.key < $1.key }) { clock.passed() }
         } while left > .zero
@@ -93,20 +100,24 @@ public final class SignalSimulator: Sendable {
     /// The simulated time since the simulation began.
     public var now: Duration { state.withLock { $0.now } }
 
-    /// The signal that would have ended the process, if one would have: the first.
+    /// The first signal that would have ended the process; `nil` if none would have.
     public var forcedExit: SignalNumber? { state.withLock { $0.forcedExit } }
 
-    /// Runs `body` on this thread with its subscriptions simulated: for threads and dispatch queues, which do not belong
-    /// to the task tree.
+    /// Runs `body` on this thread in the simulation: for threads and dispatch queues, which do not belong to the task tree.
+    ///
+    /// - Returns: what `body` returns.
+    /// - Throws: what `body` throws.
     public func withSimulation<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         do {
-            return try Self.$current.withValue(self, operation: body)
+            return try SignalContext.$current.withValue(self, operation: body)
         } catch {
-            throw error as! Failure  // `withValue` rethrows without saying what
+            throw error as! Failure  // `withValue` rethrows without a type
         }
     }
 
-    /// Returns once somebody subscribes to the signal, or when the task is cancelled.
+    /// Suspends the task until the signal has a subscription, or the task is cancelled.
+    ///
+    /// - Parameter signal: the signal.
     public func waitForSubscriber(of signal: SignalNumber) async {
         let id = state.withLock { state in
             state.lastID += 1
@@ -114,51 +125,26 @@ public final class SignalSimulator: Sendable {
         }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let goOn = state.withLock { state in
-                    if state.table.subscribers[signal] != nil || Task.isCancelled { return true }
+                let resumes = state.withLock { state in
+                    if state.table.isSubscribed(signal) || Task.isCancelled { return true }
                     state.arrivals[id] = (signal, continuation)
                     return false
                 }
-                if goOn { continuation.resume() }
+                if resumes { continuation.resume() }
             }
         } onCancel: {
             state.withLock { $0.arrivals.removeValue(forKey: id) }?.continuation.resume()
         }
     }
 
-    /// Returns once a daemon in the simulation has called `Daemon.notifyReady()`, or when the task is cancelled: what its body
-    /// registers before that is then in place. ``waitForSubscriber(of:)`` returns earlier, when it has only subscribed.
-    public func waitUntilReady() async {
-        await ready.wait()
-    }
+    // MARK: for SignalDaemon
 
-    // MARK: for the library
-
-    func set(_ disposition: SignalDisposition, for signal: SignalNumber) throws(SignalBridgeError) {
-        try state.withLock { state throws(SignalBridgeError) in
-            if state.table.subscribers[signal] != nil { throw .signalInUse(signal) }
-            if disposition == .ignore { state.ignored.insert(signal) } else { state.ignored.remove(signal) }
-        }
-    }
-
-    func disposition(of signal: SignalNumber) throws(SignalBridgeError) -> SignalDisposition {
-        try check(signal)
-        return state.withLock { state in
-            state.table.subscribers[signal] != nil ? .handler : state.ignored.contains(signal) ? .ignore : .default
-        }
-    }
-
-    func performDefaultAction(of signal: SignalNumber) throws(SignalBridgeError) {
-        try check(signal)
-        state.withLock { end(signal, &$0) }
-    }
-
-    /// The end that `die` would be.
+    /// Records the end that the default action of the signal would be.
     package func forceEnd(by signal: SignalNumber) {
         state.withLock { $0.forcedExit = $0.forcedExit ?? signal }
     }
 
-    /// Calls `passed` whenever the clock has come to `deadline`, or past it, or anywhere else.
+    /// Calls `passed` after each move of the clock. The clock stops at `deadline` on its way.
     package func watchClock(
         deadline: @escaping @Sendable () -> Duration?, passed: @escaping @Sendable () -> Void
     ) -> Int {
@@ -170,21 +156,28 @@ public final class SignalSimulator: Sendable {
     }
 
     package func forgetClock(_ id: Int) {
-        let dropped = state.withLock { $0.clocks.removeValue(forKey: id) }
-        _ = dropped  // released outside of the lock
+        state.discard { $0.clocks.removeValue(forKey: id) }
     }
 
-    /// Blocks the thread until the semaphore is signalled or the clock has come so far.
+    /// Blocks the thread until the semaphore is signalled or the clock has come to the deadline.
     package func block(on semaphore: DispatchSemaphore, until deadline: Duration?) {
-        let id = watchClock(deadline: { deadline }) { [weak self] in
-            if let self, let deadline, now >= deadline { semaphore.signal() }
-        }
-        defer { forgetClock(id) }
-        if let deadline, now >= deadline { return }
+        let forget = deadline.map { call(at: $0) { semaphore.signal() } }
+        defer { forget?() }
         semaphore.wait()
     }
 
-    private func end(_ signal: SignalNumber, _ state: inout State) {
+    // MARK: inside
+
+    /// Calls `action` when the clock has come to the deadline, at least once. The result takes the request back.
+    private func call(at deadline: Duration, _ action: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
+        let id = watchClock(deadline: { deadline }) { [weak self] in
+            if let self, now >= deadline { action() }
+        }
+        if now >= deadline { action() }  // before it was watched
+        return { [self] in forgetClock(id) }
+    }
+
+    private func end(by signal: SignalNumber, _ state: inout State) {
         if signal.terminatesByDefault, state.forcedExit == nil { state.forcedExit = signal }
     }
 
@@ -195,49 +188,98 @@ public final class SignalSimulator: Sendable {
 }
 
 extension SignalSimulator: SignalSource {
-    package func subscribe(_ mailbox: Mailbox) throws(SignalBridgeError) -> Set<SignalNumber> {
-        let (left, arrived) = state.withLock { state in
-            let left = mailbox.options.contains(.keepIgnored) ? state.ignored.intersection(mailbox.signals) : []
-            for signal in mailbox.signals where !left.contains(signal) { state.table.add(mailbox, to: signal) }
-            let arrived = state.arrivals.filter { state.table.subscribers[$0.value.signal] != nil }
+    func subscribe(
+        _ subscription: Subscription, to signals: [SignalNumber], escalateAfterUnread limit: Int?
+    ) throws(SignalBridgeError) {
+        let arrived = try state.withLock { state throws(SignalBridgeError) in
+            if !subscription.isOpen { throw .subscriptionEnded }
+            let new = signals.filter { !state.table.contains(subscription, $0) }
+            let left = subscription.options.contains(.keepIgnored) ? state.ignored.intersection(new) : []
+            let added = new.filter { !left.contains($0) }
+            for signal in added { state.table.add(subscription, to: signal) }
+            subscription.begin(added, escalateAfterUnread: limit, leftIgnored: left, since: state.deliveries + 1)
+            let arrived = state.arrivals.filter { state.table.isSubscribed($0.value.signal) }
             for id in arrived.keys { state.arrivals[id] = nil }
-            return (left, arrived)
+            return arrived
         }
         for (_, waiting) in arrived { waiting.continuation.resume() }
-        return left
     }
 
-    package func unsubscribe(_ mailbox: Mailbox) {
+    func unsubscribe(_ subscription: Subscription) {
         state.withLock { state in
-            var restored: Set<SignalNumber> = []
-            for signal in mailbox.signals where state.table.remove(mailbox, from: signal) {
-                if state.table.subscribers[signal] == nil { restored.insert(signal) }
-            }
-            if !restored.isEmpty { mailbox.restored(restored) }
+            for signal in state.table.signals(of: subscription) { state.table.remove(subscription, from: signal) }
+            resendRule.withLock { $0.unsubscribe(subscription) }
         }
     }
 
-    package func consumed(_ signal: SignalNumber) {}
-
-    package var noticed: UInt64? { state.withLock { $0.noticed } }
-    package func notice(_ time: UInt64) { state.withLock { $0.noticed = max($0.noticed ?? 0, time) } }
-
-    package func resend(_ signal: SignalNumber, count: Int, chained: Bool) {
-        for _ in 0..<count { try? send(signal) }
-    }
+    func raiseAgain(_ signal: SignalNumber) { try? send(signal) }
 }
 
-/// Where a subscription that is made here and now listens.
-func currentSource() -> any SignalSource {
-    SignalSimulator.current ?? BridgeSource.shared
+extension SignalSimulator: SignalEnvironment {
+    var source: any SignalSource { self }
+    func source(on loop: SignalLoop) -> any SignalSource { self }
+    func makeWaitableSource() -> any WaitableSource { SimulatedWait(self) }
+
+    func send(_ signal: SignalNumber, to target: SignalTarget, value: Int?) throws(SignalBridgeError) {
+        if target.includesThisProcess { return try send(signal, value: value) }
+        try SystemEnvironment().send(signal, to: target, value: value)
+    }
+
+    func disposition(of signal: SignalNumber) throws(SignalBridgeError) -> SignalDisposition {
+        try check(signal)
+        return state.withLock { state in
+            state.table.isSubscribed(signal) ? .handler : state.ignored.contains(signal) ? .ignore : .default
+        }
+    }
+
+    func setDisposition(
+        _ disposition: SignalDisposition, of signal: SignalNumber
+    ) throws(SignalBridgeError) {
+        try state.withLock { state throws(SignalBridgeError) in
+            if state.table.isSubscribed(signal) { throw .signalInUse(signal) }
+            if disposition == .ignore { state.ignored.insert(signal) } else { state.ignored.remove(signal) }
+        }
+    }
+
+    func performDefaultAction(of signal: SignalNumber) throws(SignalBridgeError) {
+        try check(signal)
+        state.withLock { end(by: signal, &$0) }
+    }
+
+    /// No other handler exists in a simulation.
+    func rearm(_ signal: SignalNumber) throws(SignalBridgeError) {
+        if try disposition(of: signal) != .handler { throw .nothingToRearm(signal) }
+    }
+
+    func examine(_ signal: SignalNumber) throws(SignalBridgeError) -> SignalDiagnostics.Findings {
+        let disposition = try disposition(of: signal)
+        return SignalDiagnostics.Findings(isArmed: disposition == .handler, isIgnored: disposition == .ignore)
+    }
+
+    func block(on semaphore: DispatchSemaphore, timeout: Duration?) {
+        block(on: semaphore, until: timeout.map { now + max(.zero, $0.bounded) })
+    }
+
+    func schedule(
+        after timeout: Duration, _ action: @escaping @Sendable () -> Void
+    ) -> @Sendable () -> Void {
+        call(at: now + max(.zero, timeout.bounded), action)
+    }
 }
 
 /// Runs `body` with a simulator in place of the system: in this task tree, every subscription of this module listens to
-/// it. What is made outside of the tree is not affected; threads and queues enter with ``SignalSimulator/withSimulation(_:)``.
+/// it, and so do calls such as ``SignalNumber/send(to:value:)``. Nothing outside of the tree is affected; threads and queues
+/// enter with ``SignalSimulator/withSimulation(_:)``.
+///
+/// - Parameters:
+///   - isolation: the actor on which `body` runs, by default the caller's.
+///   - body: code that is given the simulator.
+/// - Returns: what `body` returns.
+/// - Throws: what `body` throws.
 public func withSimulatedSignals<Result>(
     isolation: isolated (any Actor)? = #isolation,
     _ body: (SignalSimulator) async throws -> Result
 ) async rethrows -> Result {
     let simulator = SignalSimulator()
-    return try await SignalSimulator.$current.withValue(simulator, operation: { try await body(simulator) })
+    return try await SignalContext.$current.withValue(simulator, operation: { try await body(simulator) })
 }

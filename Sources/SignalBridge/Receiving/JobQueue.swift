@@ -1,0 +1,89 @@
+/// The jobs of a loop, the thread that is inside it, and who has to wake it. A plain value: the loop calls it under a
+/// lock, and then acts. The invariants L1 to L5 are in SignalLoop.swift.
+struct JobQueue<Job> {
+    /// A reason for a thread to leave the loop.
+    enum End {
+        /// `stop()` was called.
+        case stopped
+        /// The body of `run(_:)` has returned.
+        case finished
+    }
+
+    /// What a thread that runs the loop does next.
+    enum Next {
+        case work
+        case sleep
+        case end
+    }
+
+    private var jobs: [Job] = []
+    private var ends: Set<End> = []
+    /// Whether somebody is going to look at the jobs: the thread inside, or one that is being woken (L1).
+    private(set) var isAttended = false
+    /// Whether a thread is inside.
+    private var isEntered = false
+    /// Whether `drain()` was called meanwhile, and returned for that reason (L4).
+    private var wasRefused = false
+
+    var isEmpty: Bool { jobs.isEmpty }
+
+    /// A thread wants to come in. Returns `false` if there is one already.
+    mutating func enter() -> Bool {
+        if isEntered {
+            wasRefused = true
+            return false
+        }
+        isEntered = true
+        isAttended = true
+        return true
+    }
+
+    /// The thread inside begins to work, perhaps after it slept. Returns the number of jobs that are ready.
+    mutating func beginPass() -> Int {
+        isAttended = true
+        return jobs.count
+    }
+
+    /// Adds a job. Returns whether the caller is to wake the loop.
+    mutating func add(_ job: Job) -> Bool {
+        jobs.append(job)
+        return attend()
+    }
+
+    /// Asks the thread that runs the loop to leave. Returns whether the caller is to wake the loop.
+    mutating func end(_ end: End) -> Bool {
+        ends.insert(end)
+        return attend()
+    }
+
+    private mutating func attend() -> Bool {
+        defer { isAttended = true }
+        return !isAttended
+    }
+
+    /// Replaces the contents of `batch` by the next jobs, in order, and uses its memory again.
+    mutating func take(atMost limit: Int, into batch: inout [Job]) {
+        batch.removeAll(keepingCapacity: batch.count <= 1024)
+        if jobs.count <= limit {
+            swap(&jobs, &batch)
+        } else {
+            batch += jobs.prefix(limit)
+            jobs.removeFirst(limit)
+        }
+    }
+
+    /// Decides what the thread does after a pass: work on, sleep until it is woken, or leave.
+    mutating func next(until end: End) -> Next {
+        if ends.remove(end) != nil { return .end }
+        isAttended = !jobs.isEmpty
+        return isAttended ? .work : .sleep
+    }
+
+    /// The thread leaves; `more`: there are signals that it has not read. Returns whether it is to wake the loop.
+    mutating func leave(more: Bool) -> Bool {
+        isEntered = false
+        isAttended = more || wasRefused || !jobs.isEmpty
+        wasRefused = false
+        return isAttended
+    }
+}

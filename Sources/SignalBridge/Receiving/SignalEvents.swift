@@ -1,0 +1,247 @@
+/// Signals as an asynchronous sequence: `for await event in try SignalEvents(.sigterm, .sighup)`.
+///
+/// The sequence is subscribed, and buffers, from the moment that `init` returns: make it in the first line of `main`, and
+/// iterate later. It never fails and never traps.
+///
+/// - **One value is one subscription.** A new iterator continues where the last one stopped; several at once share the
+///   events. For each of two consumers to get everything, make two values.
+/// - **Coalescing.** A standard signal that comes again before its event was consumed adds to the event's `count`;
+///   `.everyDelivery` keeps each. Realtime signals are never coalesced. 16,384 unread events keep their details; beyond
+///   that, counts stay exact, and `detailsDropped` is set.
+/// - **Cancelling** the iterating task ends the iteration, not the subscription. ``finish()`` ends the subscription.
+/// - **Ending.** When the last copy and the last iterator are gone, the subscription ends, and dispositions are restored.
+///   The optimizer decides when that is; where it matters, use
+///   ``withSignalEvents(_:_:options:escalateAfterUnread:loop:isolation:_:)``. A SIGINT or SIGTERM that nobody in the process
+///   consumed is then raised once more, unless another subscription has it; other unread signals are dropped.
+///
+/// Callable from any thread and task. (A `Task { }` in top-level code belongs to the main actor: it runs only while the
+/// main thread does, so park that in `dispatchMain()`, or use `Task.detached`.) In a forked child it does nothing; Swift does
+/// not support `fork(2)` without `exec`.
+public struct SignalEvents: AsyncSequence, Sendable {
+    /// The type of the elements.
+    public typealias Element = SignalEvent
+    /// The error type of the iteration, which never fails.
+    public typealias Failure = Never
+    /// The type of the options that `init` takes.
+    public typealias Options = SignalOptions
+
+    fileprivate let core: Core
+
+    /// Subscribes to at least one signal.
+    ///
+    /// - Parameters:
+    ///   - first: a signal.
+    ///   - rest: more signals.
+    ///   - options: how they are treated.
+    ///   - escalateAfterUnread: if set, the n-th delivery of one of these signals that this subscription has not consumed
+    ///     takes the signal's default action: the process dies by it, whatever its threads are doing. 1 to `Int32.max`.
+    ///     Each signal's default action must be to terminate; else ``SignalBridgeError/Code/cannotEscalate``. Give a signal
+    ///     that must not escalate, such as a SIGHUP that reloads, a subscription of its own.
+    ///   - loop: a loop whose thread reads the signals, by the loop's mechanism; a task on the loop then gets them without a
+    ///     change of thread. `nil`: a thread of the library reads them, which blocks all signals itself.
+    /// - Throws: ``SignalBridgeError`` naming the signal and the reason; then nothing was subscribed to.
+    public init(
+        _ first: SignalNumber, _ rest: SignalNumber..., options: Options = [], escalateAfterUnread: Int? = nil,
+        loop: SignalLoop? = nil
+    ) throws(SignalBridgeError) {
+        try self.init([first] + rest, options: options, escalateAfterUnread: escalateAfterUnread, loop: loop)
+    }
+
+    /// Subscribes to the signals of a collection; one that is named twice counts once.
+    ///
+    /// - Throws: ``SignalBridgeError``, ``SignalBridgeError/Code/noSignals`` for an empty collection.
+    public init(
+        _ signals: some Collection<SignalNumber>, options: Options = [], escalateAfterUnread: Int? = nil,
+        loop: SignalLoop? = nil
+    ) throws(SignalBridgeError) {
+        let source = try SignalContext.source(on: loop, options, escalates: escalateAfterUnread != nil)
+        core = Core(Subscription(options: options, source: source))
+        try core.subscription.insertFirst(signals, escalateAfterUnread: escalateAfterUnread)
+    }
+
+    /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.
+    public var signalsLeftIgnored: Set<SignalNumber> { core.subscription.signalsLeftIgnored }
+
+    /// Ends the subscription, and restores the dispositions from before. What was captured is still delivered, then the
+    /// sequence ends. From any thread; more than once is harmless.
+    public func finish() {
+        core.subscription.finish()
+    }
+
+    /// Makes an iterator over the one buffer.
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(core: core)
+    }
+
+    /// An iterator that takes events out of the buffer of its ``SignalEvents``, and keeps the subscription alive.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate let core: Core
+
+        /// Returns the next event; `nil` when the task is cancelled, or the subscription ended and everything is delivered.
+        public mutating func next() async -> SignalEvent? {
+            await core.next(isolation: nil)
+        }
+
+        /// Returns the next event, without leaving the caller's actor if there is one already.
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> SignalEvent? {
+            await core.next(isolation: actor)
+        }
+    }
+
+    /// The subscription, and the tasks that wait on it.
+    final class Core: Sendable {
+        let subscription: Subscription
+
+        private struct Waiting {
+            /// Each is resumed by the thread that takes it out.
+            var tasks: [(id: Int, continuation: CheckedContinuation<Void, Never>)] = []
+            var lastID = 0
+            var isTimeUp = false
+
+            mutating func remove(_ id: Int) -> CheckedContinuation<Void, Never>? {
+                tasks.firstIndex { $0.id == id }.map { tasks.remove(at: $0).continuation }
+            }
+        }
+        private let waiting = Lock(Waiting())
+
+        init(_ subscription: Subscription) {
+            self.subscription = subscription
+            subscription.onChange { [weak self] in self?.resumeAll() }
+        }
+
+        deinit {
+            subscription.close()
+        }
+
+        func next(isolation actor: isolated (any Actor)?) async -> SignalEvent? {
+            while !Task.isCancelled {
+                switch subscription.take() {
+                case .event(let event): return event
+                case .finished: return nil
+                case .nothing:
+                    if waiting.withLock({ $0.isTimeUp }) { return nil }
+                    await wait(isolation: actor)
+                }
+            }
+            return nil
+        }
+
+        /// Waits at most so long, on the clock of the environment. Afterwards the subscription has ended.
+        func last(within timeout: Duration?) async -> SignalEvent? {
+            defer { subscription.close() }
+            guard let timeout else { return await next(isolation: nil) }
+            let cancelTimer = SignalContext.current.schedule(after: timeout) { [weak self] in
+                self?.waiting.withLock { $0.isTimeUp = true }
+                self?.resumeAll()
+            }
+            defer { cancelTimer() }
+            if let event = await next(isolation: nil) { return event }
+            subscription.finish()  // what was captured until now, and not yet read, came in time
+            if !Task.isCancelled, case .event(let event) = subscription.take() { return event }
+            return nil
+        }
+
+        /// Returns when there is something to take, the task is cancelled or the time is up; perhaps earlier.
+        private func wait(isolation actor: isolated (any Actor)?) async {
+            let id = waiting.withLock { state in
+                state.lastID += 1
+                return state.lastID
+            }
+            await withTaskCancellationHandler {
+                // A checked continuation: of an unsafe one that is resumed before the task awaits, the runtime tells the
+                // thread sanitizer nothing, which then reports a race.
+                await withCheckedContinuation(isolation: actor) { continuation in
+                    // This look is under the lock: a delivery or a cancellation that comes later finds the continuation.
+                    let resumes = waiting.withLock { state in
+                        if subscription.isReady || Task.isCancelled || state.isTimeUp { return true }
+                        state.tasks.append((id, continuation))
+                        return false
+                    }
+                    if resumes { continuation.resume() }
+                }
+            } onCancel: {
+                waiting.withLock { $0.remove(id) }?.resume()
+            }
+        }
+
+        private func resumeAll() {
+            let tasks = waiting.withLock { state in
+                defer { state.tasks = [] }
+                return state.tasks
+            }
+            for task in tasks { task.continuation.resume() }
+        }
+    }
+}
+
+/// Subscribes for the length of a scope: when `body` returns or throws, the process's dispositions are as they were.
+///
+/// ```swift
+/// try await withSignalEvents(.sigusr1, .sigint) { events in
+///     for await event in events {
+///         if event.signal == .sigint { break }
+///         print("progress, asked \(event.count) times")
+///     }
+/// }
+/// ```
+///
+/// It is a ``SignalEvents`` whose end stands in the source. A copy that escapes gives no more events.
+///
+/// - Parameters:
+///   - first: a signal.
+///   - rest: more signals.
+///   - options: how they are treated.
+///   - escalateAfterUnread: as for ``SignalEvents``.
+///   - loop: as for ``SignalEvents``.
+///   - isolation: the actor on which `body` runs, by default the caller's.
+///   - body: code that reads the signals.
+/// - Returns: what `body` returns.
+/// - Throws: ``SignalBridgeError`` before `body` is called, or what `body` throws.
+public func withSignalEvents<Result>(
+    _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [], escalateAfterUnread: Int? = nil,
+    loop: SignalLoop? = nil, isolation: isolated (any Actor)? = #isolation,
+    _ body: (SignalEvents) async throws -> Result
+) async throws -> Result {
+    try await withSignalEvents(
+        [first] + rest, options: options, escalateAfterUnread: escalateAfterUnread, loop: loop, isolation: isolation,
+        body)
+}
+
+/// Subscribes to the signals of a collection for the length of a scope.
+public func withSignalEvents<Result>(
+    _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil,
+    loop: SignalLoop? = nil, isolation: isolated (any Actor)? = #isolation,
+    _ body: (SignalEvents) async throws -> Result
+) async throws -> Result {
+    let events = try SignalEvents(signals, options: options, escalateAfterUnread: escalateAfterUnread, loop: loop)
+    defer { events.core.subscription.close() }
+    return try await body(events)
+}
+
+/// Waits for one signal, for a program that waits once.
+///
+/// A loop over it has gaps: between two calls the signals meet the process's dispositions, so a second SIGTERM may end the
+/// process. For a loop use ``withSignalEvents(_:_:options:escalateAfterUnread:loop:isolation:_:)``.
+///
+/// - Parameters:
+///   - first: a signal.
+///   - rest: more signals.
+///   - options: how they are treated.
+///   - loop: as for ``SignalEvents``.
+///   - timeout: how long to wait, by `CLOCK_MONOTONIC`, or by the clock of the simulation; `nil`: for ever.
+/// - Returns: the event; `nil` when the task is cancelled or the timeout has passed.
+/// - Throws: ``SignalBridgeError`` naming the signal and the reason; then nothing was subscribed to.
+public func nextSignal(
+    _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [], loop: SignalLoop? = nil,
+    timeout: Duration? = nil
+) async throws(SignalBridgeError) -> SignalEvent? {
+    try await nextSignal([first] + rest, options: options, loop: loop, timeout: timeout)
+}
+
+/// Waits for one signal of a collection.
+public func nextSignal(
+    _ signals: some Collection<SignalNumber>, options: SignalOptions = [], loop: SignalLoop? = nil,
+    timeout: Duration? = nil
+) async throws(SignalBridgeError) -> SignalEvent? {
+    try await SignalEvents(signals, options: options, loop: loop).core.last(within: timeout)
+}

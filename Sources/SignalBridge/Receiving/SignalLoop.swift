@@ -1,0 +1,343 @@
+// A thread's run loop as an executor: what any thread enqueues runs on the thread that drains.
+//
+// One lock is around a JobQueue, whose `isAttended` decides who wakes the loop. A wake-up is csigshim_wake, which makes the
+// bridge's descriptor readable.
+//
+// L1  If the queue holds a job, it is attended: a thread is inside, and looks at the queue under the lock before it sleeps
+//     or leaves; or the descriptor is readable; or the thread that set `isAttended` is about to call csigshim_wake. So no
+//     thread sleeps while there is a job. The thread that adds a job to an attended queue makes no system call. If the
+//     queue is not attended, the thread inside has looked already; then the descriptor is made readable, and poll, which
+//     looks at the descriptor, returns. csigshim_wake writes whatever is in the pipe, so an edge-triggered host gets an edge.
+// L2  A thread that subscribes or unsubscribes empties the ring, and may take a wake-up away with it. So afterwards, if the
+//     queue is attended, it makes the descriptor readable again. A wake-up that is under way either comes after the read,
+//     or has set `isAttended` before it.
+// L3  One pass is bounded: it runs twice as many jobs as were ready when it began, and `extraJobsPerPass` more, and reads
+//     twice what the ring holds, a few signals at a time, so that their readers take them before the next ones come. Then
+//     `drain` makes the descriptor readable and returns to its host, and `run` begins a new pass. (Twice: a task that
+//     resumes in a function without isolation to the loop leaves the loop and comes back, which is one more job.)
+// L4  One thread is inside at a time. `enter` and `leave` of the queue are under the lock, and `leave` comes before any
+//     wake-up that it causes: so the threads of a pool may answer the descriptor in turn. A `drain` that finds a thread
+//     inside, its own or another, does nothing, because the thread inside will look at all jobs (L1). It may have used up
+//     the edge of a signal that the thread inside does not read any more, so it makes the descriptor readable, and `leave`
+//     does so again.
+// L5  `stop` sets a flag in the queue and wakes as a job does. `run` clears the flag after a pass, also one that was set
+//     before `run` began. The end of the body of `run(_:)` has a flag of its own, so neither is mistaken for the other.
+// L6  A subscription holds the loop as its source; a task holds it as its preference, or through the actor that it runs on.
+//     So while the queue holds a job, the loop exists. But a job may run, end its task, and release the loop between its
+//     entry into the queue and csigshim_wake: so `enqueue` holds the loop itself.
+//
+// Tests: LoopJobTests.swift (L1 to L3), LoopTests.swift (L4 to L6).
+import CSignalShim
+import Synchronization
+
+/// A thread's run loop for asynchronous code and signals: tasks and actors that live on it run on the thread that calls
+/// ``run()``, or ``drain()`` from the event loop of a host, and nowhere else.
+///
+/// ```swift
+/// let loop = try SignalLoop()
+/// let events = try SignalEvents(.sighup, .sigterm, loop: loop)  // first thing in main: nothing is lost from here on
+///
+/// let reloads = try loop.run {  // on this thread, the main one
+///     var reloads = 0
+///     for await event in events {
+///         if event.signal == .sigterm { break }
+///         reloads += 1
+///         print("reload \(reloads), says \(event)")
+///     }
+///     return reloads
+/// }
+/// print("ended after \(reloads)")
+/// ```
+///
+/// It starts no thread, takes no CPU time, and makes no system call while nothing happens. A signal goes from its descriptor
+/// to the `for await` of a task on the loop without a change of thread. Code on the loop may call C libraries that want to
+/// be called by one thread only.
+///
+/// **In a host's event loop** poll ``fileDescriptor`` for reading, and call ``drain()`` when it is readable:
+///
+/// ```swift
+/// actor Statistics {
+///     private let loop: SignalLoop  // an actor keeps the loop that it lives on
+///     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+///     private var ticks = 0
+///     private(set) var isOver = false
+///
+///     init(on loop: SignalLoop) { self.loop = loop }
+///
+///     func tick() { ticks += 1 }
+///
+///     func report(_ events: SignalEvents) async {
+///         for await event in events {
+///             if event.signal == .sigterm { break }
+///             print("\(ticks) ticks, asked by \(event)")
+///         }
+///         isOver = true
+///     }
+/// }
+///
+/// let loop = try SignalLoop()
+/// let statistics = Statistics(on: loop)
+/// let events = try SignalEvents(.sigusr1, .sigterm, loop: loop)
+/// Task(executorPreference: loop) { await statistics.report(events) }
+///
+/// loop.drain()  // runs the task up to its first wait
+/// var isOver = false
+/// while !isOver {
+///     var polled = pollfd(fd: loop.fileDescriptor, events: Int16(POLLIN), revents: 0)  // and what else the host polls
+///     poll(&polled, 1, 20)
+///     if polled.revents != 0 { loop.drain() }
+///     isOver = loop.enter {  // a callback of the host's, as of a timer: on the loop's thread, and not in a job
+///         statistics.assumeIsolated { statistics in
+///             statistics.tick()
+///             return statistics.isOver
+///         }
+///     }
+/// }
+/// ```
+///
+/// What lives on a loop:
+/// - an actor whose `unownedExecutor` is the loop's, as above. The actor must hold the loop.
+/// - `Task(executorPreference: loop) { }` and its child tasks. A plain `Task { }` and `Task.detached` do not inherit that:
+///   they run on Swift's own threads.
+/// - Not an actor without an executor of its own: it runs sometimes on the loop, sometimes on a thread of Swift's. Code that
+///   wants one thread belongs into an actor with the loop's `unownedExecutor`.
+/// - `Task.sleep` comes back to the loop, but waits on a thread of Dispatch's, which starts some.
+/// - Not the main actor: on Linux its jobs run in `dispatchMain()`. While the main thread is in ``run()``, the main actor
+///   does nothing, and a body that awaits it never ends. In top-level code a plain `Task { }` and top-level variables belong
+///   to the main actor: state that code on the loop changes belongs into an actor on the loop, or into the body.
+///
+/// **Which thread.** One at a time: a second thread in ``run()`` or ``enter(_:)``, or a job that calls ``run()`` on its own
+/// loop, is a programming error, and stops the program. ``drain()`` does nothing while a thread is inside. Between two calls
+/// the loop may move to another thread; keep it on one where its code needs that, and over ``Mechanism/signalfd`` on the one
+/// that subscribes.
+///
+/// Subscriptions and tasks that are on the loop keep it alive. When the last of them and your own reference are gone, its
+/// descriptors are closed. In a forked child it does nothing; Swift does not support `fork(2)` without `exec`.
+public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
+    /// How many jobs a pass runs beyond twice those that were ready when it began.
+    private static let extraJobsPerPass = 1024
+    /// How many signals are read before the jobs that wait for them run.
+    private static let signalBatchSize = 256
+
+    private let hub: SignalHub
+    private nonisolated(unsafe) let bridge: OpaquePointer  // the hub's, which stays open as long as the hub lives
+    private let mechanism: Mechanism
+    private let queue = Lock(JobQueue<UnownedJob>())
+    /// The thread inside; 0: none. It is written by that thread only.
+    private let thread = Atomic<UInt>(0)
+
+    /// Makes a loop, with a bridge and descriptors of its own: two, over ``Mechanism/signalfd`` four. A process has 64 bridges.
+    ///
+    /// - Throws: ``SignalBridgeError``; ``SignalBridgeError/Code/unsupported`` where the system does not have the
+    ///   mechanism; errno `ENOSPC`: more than 64 bridges; `EMFILE`: no descriptors left.
+    public init(mechanism: Mechanism = .handler) throws(SignalBridgeError) {
+        self.mechanism = mechanism
+        hub = SignalHub(mechanism: mechanism)
+        bridge = try hub.prepare()
+    }
+
+    deinit {
+        precondition(queue.withLock { $0.isEmpty }, "an actor did not keep the SignalLoop that it lives on")
+    }
+
+    // MARK: on the loop's thread
+
+    /// Runs what is enqueued, and reads signals, on this thread until ``stop()``. Sleeps while there is nothing to do.
+    ///
+    /// If the loop's descriptors were closed before it sleeps, it looks for jobs every few milliseconds, and signals no longer
+    /// arrive. It does not notice when they are closed while it sleeps.
+    @available(
+        *, noasync,
+        message: "it blocks the thread; call it in a synchronous main (no `await` at its top level), or on a Thread"
+    )
+    public func run() {
+        serve(until: .stopped)
+    }
+
+    /// Runs `body` as a task on the loop, and the loop on this thread until `body` ends.
+    ///
+    /// Other jobs then stay queued for a later ``run()`` or ``drain()``. A ``stop()`` does not end it, but the next ``run()``.
+    /// Task-local values are those of the caller.
+    ///
+    /// - Returns: what `body` returns.
+    /// - Throws: what `body` throws.
+    @available(
+        *, noasync,
+        message: "it blocks the thread; call it in a synchronous main (no `await` at its top level), or on a Thread"
+    )
+    public func run<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) throws -> Result {
+        let outcome = Lock<Swift.Result<Result, any Error>?>(nil)
+        Task(executorPreference: self) { [self] in
+            let result: Swift.Result<Result, any Error>
+            do { result = .success(try await body()) } catch { result = .failure(error) }
+            outcome.withLock { $0 = result }
+            if queue.withLock({ $0.end(.finished) }) { wake() }
+        }
+        serve(until: .finished)
+        return try outcome.withLock { $0! }.get()
+    }
+
+    /// Reads the signals that are there and runs the jobs that are ready, and what these make ready, up to a limit. It never
+    /// waits. If something is left, ``fileDescriptor`` is readable again when it returns, also for an edge-triggered host.
+    ///
+    /// With nothing to do it makes a few system calls and returns, so the first call may come before the first poll. Where a
+    /// thread is inside the loop already, it returns at once and leaves ``fileDescriptor`` readable: in a job whose callback
+    /// runs the host's event loop, and on another thread. What there is to do is then done by the outer call, or after it. A
+    /// nested event loop that runs for long should not poll the descriptor, which stays readable.
+    @available(*, noasync, message: "other tasks run on threads of Swift's own; call it on the loop's thread")
+    public func drain() {
+        guard enter() else { return wake() }
+        var batch: [UnownedJob] = []
+        leave(more: runPass(&batch))
+    }
+
+    /// Runs `body` at once, as a job would run: for callbacks of a host's event loop, which are on the loop's thread but not
+    /// in a job. Inside, `assumeIsolated` of the loop's actors works. In a job, it just runs `body`.
+    ///
+    /// What `body` enqueues does not run yet, but makes ``fileDescriptor`` readable. It is a programming error if another
+    /// thread is inside the loop, and stops the program.
+    ///
+    /// - Returns: what `body` returns.
+    /// - Throws: what `body` throws.
+    @available(*, noasync, message: "use `await`, or a task on the loop")
+    public func enter<Result, Failure>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+        if isOnLoopThread { return try body() }
+        enterOrStop()
+        defer { leave(more: false) }
+        return try body()
+    }
+
+    // MARK: on any thread
+
+    /// The descriptor to poll for reading; it is readable when ``drain()`` has something to do. Never read or close it. It
+    /// stays the same as long as the loop lives.
+    public var fileDescriptor: Int32 { csigshim_fd(bridge) }
+
+    /// Makes ``run()`` return when the jobs that are ready now have had their turn: the call that runs now, or else the next
+    /// one. Other jobs stay queued. From any thread, also from a job; more than once is harmless.
+    public func stop() {
+        if queue.withLock({ $0.end(.stopped) }) { wake() }
+    }
+
+    /// Adds a job, for Swift's runtime. From any thread; the jobs of each thread run in their order.
+    public func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let myself = Unmanaged.passRetained(self)  // L6
+        if queue.withLock({ $0.add(job) }) { wake() }
+        myself.release()
+    }
+
+    /// Stops the program unless it is called inside the loop; for Swift's runtime.
+    public func checkIsolated() {
+        if !isOnLoopThread {
+            fatalError("not on the thread that is inside run(), drain() or enter(_:) of this SignalLoop")
+        }
+    }
+
+    /// Returns whether it is called inside the loop; for Swift's runtime.
+    public func isIsolatingCurrentContext() -> Bool? {
+        isOnLoopThread
+    }
+
+    // MARK: inside
+
+    private var isOnLoopThread: Bool { thread.load(ordering: .relaxed) == currentThread() }
+
+    /// The lock afterwards is for the thread sanitizer. It does not see the reference count by which the loop is released
+    /// after this, and `deinit` looks at the queue.
+    private func wake() {
+        csigshim_wake(bridge)
+        queue.withLock { _ in }
+    }
+
+    /// L4. Returns `false` if a thread is inside.
+    private func enter() -> Bool {
+        guard queue.withLock({ $0.enter() }) else { return false }
+        thread.store(currentThread(), ordering: .relaxed)
+        return true
+    }
+
+    private func enterOrStop() {
+        if enter() { return }
+        fatalError(
+            isOnLoopThread
+                ? "run() of a SignalLoop was called by one of its own jobs: it would wait for itself"
+                : "run() or enter(_:) of a SignalLoop was called while another thread is inside: one at a time")
+    }
+
+    private func leave(more: Bool) {
+        thread.store(0, ordering: .relaxed)
+        if queue.withLock({ $0.leave(more: more) }) { wake() }
+    }
+
+    /// L3. Returns whether signals are left.
+    private func runPass(_ batch: inout [UnownedJob]) -> Bool {
+        var jobs = 2 * queue.withLock { $0.beginPass() } + Self.extraJobsPerPass
+        var signals = SignalHub.fullDrainLimit
+        while hub.deliverPending(limit: Self.signalBatchSize) {
+            runJobs(&jobs, &batch)
+            jobs = max(jobs, Self.extraJobsPerPass)
+            signals -= Self.signalBatchSize
+            if signals <= 0 { return true }
+        }
+        runJobs(&jobs, &batch)
+        return false
+    }
+
+    private func runJobs(_ left: inout Int, _ batch: inout [UnownedJob]) {
+        while left > 0 {
+            queue.withLock { $0.take(atMost: left, into: &batch) }
+            if batch.isEmpty { return }
+            for job in batch {
+                job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+            }
+            left -= batch.count
+        }
+    }
+
+    private func serve(until end: JobQueue<UnownedJob>.End) {
+        enterOrStop()
+        defer { leave(more: false) }
+        var batch: [UnownedJob] = []
+        while true {
+            let more = runPass(&batch)
+            switch queue.withLock({ $0.next(until: end) }) {
+            case .end: return
+            case .sleep where !more:
+                // The descriptor was closed, or this is a forked child: do not spin.
+                if csigshim_wait(bridge, -1) < 0 { pauseThread(milliseconds: 10) }
+            case .sleep, .work: continue
+            }
+        }
+    }
+}
+
+/// A source of subscriptions that keeps its loop alive.
+extension SignalLoop: SignalSource {
+    func subscribe(
+        _ subscription: Subscription, to signals: [SignalNumber], escalateAfterUnread: Int?
+    ) throws(SignalBridgeError) {
+        defer { restoreWakeup() }
+        try hub.subscribe(subscription, to: signals, escalateAfterUnread: escalateAfterUnread)
+    }
+
+    func unsubscribe(_ subscription: Subscription) {
+        hub.unsubscribe(subscription)
+        restoreWakeup()
+    }
+
+    var resendRule: Lock<ResendRule> { hub.resendRule }
+    func raiseAgain(_ signal: SignalNumber) { hub.raiseAgain(signal) }
+
+    /// L2
+    private func restoreWakeup() {
+        if !isOnLoopThread, queue.withLock({ $0.isAttended }) { wake() }
+    }
+
+    /// Throws if the loop's mechanism cannot do what a subscription asks for.
+    func check(_ options: SignalOptions, escalates: Bool) throws(SignalBridgeError) {
+        guard mechanism == .signalfd else { return }
+        if options.contains(.chain) { throw .needsHandler(".chain") }
+        if escalates { throw .needsHandler("escalateAfterUnread") }
+    }
+}

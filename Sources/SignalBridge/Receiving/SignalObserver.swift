@@ -1,0 +1,128 @@
+import Dispatch
+
+/// Signals as calls of a handler on a dispatch queue, in order and one at a time, even on a concurrent queue.
+///
+/// ```swift
+/// let reload = try SignalObserver(.sighup, queue: .main) { event in
+///     print("reload, says \(event)")
+/// }
+/// ```
+///
+/// Keep the observer: the end of its last reference cancels it. Signals are coalesced as ``SignalEvents`` does. Callable
+/// from any thread. In a forked child it does nothing.
+public final class SignalObserver: Sendable {
+    private let core: Core
+
+    /// Subscribes to at least one signal. The handler may run before this returns, on the queue.
+    ///
+    /// - Parameters:
+    ///   - first: a signal.
+    ///   - rest: more signals.
+    ///   - options: how they are treated.
+    ///   - escalateAfterUnread: as for ``SignalEvents``.
+    ///   - queue: the queue on which the handler runs. A serial queue that is stuck delays its signals; see
+    ///     `escalateAfterUnread`.
+    ///   - handler: called for each event. It is `@Sendable`, so that it may stand in top-level code.
+    /// - Throws: ``SignalBridgeError``; then nothing was subscribed to.
+    public convenience init(
+        _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [], escalateAfterUnread: Int? = nil,
+        queue: DispatchQueue = .global(), handler: @escaping @Sendable (SignalEvent) -> Void
+    ) throws(SignalBridgeError) {
+        try self.init(
+            [first] + rest, options: options, escalateAfterUnread: escalateAfterUnread, queue: queue, handler: handler)
+    }
+
+    /// Subscribes to the signals of a collection; one that is named twice counts once.
+    public init(
+        _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil,
+        queue: DispatchQueue = .global(), handler: @escaping @Sendable (SignalEvent) -> Void
+    ) throws(SignalBridgeError) {
+        core = Core(Subscription(options: options, source: SignalContext.current.source), queue, handler)
+        try core.subscription.insertFirst(signals, escalateAfterUnread: escalateAfterUnread)
+    }
+
+    /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.
+    public var signalsLeftIgnored: Set<SignalNumber> { core.subscription.signalsLeftIgnored }
+
+    /// Ends the subscription, and restores the dispositions from before. When it has returned, no call of the handler is
+    /// running and none starts; so it waits for a call that runs on another thread. Called by the handler itself, it does not
+    /// wait. Do not call it while you hold a lock that the handler needs, or on a queue that the handler waits for.
+    public func cancel() {
+        core.cancel(waits: true)
+    }
+
+    deinit {
+        core.cancel(waits: false)  // the last reference may end anywhere, also where waiting would be a deadlock
+    }
+
+    private final class Core: Sendable {
+        let subscription: Subscription
+        private let queue: DispatchQueue
+        private let running = DispatchGroup()
+
+        private struct State {
+            var handler: (@Sendable (SignalEvent) -> Void)?
+            /// Whether `deliver` is on the queue and looks again before it ends.
+            var isScheduled = false
+            /// The thread that is inside the handler; 0: none.
+            var thread: UInt = 0
+        }
+        private let state: Lock<State>
+
+        init(
+            _ subscription: Subscription, _ queue: DispatchQueue, _ handler: @escaping @Sendable (SignalEvent) -> Void
+        ) {
+            self.subscription = subscription
+            self.queue = queue
+            state = Lock(State(handler: handler))
+            subscription.onChange { [weak self] in self?.schedule() }
+        }
+
+        private func schedule() {
+            let submit = state.withLock { state in
+                guard !state.isScheduled, state.handler != nil, subscription.hasEvents else { return false }
+                state.isScheduled = true
+                return true
+            }
+            if submit { queue.async { @Sendable in self.deliver() } }
+        }
+
+        /// Handles a few events, and then lets other work of the queue have its turn.
+        private func deliver() {
+            for _ in 0..<16 {
+                guard deliverOne() else { break }
+            }
+            state.withLock { $0.isScheduled = false }
+            schedule()  // for what came after the last look
+        }
+
+        private func deliverOne() -> Bool {
+            let handler = state.withLock { state in
+                if state.handler != nil {
+                    state.thread = currentThread()
+                    running.enter()
+                }
+                return state.handler
+            }
+            guard let handler else { return false }
+            defer {
+                state.withLock { $0.thread = 0 }
+                running.leave()
+            }
+            guard case .event(let event) = subscription.take() else { return false }
+            handler(event)
+            return true
+        }
+
+        func cancel(waits: Bool) {
+            guard subscription.isInCreatingProcess else { return }
+            let (handler, thread) = state.withLock { state in
+                defer { state.handler = nil }
+                return (state.handler, state.thread)
+            }
+            subscription.close()
+            if waits, thread != 0, thread != currentThread() { running.wait() }
+            withExtendedLifetime(handler) {}  // released here, outside of the lock
+        }
+    }
+}

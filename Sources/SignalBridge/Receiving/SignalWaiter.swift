@@ -1,0 +1,218 @@
+/// Signals for a thread that waits: without Swift concurrency, without Dispatch, on no other thread than the caller's,
+/// and without CPU time while no signal comes.
+///
+/// ```swift
+/// let waiter = try SignalWaiter(.sigint, .sigterm)  // before the threads: nothing is lost from here on
+/// let stop = Flag()
+/// let worker = Thread {
+///     while !stop.value { Thread.sleep(forTimeInterval: 0.01) }
+///     print("worker: done")
+/// }
+/// worker.start()
+///
+/// if let event = waiter.next() {  // sleeps, and takes no CPU
+///     print("main: \(event)")
+/// }
+/// stop.value = true
+/// while !worker.isFinished { Thread.sleep(forTimeInterval: 0.01) }
+/// ```
+///
+/// It is subscribed for its whole life, so nothing is lost between two calls of ``next(timeout:)``. Signals are coalesced
+/// as ``SignalEvents`` does. Each waiter has a bridge of its own (a pipe and at most 1.2 MiB of buffer); a process has 64
+/// bridges. Somewhere in the process, a thread must not block the signal; the one that waits is enough.
+///
+/// Callable from any thread. In a forked child a waiter does nothing; Swift does not support `fork(2)` without `exec`.
+public final class SignalWaiter: Sendable {
+    private let source: any WaitableSource
+    private let subscription: Subscription
+    private let calls = Lock(Calls())
+
+    /// Who waits, and who is to return without an event.
+    private struct Calls {
+        /// Calls that block until something comes.
+        var blocked = 0
+        /// How many of them `wake()` makes return: at most `blocked`. A call that does not block leaves these alone.
+        var wakes = 0
+        /// How many later calls `wake()` makes return.
+        var laterWakes = 0
+        var onChange: (@Sendable () -> Void)?
+
+        mutating func wake() {
+            if wakes < blocked { wakes += 1 } else { laterWakes += 1 }
+        }
+
+        /// Whether the call is to return without an event.
+        mutating func takeWake(blocks: Bool) -> Bool {
+            if blocks, wakes > 0 {
+                wakes -= 1
+            } else if laterWakes > 0 {
+                laterWakes -= 1
+            } else {
+                return false
+            }
+            return true
+        }
+
+        /// A blocked call returns. What `wake()` meant for it, if it found an event instead, is for another call.
+        mutating func leave() {
+            blocked -= 1
+            laterWakes += max(0, wakes - blocked)
+            wakes = min(wakes, blocked)
+        }
+    }
+
+    /// Makes a waiter with no signals yet.
+    package init(options: SignalOptions) {
+        source = SignalContext.current.makeWaitableSource()
+        subscription = Subscription(options: options, source: source)
+        subscription.onChange { [source, calls] in  // a thread that does not wait here has read the bridge
+            source.wake()
+            calls.withLock { $0.onChange }?()
+        }
+    }
+
+    /// Subscribes to at least one signal.
+    ///
+    /// - Parameters:
+    ///   - first: a signal.
+    ///   - rest: more signals.
+    ///   - options: how they are treated.
+    ///   - escalateAfterUnread: as for ``SignalEvents``.
+    /// - Throws: ``SignalBridgeError``; then nothing was subscribed to. errno `ENOSPC`: more than 64 bridges; `EMFILE`:
+    ///   no descriptors left.
+    public convenience init(
+        _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [], escalateAfterUnread: Int? = nil
+    ) throws(SignalBridgeError) {
+        try self.init([first] + rest, options: options, escalateAfterUnread: escalateAfterUnread)
+    }
+
+    /// Subscribes to the signals of a collection; one that is named twice counts once.
+    public convenience init(
+        _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil
+    ) throws(SignalBridgeError) {
+        self.init(options: options)
+        try subscription.insertFirst(signals, escalateAfterUnread: escalateAfterUnread)
+    }
+
+    deinit {
+        subscription.close()
+    }
+
+    /// Subscribes to more signals, with the waiter's options: to all of them, or to none if it throws.
+    ///
+    /// A signal that the waiter has is skipped, and keeps its limit. When the call returns, the waiter has all of the
+    /// signals, also if another thread's call added them. Calls of ``next(timeout:)`` that wait get their events.
+    ///
+    /// - Parameters:
+    ///   - signals: the signals.
+    ///   - escalateAfterUnread: a limit for these signals, as for ``SignalEvents``.
+    /// - Throws: ``SignalBridgeError`` naming the signal and the reason, ``SignalBridgeError/Code/invalidArgument`` after
+    ///   ``cancel()``.
+    public func insert(_ signals: SignalNumber..., escalateAfterUnread: Int? = nil) throws(SignalBridgeError) {
+        try insert(signals, escalateAfterUnread: escalateAfterUnread)
+    }
+
+    package func insert(
+        _ signals: some Collection<SignalNumber>, escalateAfterUnread: Int?
+    ) throws(SignalBridgeError) {
+        do throws(SignalBridgeError) {
+            try subscription.insert(signals, escalateAfterUnread: escalateAfterUnread)
+        } catch {
+            passOnWakeups()
+            throw error
+        }
+        passOnWakeups()
+    }
+
+    /// The signals that the waiter is subscribed to, without ``signalsLeftIgnored``.
+    public var signals: Set<SignalNumber> { subscription.signals }
+
+    /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.
+    public var signalsLeftIgnored: Set<SignalNumber> { subscription.signalsLeftIgnored }
+
+    /// Waits until a signal comes, and returns its event. Several threads may wait; each event goes to one of them.
+    ///
+    /// - Parameter timeout: how long to wait; `nil`: for ever. Zero or less does not wait.
+    /// - Returns: the event; `nil` after the timeout, after ``wake()`` and after ``cancel()``. It is `nil` too, after a pause
+    ///   of at most a second, in a forked child, and on systems other than Linux if the waiter's descriptor was closed.
+    @available(*, noasync, message: "it blocks the thread; use SignalEvents or nextSignal in asynchronous code")
+    public func next(timeout: Duration? = nil) -> SignalEvent? {
+        guard subscription.isInCreatingProcess else {
+            pauseThread(milliseconds: 999)  // so that a caller's loop does not spin
+            return nil
+        }
+        let deadline = timeout.map { source.now + $0.bounded }
+        let blocks = timeout.map { $0 > .zero } ?? true
+        if blocks { calls.withLock { $0.blocked += 1 } }
+        defer { leave(blocks) }
+        if case .event(let event) = subscription.take() { return event }
+        while true {
+            drain()
+            switch subscription.take() {
+            case .event(let event): return event
+            case .finished: return nil
+            case .nothing: break
+            }
+            if calls.withLock({ $0.takeWake(blocks: blocks) }) || !source.wait(until: deadline) { return nil }
+        }
+    }
+
+    /// Makes one call of ``next(timeout:)`` return `nil`: one that waits, or else the next one. From any thread.
+    public func wake() {
+        guard subscription.isInCreatingProcess else { return }
+        calls.withLock { $0.wake() }
+        source.wake()
+    }
+
+    /// Ends the subscription, and restores the dispositions from before. All calls of ``next(timeout:)``, those that wait and
+    /// later ones, return `nil`. From any thread; more than once is harmless.
+    public func cancel() {
+        subscription.close()
+    }
+
+    // MARK: for SignalDaemon
+
+    /// Blocks until there is something to take, `wake()` is called, or the source's clock has come to the deadline. Then
+    /// what was captured is in the buffer.
+    package func wait(until deadline: Duration?) {
+        guard subscription.isInCreatingProcess else { return pauseThread(milliseconds: 999) }
+        calls.withLock { $0.blocked += 1 }
+        defer { leave(true) }
+        repeat {
+            drain()
+        } while !subscription.isReady && !calls.withLock { $0.takeWake(blocks: true) } && source.wait(until: deadline)
+    }
+
+    /// Takes an event out of the buffer. It never blocks, and may be called under a lock of the caller's. Events are in the
+    /// order of their capture.
+    package func take() -> SignalEvent? {
+        if case .event(let event) = subscription.take() { event } else { nil }
+    }
+
+    /// Sets what is called when there is something to take, on any thread, with no lock of the library's held.
+    package func onChange(_ action: @escaping @Sendable () -> Void) {
+        calls.discard { calls in
+            defer { calls.onChange = action }
+            return calls.onChange
+        }
+    }
+
+    // MARK: wake-ups
+
+    /// Reads the bridge, on behalf of all that wait.
+    private func drain() {
+        if source.drain() { calls.withLock { $0.onChange }?() }
+    }
+
+    private func leave(_ blocks: Bool) {
+        if blocks { calls.withLock { $0.leave() } }
+        passOnWakeups()
+    }
+
+    /// This thread has read the bridge, and so has taken away what would wake the threads that wait. If one of them has
+    /// something to do, it must look.
+    private func passOnWakeups() {
+        let (blocked, wakes) = calls.withLock { ($0.blocked, $0.wakes) }
+        if blocked > 0, wakes > 0 || subscription.isReady { source.wake() }
+    }
+}

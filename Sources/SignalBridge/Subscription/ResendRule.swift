@@ -1,0 +1,97 @@
+// Whether an unread SIGINT or SIGTERM is raised once more when its subscription ends.
+//
+// Every delivery of a signal has a number: the time of its capture, which is the same in each bridge; in a simulation, a
+// counter. A subscription holds the deliveries from the first one after it was made to the last one before it ended.
+//
+// S1  A delivery is consumed when a reader takes the event that stands for it. An event stands for deliveries up to its
+//     `newestDelivery`, and readers take events in order: so one number for each signal, the newest consumed delivery,
+//     says it all. An older delivery counts as consumed too: the program has noticed a later request to end.
+// S2  A handler that was chained to has had every delivery of the subscription that chains: all of them are consumed.
+// S3  When a subscription is discarded with unread deliveries, the newest of these is raised once more, unless it is
+//     consumed (S1, S2) or another subscription holds it. A later subscription does not hold what came before it. What
+//     was raised once more is a new delivery, and the old one counts as consumed.
+// S4  A subscription that `finish()` ended still holds what it captured, because a reader can still take that. It holds
+//     nothing that came afterwards.
+// S5  Decisions are made one at a time, under one lock for all sources of the process, and a discarded subscription holds
+//     nothing. So of several subscriptions that end with the same delivery unread, the last one raises it.
+// S6  A source reads its bridge to the end before and after it restores a disposition, and both reads are deliveries of
+//     the subscription that ends. What comes later meets the restored disposition.
+// S7  A subscription that failed is no holder: its source raises everything that it captured for it (SignalHub).
+//
+// Tests: ResendTests.swift. A delivery whose details were dropped in a full ring carries the time of the read instead.
+
+/// Decides which unread signals are raised once more. A plain value: sources call it under a lock, and then act.
+struct ResendRule {
+    private struct Holder {
+        let subscription: ObjectIdentifier
+        var since: UInt64
+        var newest: UInt64 = 0
+        var isSubscribed = true
+
+        func holds(_ delivery: UInt64) -> Bool { since <= delivery && (isSubscribed || delivery <= newest) }
+    }
+    private var holders = SignalMap<[Holder]>()
+    private var consumed = SignalMap<UInt64>()
+    /// The signals whose saved disposition, which chaining runs, is a handler.
+    private var handledBefore: Set<SignalNumber> = []
+
+    /// Whether the rule is about this signal.
+    static func applies(to signal: SignalNumber) -> Bool { signal == .sigint || signal == .sigterm }
+
+    /// The signal is about to get its first subscription, over the disposition that chaining will run.
+    mutating func save(_ signal: SignalNumber, isHandled: Bool) {
+        if isHandled { handledBefore.insert(signal) } else { handledBefore.remove(signal) }
+    }
+
+    /// The subscription gets the deliveries from this number on.
+    mutating func subscribe(_ subscription: Subscription, to signal: SignalNumber, since: UInt64) {
+        guard Self.applies(to: signal) else { return }
+        holders[signal, default: []].append(Holder(subscription: ObjectIdentifier(subscription), since: since))
+    }
+
+    /// The subscription got a delivery. Its handler may have read the clock before the subscription was made.
+    mutating func deliver(_ delivery: UInt64, of signal: SignalNumber, to subscription: Subscription) {
+        update(subscription, signal) { holder in
+            holder.since = min(holder.since, delivery)
+            holder.newest = max(holder.newest, delivery)
+        }
+    }
+
+    /// S1
+    mutating func consume(_ delivery: UInt64, of signal: SignalNumber) {
+        consumed[signal] = max(consumed[signal, default: 0], delivery)
+    }
+
+    /// S4
+    mutating func unsubscribe(_ subscription: Subscription) {
+        for signal in holders.signals { update(subscription, signal) { $0.isSubscribed = false } }
+    }
+
+    /// The subscription's buffer is gone, with unread events of these signals. Returns what to raise once more.
+    mutating func discard(_ subscription: Subscription, unread: [SignalNumber], chains: Bool) -> [SignalNumber] {
+        var raised: [SignalNumber] = []
+        for signal in holders.signals {
+            let id = ObjectIdentifier(subscription)
+            guard let index = holders[signal, default: []].firstIndex(where: { $0.subscription == id }) else {
+                continue
+            }
+            let newest = holders[signal, default: []].remove(at: index).newest
+            if chains, handledBefore.contains(signal) { consume(newest, of: signal) }  // S2
+            let isHeld = holders[signal, default: []].contains { $0.holds(newest) }
+            if unread.contains(signal), newest > consumed[signal, default: 0], !isHeld {  // S3
+                raised.append(signal)
+                consume(newest, of: signal)
+            }
+        }
+        return raised
+    }
+
+    private mutating func update(_ subscription: Subscription, _ signal: SignalNumber, _ change: (inout Holder) -> Void)
+    {
+        guard let index = holders[signal]?.firstIndex(where: { $0.subscription == ObjectIdentifier(subscription) })
+        else {
+            return
+        }
+        change(&holders[signal, default: []][index])
+    }
+}

@@ -1,0 +1,178 @@
+/// A consumer's subscription to some signals of a source, with the events that the consumer has not read.
+///
+/// The consumer is woken, and then takes: an event is consumed when user code has it, and not when a thread of this
+/// library meant to pass it on. Escalation, coalescing and the resend rule all count on that.
+///
+/// The source holds on to the subscription until `finish` or `close`; so whoever made it calls `close` in its `deinit`.
+///
+/// Lock order: the source's lock, this one's, the resend rule's.
+final class Subscription: Sendable {
+    let options: SignalOptions
+    private let source: any SignalSource
+    private let process = CreatingProcess()
+
+    private enum Phase {
+        /// Signals can be added.
+        case open
+        /// The source is about to end the subscription; events may still come.
+        case ending
+        /// Nothing more comes.
+        case finished
+    }
+
+    private struct Part {
+        /// This many unread deliveries take the signal's default action.
+        let limit: Int?
+        var unread = 0
+    }
+
+    private struct State {
+        var phase = Phase.open
+        var queue: EventQueue
+        var parts = SignalMap<Part>()
+        var leftIgnored: Set<SignalNumber> = []
+        var onChange: (@Sendable () -> Void)?
+        /// The last batch that added an event. The thread that delivers that batch calls `wake`.
+        var batch: UInt64 = 0
+    }
+    private let state: Lock<State>
+
+    /// Makes a subscription to nothing.
+    init(options: SignalOptions, source: any SignalSource) {
+        self.options = options
+        self.source = source
+        state = Lock(State(queue: EventQueue(everyDelivery: options.contains(.everyDelivery))))
+    }
+
+    /// Sets what is called, on any thread and under no lock, when there is something to take or nothing more will come.
+    func onChange(_ action: @escaping @Sendable () -> Void) {
+        state.discard { state in
+            defer { state.onChange = action }
+            return state.onChange
+        }
+    }
+
+    func wake() {
+        state.withLock { $0.onChange }?()
+    }
+
+    var isInCreatingProcess: Bool { process.isCurrent }
+
+    // MARK: subscribing
+
+    /// Subscribes to these signals too, or to none of them. Signals that the subscription has are skipped.
+    func insert(
+        _ signals: some Collection<SignalNumber>, escalateAfterUnread limit: Int?
+    ) throws(SignalBridgeError) {
+        var unique: [SignalNumber] = []
+        for signal in signals where !unique.contains(signal) {
+            if let refusal = SignalBridgeError.refusing(signal) { throw refusal }
+            unique.append(signal)
+        }
+        if let limit {
+            if !(1...Int(Int32.max)).contains(limit) { throw .invalidLimit(limit) }
+            if let signal = unique.first(where: { !$0.terminatesByDefault }) { throw .cannotEscalate(signal) }
+        }
+        if !isInCreatingProcess { throw .unusable(Errno.notPermitted) }
+        if !unique.isEmpty { try source.subscribe(self, to: unique, escalateAfterUnread: limit) }
+    }
+
+    /// The same for a new consumer, for whom an empty list is a mistake.
+    func insertFirst(
+        _ signals: some Collection<SignalNumber>, escalateAfterUnread limit: Int?
+    ) throws(SignalBridgeError) {
+        if signals.isEmpty { throw SignalBridgeError(.noSignals, nil, "no signals are named; name at least one") }
+        try insert(signals, escalateAfterUnread: limit)
+    }
+
+    /// For the source, under its lock: whether signals can still be added.
+    var isOpen: Bool { state.withLock { $0.phase == .open } }
+
+    /// For the source, under its lock: these signals are subscribed, from the delivery with this number on.
+    func begin(
+        _ signals: [SignalNumber], escalateAfterUnread limit: Int?, leftIgnored: Set<SignalNumber>, since: UInt64
+    ) {
+        state.withLock { state in
+            for signal in signals { state.parts[signal] = Part(limit: limit) }
+            state.leftIgnored.formUnion(leftIgnored)
+            state.leftIgnored.subtract(signals)
+        }
+        source.resendRule.withLock { rule in
+            for signal in signals { rule.subscribe(self, to: signal, since: since) }
+        }
+    }
+
+    /// The subscribed signals, without those that were left ignored.
+    var signals: Set<SignalNumber> { state.withLock { Set($0.parts.signals) } }
+
+    var signalsLeftIgnored: Set<SignalNumber> { state.withLock { $0.leftIgnored } }
+
+    func limit(of signal: SignalNumber) -> Int? { state.withLock { $0.parts[signal]?.limit } }
+
+    // MARK: events
+
+    /// For the source, under its lock: puts an event into the buffer. `exceedsLimit`: as many deliveries of the signal are
+    /// unread as the subscription allows. `isFirstOfBatch`: the caller is to call `wake` when it holds no lock.
+    func deliver(_ event: SignalEvent, of batch: UInt64) -> (exceedsLimit: Bool, isFirstOfBatch: Bool) {
+        state.withLock { state in
+            state.queue.append(event)
+            if ResendRule.applies(to: event.signal) {
+                source.resendRule.withLock { $0.deliver(event.newestDelivery, of: event.signal, to: self) }
+            }
+            let isFirstOfBatch = state.batch != batch
+            state.batch = batch
+            state.parts[event.signal]?.unread += event.count
+            guard let part = state.parts[event.signal], let limit = part.limit else { return (false, isFirstOfBatch) }
+            return (part.unread >= limit, isFirstOfBatch)
+        }
+    }
+
+    enum Taken {
+        case event(SignalEvent)
+        case nothing
+        case finished
+    }
+
+    /// Consumes the next event. In a forked child there is never one.
+    func take() -> Taken {
+        guard isInCreatingProcess else { return .nothing }
+        return state.withLock { state in
+            guard let event = state.queue.popFirst() else { return state.phase == .finished ? .finished : .nothing }
+            state.parts[event.signal]?.unread -= event.count
+            if ResendRule.applies(to: event.signal) {  // under this lock, so that `close` sees both or neither
+                source.resendRule.withLock { $0.consume(event.newestDelivery, of: event.signal) }
+            }
+            return .event(event)
+        }
+    }
+
+    var hasEvents: Bool { state.withLock { !$0.queue.isEmpty } }
+
+    /// Whether `take` would return something other than `.nothing`.
+    var isReady: Bool { state.withLock { !$0.queue.isEmpty || $0.phase == .finished } }
+
+    // MARK: the end
+
+    /// Ends delivery. What was captured can still be taken.
+    func finish() {
+        guard isInCreatingProcess else { return }
+        state.withLock { if $0.phase == .open { $0.phase = .ending } }  // before the source's lock: see `isOpen`
+        source.unsubscribe(self)
+        state.withLock { $0.phase = .finished }
+        wake()
+    }
+
+    /// Ends delivery, drops what was not taken, and raises once more what the resend rule says.
+    func close() {
+        guard isInCreatingProcess else { return }
+        finish()
+        let raised: [SignalNumber] = state.withLock { state in
+            if state.parts.isEmpty { return [] }  // in a forked child nothing can be subscribed, and no lock is taken
+            let unread = state.parts.signals.filter { state.parts[$0, default: Part(limit: nil)].unread > 0 }
+            state.queue = EventQueue(everyDelivery: false)
+            for signal in unread { state.parts[signal]?.unread = 0 }
+            return source.resendRule.withLock { $0.discard(self, unread: unread, chains: options.contains(.chain)) }
+        }
+        for signal in raised { source.raiseAgain(signal) }
+    }
+}

@@ -1,0 +1,181 @@
+import SignalBridge
+
+extension Daemon {
+    /// Runs a daemon and ends the process as its parent expects: the main function of most programs.
+    ///
+    /// ```swift
+    /// await Daemon.main { daemon in
+    ///     let server = try await Server.start()
+    ///     daemon.onGracefulShutdown { await server.stopAccepting() }  // requests in flight are finished
+    ///     daemon.addCleanup("metrics") { try await Metrics.flush() }
+    ///     daemon.notifyReady()
+    ///     try await server.run()  // returns when the last connection is done
+    /// }
+    /// ```
+    ///
+    /// It prints each error on standard error, in one line: "name: error". The exit status is
+    /// ``DaemonReport/exitStatus``; if the signals cannot be subscribed to, it is 1. In a simulation this stops the program: test
+    /// ``run(policy:supervisor:onTransition:onForcedExit:_:)`` there.
+    ///
+    /// - Parameters: as of ``run(policy:supervisor:onTransition:onForcedExit:_:)``.
+    public static func main(
+        policy: SignalPolicy = .server, supervisor: Supervisor = .fromEnvironment,
+        onTransition: sending ((DaemonTransition) -> Void)? = nil,
+        _ body: sending @escaping (Daemon) async throws -> Void
+    ) async -> Never {
+        do throws(SignalBridgeError) {
+            let report = try await run(
+                policy: policy, supervisor: supervisor, onTransition: onTransition,
+                onForcedExit: { printErrors(of: $0) }, body)
+            printErrors(of: report)
+            report.exit()
+        } catch {
+            printError("\(error)")
+            exitProcess(1)
+        }
+    }
+
+    private static func printErrors<Value>(of report: DaemonReport<Value>) {
+        for task in report.tasks {
+            if case .failed(let error) = task.outcome { printError("\(task.name): \(error)") }
+        }
+        guard let reason = report.forcedExit else { return }
+        let abandoned = report.tasks.filter { if case .abandoned = $0.outcome { true } else { false } }.map(\.name)
+        printError("forced to exit: \(reason); abandoned: \(abandoned.joined(separator: ", "))")
+    }
+
+    /// Runs a daemon: `body`, and the work that it adds, until all of that has ended.
+    ///
+    /// ```swift
+    /// let report = try await Daemon.run { daemon in
+    ///     try daemon.addTask("consumer") { try await consume() }
+    ///     await daemon.shutdownRequested()
+    /// }
+    /// print(report)
+    /// report.exit()
+    /// ```
+    ///
+    /// From the call until it returns, the policy's signals belong to the daemon. Then their dispositions are as before. A thread
+    /// of the library's waits for signals and deadlines, so a forced exit comes in time even while every thread of Swift's
+    /// pool and of Dispatch is blocked. Deadlines are measured on `CLOCK_MONOTONIC`.
+    ///
+    /// If the task that calls it is cancelled, the daemon's work is cancelled, and the shutdown goes on from there.
+    ///
+    /// In ``SignalBridge/withSimulatedSignals(isolation:_:)`` signals and time come from the simulator. A forced exit then
+    /// returns a report with ``DaemonReport/forcedExit``, sets ``SignalBridge/SignalSimulator/forcedExit``, and leaves the
+    /// abandoned work running.
+    ///
+    /// - Parameters:
+    ///   - policy: which signal does what, and how long each phase may take.
+    ///   - supervisor: who is notified by the protocol of `sd_notify(3)`.
+    ///   - onTransition: called with what happens, in order, one at a time, on a thread of the library's.
+    ///   - onForcedExit: called on a thread of the library's just before a forced exit, with what is known then. The process ends
+    ///     half a second later whether or not it has returned. It must not wait for tasks or Dispatch, which may be what hangs.
+    ///   - body: the daemon's main work, which drains: it should return soon after ``shutdownRequested()``, and is cancelled after
+    ///     the grace period. It has the task-local values of the caller. If it throws, the rest shuts down gracefully.
+    /// - Returns: the report. It contains the errors of the body and of other work, which are not thrown: end the program with
+    ///   ``DaemonReport/exit()``, or its exit code is 0 although its daemon failed.
+    /// - Throws: ``SignalBridgeError`` if the signals cannot be subscribed to, or no thread can be started. Then nothing has run.
+    public static func run<Value: Sendable>(
+        policy: SignalPolicy = .server, supervisor: Supervisor = .fromEnvironment,
+        onTransition: sending ((DaemonTransition) -> Void)? = nil,
+        onForcedExit: sending ((DaemonReport<Value>) -> Void)? = nil,
+        _ body: sending @escaping (Daemon) async throws -> Value
+    ) async throws(SignalBridgeError) -> DaemonReport<Value> {
+        let result = BodyResult<Value>()
+        let body = Sent(body)
+        var program = DaemonProgram()
+        program.onForcedExit = result.handler(Sent(onForcedExit).sendable())
+        program.body = { daemon in try await result.keep { try await body.closure(daemon) } }
+        let runtime = try DaemonRuntime(policy, supervisor, program, Sent(onTransition).sendable())
+        await runtime.run()
+        return result.report(runtime.summary)
+    }
+
+    /// Runs a daemon with a configuration, and loads that again for each signal of ``SignalPolicy/reload``.
+    ///
+    /// ```swift
+    /// let report = try await Daemon.run {
+    ///     try Configuration(contentsOf: "daemon.conf")
+    /// } body: { daemon, configuration in
+    ///     print("serving with \(configuration.greeting)")
+    ///     await daemon.shutdownRequested()  // by a signal to end, or by a new configuration
+    /// }
+    /// report.exit()
+    /// ```
+    ///
+    /// Without `apply`, a new configuration restarts the body: the body, its work and its clean-ups end as in a shutdown, except
+    /// that nothing is forced; then the body is called with the new one. With `apply`, the body runs on, and `apply` gets the
+    /// new configuration. If `load` or `apply` throws, everything stays as it was, and the error is reported. If the first
+    /// `load` throws, the body never runs, and that error is the ``DaemonReport/result``.
+    ///
+    /// Requests during a reload lead to exactly one more; two never run at once; a shutdown cancels the one that runs. The rest is
+    /// as with ``run(policy:supervisor:onTransition:onForcedExit:_:)``.
+    public static func run<Configuration: Sendable, Value: Sendable>(
+        policy: SignalPolicy = .server, supervisor: Supervisor = .fromEnvironment,
+        onTransition: sending ((DaemonTransition) -> Void)? = nil,
+        onForcedExit: sending ((DaemonReport<Value>) -> Void)? = nil,
+        load: sending @escaping () async throws -> Configuration,
+        apply: sending ((Configuration) async throws -> Void)? = nil,
+        body: sending @escaping (Daemon, Configuration) async throws -> Value
+    ) async throws(SignalBridgeError) -> DaemonReport<Value> {
+        let result = BodyResult<Value>()
+        let (loaded, used) = (SharedValue<Configuration>(), SharedValue<Configuration>())
+        let (load, apply, body) = (Sent(load), Sent(apply), Sent(body))
+        var program = DaemonProgram()
+        program.onForcedExit = result.handler(Sent(onForcedExit).sendable())
+        program.load = { loaded.current = try await load.closure() }
+        if apply.closure != nil {
+            program.apply = {
+                let configuration = loaded.current!
+                try await apply.closure!(configuration)
+                used.current = configuration
+            }
+        }
+        program.body = { daemon in
+            try await result.keep {
+                let isFirst = used.current == nil
+                if isFirst { loaded.current = try await load.closure() }
+                let configuration = loaded.current!
+                used.current = configuration
+                if isFirst { try daemon.finishLoading() }
+                return try await body.closure(daemon, configuration)
+            }
+        }
+        let runtime = try DaemonRuntime(policy, supervisor, program, Sent(onTransition).sendable())
+        await runtime.run()
+        return result.report(runtime.summary)
+    }
+
+    /// Runs a daemon whose body blocks the calling thread, for a program of threads.
+    ///
+    /// ```swift
+    /// let report = try Daemon.runBlocking { daemon in
+    ///     for number in 1...2 {
+    ///         try daemon.addThread("worker \(number)") { stop in
+    ///             while !stop.wait(timeout: .milliseconds(100)) { work() }
+    ///             print("worker \(number): done")
+    ///         }
+    ///     }
+    /// }
+    /// report.exit()
+    /// ```
+    ///
+    /// After `body` the calling thread sleeps until all work has ended. ``waitForShutdown(timeout:)`` tells the body what a task is
+    /// told by ``shutdownRequested()``; the body itself cannot be cancelled. Actions, clean-ups and reloads run as tasks, as
+    /// in every daemon. The rest is as with ``run(policy:supervisor:onTransition:onForcedExit:_:)``.
+    @available(*, noasync, message: "it blocks the thread; use Daemon.run")
+    public static func runBlocking<Value: Sendable>(
+        policy: SignalPolicy = .server, supervisor: Supervisor = .fromEnvironment,
+        onTransition: sending ((DaemonTransition) -> Void)? = nil,
+        onForcedExit: sending ((DaemonReport<Value>) -> Void)? = nil,
+        _ body: (Daemon) throws -> Value
+    ) throws(SignalBridgeError) -> DaemonReport<Value> {
+        let result = BodyResult<Value>()
+        var program = DaemonProgram()
+        program.onForcedExit = result.handler(Sent(onForcedExit).sendable())
+        let runtime = try DaemonRuntime(policy, supervisor, program, Sent(onTransition).sendable())
+        runtime.runBlocking { try result.keepBlocking { try body(Daemon(runtime, generation: 0)) } }
+        return result.report(runtime.summary)
+    }
+}

@@ -1,0 +1,40 @@
+import SignalBridge
+
+/// What a process ends with, as its parent sees it.
+public enum DaemonExitStatus: Hashable, Sendable, CustomStringConvertible {
+    /// An exit code.
+    case code(Int32)
+    /// Death by a signal.
+    case signal(SignalNumber)
+
+    /// Death by the signal; exit code 128 + signal if the default action of the signal does not terminate.
+    init(after signal: SignalNumber) {
+        self = signal.terminatesByDefault ? .signal(signal) : .code(128 &+ signal.rawValue)
+    }
+
+    /// "exit code 0" or "death by SIGINT".
+    public var description: String {
+        switch self {
+        case .code(let code): "exit code \(code)"
+        case .signal(let signal): "death by \(signal)"
+        }
+    }
+
+    /// Flushes C's streams and ends the process. `atexit(3)` functions run before an exit code only.
+    func end() -> Never {
+        if case .code(let code) = self { exitProcess(code) }
+        flushStreams()
+        endImmediately()
+    }
+
+    /// Ends the process at once. Nothing is flushed or run, and a signal leaves no core dump.
+    func endImmediately() -> Never {
+        switch self {
+        case .code(let code): exitImmediately(code)
+        case .signal(let signal):
+            disableCoreDumps()
+            try? signal.performDefaultAction()
+            exitImmediately(128 &+ signal.rawValue)
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import SignalBridge
+
+/// What is known of a daemon's life, without the result of its body.
+struct DaemonSummary: Sendable {
+    private static let maxSignals = 16
+    private static let maxTasks = 1000
+    private static let maxFailedReloads = 100
+
+    var reason = ShutdownReason.finished
+    var hardExit: SignalEvent?
+    var reloads = 0
+    private(set) var signals: [SignalEvent] = []
+    private(set) var forcedExit: ForcedExitReason?
+    private(set) var tasks: [DaemonTask] = []
+    private(set) var omittedTaskCount = 0
+    private(set) var failedReloads: [any Error] = []
+    private(set) var durations: [DaemonPhase: Duration] = [:]
+    private var hasOmittedFailure = false
+    private var dropped: [any Sendable] = []
+
+    mutating func record(_ event: SignalEvent) {
+        if signals.count < Self.maxSignals { signals.append(event) }
+    }
+
+    /// Keeps a limited number of what ends before the last shutdown, because a daemon may run for years.
+    mutating func record(_ task: DaemonTask, isLast: Bool) {
+        if !isLast, tasks.count >= Self.maxTasks {
+            let oldest = tasks.removeFirst()
+            hasOmittedFailure = hasOmittedFailure || oldest.countsAsFailure
+            omittedTaskCount += 1
+            dropped.append(oldest)
+        }
+        tasks.append(task)
+    }
+
+    mutating func record(failedReload error: any Error) {
+        if failedReloads.count == Self.maxFailedReloads { dropped.append(failedReloads.removeFirst()) }
+        failedReloads.append(error)
+    }
+
+    mutating func recordForcedExit(_ reason: ForcedExitReason, abandoning items: [WorkTable.Item], at now: Duration) {
+        forcedExit = reason
+        for item in items {
+            guard let kind = item.kind else { continue }
+            tasks.append(DaemonTask(name: item.name, kind: kind, outcome: .abandoned, duration: now - item.since))
+        }
+    }
+
+    mutating func add(_ duration: Duration, to phase: DaemonPhase) {
+        durations[phase, default: .zero] += duration
+    }
+
+    /// What is no longer kept. Release it outside of every lock: an error may have a `deinit`.
+    mutating func takeDropped() -> [any Sendable] {
+        defer { dropped = [] }
+        return dropped
+    }
+
+    var exitStatus: DaemonExitStatus {
+        if forcedExit != nil { return signals.first.map { DaemonExitStatus(after: $0.signal) } ?? .code(1) }
+        if let hardExit { return DaemonExitStatus(after: hardExit.signal) }
+        if hasOmittedFailure || tasks.contains(where: \.countsAsFailure) { return .code(1) }
+        if case .signal(let event) = reason, event.signal == .sigint { return .signal(.sigint) }
+        return .code(0)
+    }
+}

@@ -1,0 +1,70 @@
+/// One piece of a daemon's work, and how it ended.
+public struct DaemonTask: Sendable, CustomStringConvertible {
+    /// The name that it was added with; "body" for the body.
+    public let name: String
+    /// The kind of work.
+    public let kind: Kind
+    /// How it ended.
+    public let outcome: Outcome
+    /// How long it ran.
+    public let duration: Duration
+    /// Whether it turns a clean stop into exit code 1.
+    var countsAsFailure = false
+
+    init(name: String, kind: Kind, outcome: Outcome, duration: Duration) {
+        self.name = name
+        self.kind = kind
+        self.outcome = outcome
+        self.duration = duration
+    }
+
+    /// A kind of work.
+    #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+    #endif
+    public enum Kind: String, Hashable, Sendable {
+        /// The closure that ``Daemon/run(policy:supervisor:onTransition:onForcedExit:_:)`` was given.
+        case body
+        /// Work of ``Daemon/addTask(_:onShutdown:onFailure:operation:)``.
+        case task
+        /// Work of ``Daemon/shield(_:operation:)``, or a task with ``ShutdownBehavior/complete``.
+        case shielded
+        /// Work of ``Daemon/addThread(_:onShutdown:onFailure:operation:)``.
+        case thread
+        /// An action of ``Daemon/onGracefulShutdown(_:_:)``.
+        case action
+        /// A clean-up of ``Daemon/addCleanup(_:_:)``.
+        case cleanup
+    }
+
+    /// The way in which work ended.
+    #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+    #endif
+    public enum Outcome: Sendable, CustomStringConvertible {
+        /// It returned.
+        case finished
+        /// The daemon cancelled it, and it threw `CancellationError`; or it threw ``SignalBridgeError/Code/shuttingDown``
+        /// because the daemon refused more work.
+        case cancelled
+        /// It threw this error.
+        case failed(any Error)
+        /// It still ran when the process was forced to end, or was a clean-up that had not started.
+        case abandoned
+
+        /// "finished", "cancelled", "failed: …" or "abandoned".
+        public var description: String {
+            switch self {
+            case .finished: "finished"
+            case .cancelled: "cancelled"
+            case .failed(let error): "failed: \(error)"
+            case .abandoned: "abandoned"
+            }
+        }
+    }
+
+    /// A phrase such as "task consumer: finished".
+    public var description: String {
+        kind == .body && name == "body" ? "body: \(outcome)" : "\(kind.rawValue) \(name): \(outcome)"
+    }
+}

@@ -1,0 +1,78 @@
+import SignalBridge
+
+/// Something that happened to a daemon, for the `onTransition` of ``Daemon/run(policy:supervisor:onTransition:onForcedExit:_:)``.
+///
+/// Print it with any logger. More cases may come with a minor version.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
+public enum DaemonTransition: Sendable, CustomStringConvertible {
+    /// The body starts. A reload that restarts the body says so again.
+    case started
+    /// A signal came, with this effect.
+    case received(SignalEvent, Response)
+    /// A phase begins.
+    case entered(DaemonPhase, ShutdownReason)
+    /// A piece of work has ended.
+    case ended(DaemonTask)
+    /// The share of time of the clean-up with this name is over: it was cancelled, and the next one starts.
+    case cleanupTimedOut(String)
+    /// A reload begins.
+    case reloading
+    /// A reload is done.
+    case reloaded
+    /// A reload failed, and everything is as it was.
+    case reloadFailed(any Error)
+    /// A restart waits for work of the old body that did not end in time after it was cancelled.
+    case restartWaits(for: [String])
+    /// A notification could not be sent to the supervisor.
+    case notificationFailed(SignalBridgeError)
+    /// This many transitions were left out here, because `onTransition` was ten thousand behind.
+    case dropped(Int)
+    /// The process is about to be forced to end, and abandons this work.
+    case forced(ForcedExitReason, abandoned: [String])
+    /// Everything has ended.
+    case finished(DaemonExitStatus)
+
+    /// The effect of a signal.
+    #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+    #endif
+    public enum Response: String, Hashable, Sendable {
+        /// A graceful shutdown begins.
+        case beganShutdown = "shuts down"
+        /// A hard exit begins.
+        case stoppedImmediately = "stops immediately"
+        /// A shutdown that something else had requested goes on.
+        case joinedShutdown = "joins the shutdown"
+        /// Draining ends.
+        case escalated = "escalates"
+        /// The process is forced to end.
+        case forcedExit = "forces the exit"
+        /// A reload begins.
+        case beganReload = "reloads"
+        /// Another reload follows the one that runs. Only the first of the signals that it answers is reported.
+        case queuedReload = "reloads again"
+        /// Nothing: the daemon ends, so there is no reload any more.
+        case ignoredDuringShutdown = "is ignored: shutting down"
+    }
+
+    /// One line for a log.
+    public var description: String {
+        switch self {
+        case .started: "started"
+        case .received(let event, let response): "\(event) \(response.rawValue)"
+        case .entered(let phase, let reason): "\(phase): \(reason)"
+        case .ended(let task): "\(task)"
+        case .cleanupTimedOut(let name): "cleanup \(name) timed out"
+        case .reloading: "reloading"
+        case .reloaded: "reloaded"
+        case .reloadFailed(let error): "reload failed, nothing has changed: \(error)"
+        case .restartWaits(let names): "restart waits for \(names.joined(separator: ", "))"
+        case .notificationFailed(let error): error.description
+        case .dropped(let count): "\(count) transitions were left out"
+        case .forced(let reason, let names): "forced to exit: \(reason); abandoned: \(names.joined(separator: ", "))"
+        case .finished(let status): "finished: \(status)"
+        }
+    }
+}

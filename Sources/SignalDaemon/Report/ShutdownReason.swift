@@ -1,0 +1,51 @@
+import SignalBridge
+
+/// The reason for which a daemon ends.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
+public enum ShutdownReason: Hashable, Sendable, CustomStringConvertible {
+    /// A signal requested it.
+    case signal(SignalEvent)
+    /// The program called ``Daemon/shutdown()``.
+    case requested
+    /// The task that runs the daemon was cancelled.
+    case cancelled
+    /// The body, or a task, of this name failed.
+    case failure(of: String)
+    /// A reload replaces the body. Only in transitions.
+    case restart
+    /// The body returned, and every task had ended.
+    case finished
+
+    /// A phrase such as "SIGTERM from pid 1 (uid 0)" or "failure of consumer".
+    public var description: String {
+        switch self {
+        case .signal(let event): "\(event)"
+        case .requested: "requested by the program"
+        case .cancelled: "cancellation of its task"
+        case .failure(let name): "failure of \(name)"
+        case .restart: "restart with a new configuration"
+        case .finished: "all work was done"
+        }
+    }
+}
+
+/// The reason for which a process was forced to end.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
+public enum ForcedExitReason: Hashable, Sendable, CustomStringConvertible {
+    /// A further signal requested it.
+    case signal(SignalEvent)
+    /// The period of a phase was over.
+    case deadline(DaemonPhase)
+
+    /// A phrase such as "by SIGINT from the kernel" or "timed out while cancelling".
+    public var description: String {
+        switch self {
+        case .signal(let event): "by \(event)"
+        case .deadline(let phase): "timed out while \(phase)"
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import Dispatch
+import SignalBridge
+
+/// The system: threads, the real clock, and an end that no code of the user's can hold up.
+///
+/// N1  Nothing of the user's runs on the monitor thread, and it calls nothing that Dispatch or Swift's pool could delay. So
+///     signals, deadlines and the forced exit come in time whatever hangs (StuckCodeTests).
+/// N2  The monitor thread blocks every signal before the dispositions are restored. Otherwise it would be a thread that takes
+///     signals that no other thread takes.
+struct SystemEnvironment: DaemonEnvironment {
+    /// How long the last transitions and datagrams, and then `onForcedExit`, may take before a forced exit.
+    private static let lastTransitions = DispatchTimeInterval.milliseconds(200)
+    private static let lastCall = DispatchTimeInterval.milliseconds(500)
+
+    let isInline = false
+    var now: Duration { monotonicNow() }
+
+    func resolve(_ supervisor: Supervisor) -> Supervisor { supervisor.resolved }
+
+    func startMonitor(of runtime: DaemonRuntime) throws(SignalBridgeError) {
+        try SignalBridge.startThread(mask: .all()) {
+            var unblocked: Set<SignalNumber> = []
+            while !runtime.isClosing {
+                let signals = runtime.waiter.signals
+                if signals != unblocked {  // whatever other threads block, this one takes them
+                    SignalMask.all(but: signals).apply()
+                    unblocked = signals
+                }
+                runtime.waiter.wait(until: runtime.deadline)
+                runtime.poll()
+            }
+            SignalMask.all().apply()  // N2
+            runtime.close()
+        }
+    }
+
+    func stopMonitor(of runtime: DaemonRuntime) { runtime.waiter.wake() }
+
+    func startThread(_ body: @escaping @Sendable () -> Void) throws(SignalBridgeError) {
+        try SignalBridge.startThread(body)
+    }
+
+    /// Runs on the monitor thread (N1). What the user wants called has a thread and half a second.
+    func forceExit(of runtime: DaemonRuntime, _ summary: DaemonSummary) {
+        let isReported = DispatchSemaphore(value: 0)
+        runtime.workers.afterReporting { isReported.signal() }
+        _ = isReported.wait(timeout: .now() + Self.lastTransitions)
+        let isDone = DispatchSemaphore(value: 0)
+        let lastCall: @Sendable () -> Void = {
+            runtime.program.onForcedExit?(summary)
+            flushStreams()  // may block while another thread is inside a stream
+            isDone.signal()
+        }
+        if (try? SignalBridge.startThread(lastCall)) != nil { _ = isDone.wait(timeout: .now() + Self.lastCall) }
+        summary.exitStatus.endImmediately()
+    }
+
+    func reportReady() {}
+    func reportEnd() {}
+}

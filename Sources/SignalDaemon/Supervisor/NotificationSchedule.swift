@@ -1,0 +1,73 @@
+import SignalBridge
+
+/// Decides what the supervisor is told, and when. A plain value.
+struct NotificationSchedule {
+    /// Ten seconds more, asked for every five.
+    static let extendTimeout = "EXTEND_TIMEOUT_USEC=10000000"
+    private static let extendInterval = Duration.seconds(5)
+
+    /// Half of the watchdog's time, as sd_watchdog_enabled(3) asks.
+    private let watchdogInterval: Duration?
+    private let hasListener: Bool
+    private var nextWatchdog: Duration?
+    private var nextExtension: Duration?
+    private var isStopping = false
+    private var isReady = false
+    private var isReloading = false
+    private var isCheckRunning = false
+
+    init(_ supervisor: Supervisor, at now: Duration) {
+        hasListener = supervisor.socket != nil
+        watchdogInterval = hasListener ? supervisor.watchdog.map { max($0 / 2, .milliseconds(1)) } : nil
+        nextWatchdog = watchdogInterval.map { now + $0 }
+    }
+
+    var deadline: Duration? { [nextWatchdog, nextExtension].compactMap { $0 }.min() }
+
+    /// `nil`: too late, a daemon that is stopping does not become ready.
+    mutating func ready() -> String? {
+        if isStopping { return nil }
+        isReady = true
+        isReloading = false
+        return "READY=1"
+    }
+
+    mutating func datagram(for transition: DaemonTransition, _ machine: ShutdownStateMachine, at now: Duration)
+        -> String?
+    {
+        switch transition {
+        case .reloading where isReady:
+            isReloading = true
+            let (seconds, attoseconds) = monotonicNow().components  // systemd's clock, also in a simulation
+            return "RELOADING=1\nMONOTONIC_USEC=\(seconds * 1_000_000 + attoseconds / 1_000_000_000_000)"
+        case .reloaded where isReloading && !machine.restartsOnReload, .reloadFailed where isReloading:
+            return machine.isShuttingDown ? nil : ready()  // a new body says so itself
+        case .entered where machine.isShuttingDown && !isStopping:
+            isStopping = true
+            nextExtension = hasListener ? now : nil
+            return "STOPPING=1"
+        case .finished, .forced:
+            nextExtension = nil
+            return nil
+        default:
+            return nil
+        }
+    }
+
+    /// Whether more time must be asked for now.
+    mutating func isExtensionDue(at now: Duration) -> Bool {
+        guard let due = nextExtension, due <= now else { return false }
+        nextExtension = now + Self.extendInterval
+        return true
+    }
+
+    /// Whether a watchdog check must start now. The next one starts after `checkEnded`.
+    mutating func isCheckDue(at now: Duration) -> Bool {
+        guard let due = nextWatchdog, due <= now, let watchdogInterval else { return false }
+        nextWatchdog = now + watchdogInterval
+        defer { isCheckRunning = true }
+        return !isCheckRunning
+    }
+
+    mutating func checkEnded() { isCheckRunning = false }
+}

@@ -1,0 +1,103 @@
+import SignalBridge
+
+/// Keeps the supervisor informed, on a thread of its own: a closure of the user's that hangs does not silence it.
+///
+/// Except for `runInline`, its functions may be called under a lock.
+final class SupervisorLink: Sendable {
+    private enum Item: Sendable {
+        case datagram(String)
+        case call(@Sendable () -> Void)
+    }
+
+    private struct State {
+        var schedule: NotificationSchedule
+        var check: (@Sendable () async -> Bool)?
+        var waiting = 0
+    }
+
+    private static let limit = 10_000
+    private let state: Lock<State>
+    private let worker: SerialWorker<Item>
+    private let isEnabled: Bool
+
+    /// Starts a thread only if there is a supervisor.
+    init(
+        _ supervisor: Supervisor, at now: Duration, isInline: Bool,
+        onFailure: @escaping @Sendable (SignalBridgeError) -> Void
+    ) throws(SignalBridgeError) {
+        let state = Lock(State(schedule: NotificationSchedule(supervisor, at: now)))
+        self.state = state
+        isEnabled = supervisor.socket != nil
+        worker = try SerialWorker(isInline: isInline || supervisor.socket == nil) { item in
+            switch item {
+            case .datagram(let text):
+                state.withLock { $0.waiting -= 1 }
+                do throws(SignalBridgeError) { try supervisor.send(text) } catch { onFailure(error) }
+            case .call(let call): call()
+            }
+        }
+    }
+
+    /// When `isCheckDue` must be called.
+    var deadline: Duration? { state.withLock { $0.schedule.deadline } }
+
+    func report(_ transition: DaemonTransition, of machine: ShutdownStateMachine, at now: Duration) {
+        let datagram = state.withLock { $0.schedule.datagram(for: transition, machine, at: now) }
+        if let datagram { send(datagram) }
+    }
+
+    func reportReady() {
+        if let datagram = state.withLock({ $0.schedule.ready() }) { send(datagram) }
+    }
+
+    /// Sends a line for the supervisor's user.
+    func reportStatus(_ text: String) {
+        let line = String(text.map { $0.isNewline ? " " : $0 })  // a new line would be a new assignment
+        send("STATUS=\(line)")
+    }
+
+    /// Asks for more time if that is due. Returns whether the watchdog must be answered now, by `check`.
+    func isCheckDue(at now: Duration) -> Bool {
+        let (extends, checks) = state.withLock { state in
+            (state.schedule.isExtensionDue(at: now), state.schedule.isCheckDue(at: now))
+        }
+        if extends { send(NotificationSchedule.extendTimeout) }
+        return checks
+    }
+
+    /// Asks the program whether it is well, and tells the supervisor if it is. In a task, so that a daemon whose tasks do not
+    /// run is noticed.
+    func check() async {
+        let check = state.withLock { $0.check }
+        let isWell = await check?() ?? true
+        state.withLock { $0.schedule.checkEnded() }
+        if isWell { send("WATCHDOG=1") }
+        runInline()
+    }
+
+    /// Returns the previous check, which the caller releases outside of its locks.
+    func setCheck(_ check: (@Sendable () async -> Bool)?) -> (@Sendable () async -> Bool)? {
+        state.withLock { state in
+            defer { state.check = check }
+            return state.check
+        }
+    }
+
+    /// Calls this when every datagram so far was sent.
+    func afterSending(_ call: @escaping @Sendable () -> Void) { worker.append(.call(call)) }
+
+    func runInline(waits: Bool = false) { worker.runInline(waits: waits) }
+
+    func stop() { worker.stop() }
+
+    /// Drops the datagram if ten thousand wait.
+    private func send(_ datagram: String) {
+        guard isEnabled else { return }
+        let hasRoom = state.withLock { state in
+            if state.waiting >= Self.limit { return false }
+            state.waiting += 1
+            return true
+        }
+        if hasRoom { worker.append(.datagram(datagram)) }
+    }
+}

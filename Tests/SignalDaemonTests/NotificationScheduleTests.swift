@@ -1,0 +1,41 @@
+// When a supervisor gets which datagram, without a daemon.
+import Testing
+
+@testable import SignalBridge
+@testable import SignalDaemon
+
+@Suite("The schedule of notifications") struct NotificationScheduleTests {
+    private static func schedule(watchdog: Duration? = nil) -> NotificationSchedule {
+        NotificationSchedule(Supervisor(socket: "/nowhere", watchdog: watchdog), at: .zero)
+    }
+
+    @Test("A watchdog check that has not returned is not started again")
+    func hangingCheck() {
+        var schedule = Self.schedule(watchdog: .seconds(2))
+        var started = [schedule.isCheckDue(at: .milliseconds(999)), schedule.isCheckDue(at: .seconds(1))]
+        started.append(schedule.isCheckDue(at: .seconds(2)))
+        schedule.checkEnded()
+        started.append(schedule.isCheckDue(at: .seconds(3)))
+        #expect(started == [false, true, false, true])
+    }
+
+    @Test("READY is not sent after STOPPING")
+    func readyAfterStopping() {
+        var schedule = Self.schedule()
+        var machine = ShutdownStateMachine(.server, at: .zero)
+        #expect(schedule.ready() == "READY=1")
+        var datagrams: [String] = []
+        for case .announce(let transition) in machine.shutdown(.requested, at: .zero) {
+            if let datagram = schedule.datagram(for: transition, machine, at: .zero) { datagrams.append(datagram) }
+        }
+        #expect(datagrams == ["STOPPING=1"])
+        #expect(schedule.ready() == nil)
+    }
+
+    @Test("Without a listener nothing is due")
+    func noListener() {
+        var schedule = NotificationSchedule(.disabled, at: .zero)
+        #expect(schedule.deadline == nil)
+        #expect(!schedule.isCheckDue(at: .seconds(1000)) && !schedule.isExtensionDue(at: .seconds(1000)))
+    }
+}

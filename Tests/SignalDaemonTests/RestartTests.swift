@@ -1,0 +1,253 @@
+// Reloads that restart the body.
+import Foundation
+import SignalBridge
+import SignalDaemon
+import TestSupport
+import Testing
+
+@Suite("Restarts by a reload") struct RestartTests {
+    @Test("The old body, its tasks and its clean-ups have ended before the new body starts")
+    func order() async throws {
+        let version = Shared(1)
+        let old = Shared<Daemon?>(nil)
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(onTransition: scene.watch, load: { version.now }) { daemon, version in
+                old { $0 = $0 ?? daemon }
+                daemon.addCleanup("first flush") { scene.step("first flush \(version)") }
+                daemon.addCleanup("flush") { scene.step("cleanup \(version)") }
+                daemon.onGracefulShutdown { scene.step("action \(version)") }
+                try daemon.addTask("cancels", onShutdown: .cancel) {
+                    try? await untilCancelled()
+                    scene.step("cancels \(version)")
+                }
+                try daemon.addTask("drains") {
+                    await daemon.shutdownRequested()
+                    scene.step("drains \(version), \(daemon.isShuttingDown), \(Task.isCancelled)")
+                }
+                scene.step("body \(version)")
+                await daemon.shutdownRequested()
+                scene.step("end of body \(version)")
+            }
+        } drive: { scene in
+            try await scene.wait(for: "body 1")
+            version { $0 = 2 }
+            try scene.send(.sighup)
+            try await scene.wait(for: "body 2")
+            let first = scene.steps
+            let daemon = try #require(old.now)
+            let task = refusal { try daemon.addTask("late") { scene.step("late") } }
+            #expect(task?.code == .shuttingDown, "the old one refuses new work")
+            #expect(first.first == "body 1" && first.last == "body 2")
+            #expect(first.dropLast().suffix(2) == ["cleanup 1", "first flush 1"])
+            let ended = first[1...4].sorted()
+            #expect(ended == ["action 1", "cancels 1", "drains 1, true, false", "end of body 1"], "\(first)")
+            try scene.send(.sigterm)
+        }
+        #expect(scene.steps.suffix(2) == ["cleanup 2", "first flush 2"])
+        #expect(!scene.steps.contains("late"))
+        #expect(report.reloads == 1)
+        #expect(report.reason == report.signal.map { .signal($0) })
+        #expect(report.exitStatus == .code(0))
+        #expect(scene.lines.filter { $0 == "started" }.count == 2)
+    }
+
+    @Test("A restart cancels after the grace period, then waits, and forces nothing")
+    func waits() async throws {
+        let blocker = Blocker()
+        let calls = Shared(0)
+        let (report, scene) = try await simulate { scene in
+            let load: @Sendable () async throws -> Int = {
+                calls { calls in
+                    calls += 1
+                    return calls
+                }
+            }
+            return try await Daemon.run(onTransition: scene.watch, load: load) { daemon, version in
+                if version == 1 {
+                    try daemon.addTask("stuck") {
+                        await blocker.wait()
+                        scene.step("stuck cancelled: \(Task.isCancelled)")
+                    }
+                    try daemon.addTask("reacts") {
+                        try? await untilCancelled()
+                        scene.step("reacts")
+                    }
+                }
+                scene.step("body \(version)")
+                await daemon.shutdownRequested()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "body 1")
+            try scene.send(.sighup)
+            try await scene.wait(forLine: "body: finished")
+            scene.simulator.advance(seconds: 19)
+            try await Task.sleep(for: .milliseconds(20))
+            #expect(!scene.steps.contains("reacts"))
+            scene.simulator.advance(seconds: 1)
+            try await scene.wait(for: "reacts")
+            #expect(!scene.lines.contains("restart waits for stuck"))
+            scene.simulator.advance(seconds: 1000)
+            try await scene.wait(forLine: "restart waits for stuck")
+            #expect(scene.simulator.forcedExit == nil)
+            #expect(!scene.steps.contains("body 2"))
+            blocker.release()
+            try await scene.wait(for: "body 2")
+            try scene.send(.sigterm)
+        }
+        #expect(scene.steps.contains("stuck cancelled: true"))
+        #expect(report.forcedExit == nil)
+        #expect(report.reloads == 1)
+    }
+
+    @Test("The actions of onReload run before the restart, and belong to the body that registered them")
+    func actionBeforeRestart() async throws {
+        let calls = Shared(0)
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(
+                onTransition: scene.watch,
+                load: {
+                    calls { calls in
+                        calls += 1
+                        return calls
+                    }
+                }
+            ) { daemon, version in
+                try daemon.onReload { scene.step("action \(version)") }
+                daemon.addCleanup("flush") { scene.step("cleanup \(version)") }
+                scene.step("body \(version)")
+                await daemon.shutdownRequested()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "body 1")
+            try scene.send(.sighup)
+            try await scene.wait(for: "body 2")
+            try scene.send(.sighup)
+            try await scene.wait(for: "body 3")
+            try scene.send(.sigterm)
+        }
+        #expect(
+            scene.steps == [
+                "body 1", "action 1", "cleanup 1", "body 2", "action 2", "cleanup 2", "body 3", "cleanup 3",
+            ], "an action belongs to the body that registered it")
+        #expect(report.reloads == 2)
+    }
+
+    @Test("HUPs while a restart waits lead to exactly one more")
+    func reloadWhileWaiting() async throws {
+        let blocker = Blocker()
+        let calls = Shared(0)
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(
+                onTransition: scene.watch,
+                load: {
+                    calls { calls in
+                        calls += 1
+                        return calls
+                    }
+                }
+            ) { daemon, version in
+                daemon.onGracefulShutdown { scene.step("asked \(version)") }
+                scene.step("body \(version)")
+                await daemon.shutdownRequested()
+                if version == 1 { await blocker.wait() }
+            }
+        } drive: { scene in
+            try await scene.wait(for: "body 1")
+            try scene.send(.sighup)
+            try await scene.wait(for: "asked 1")
+            for _ in 0..<5 { try scene.send(.sighup) }
+            #expect(Set(scene.responses) == [.beganReload, .queuedReload] && scene.responses.first == .beganReload)
+            blocker.release()
+            try await scene.wait(for: "body 3")
+            try await Task.sleep(for: .milliseconds(50))  // in which a fourth would start
+            try scene.send(.sigterm)
+        }
+        #expect(scene.steps.filter { $0.hasPrefix("body") } == ["body 1", "body 2", "body 3"])
+        #expect(report.reloads == 2)
+    }
+
+    @Test("The daemon of an old body has no effect on the new body's work", arguments: [false, true])
+    func oldDaemon(asks: Bool) async throws {
+        let old = Shared<Daemon?>(nil)
+        let calls = Shared(0)
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(
+                onTransition: scene.watch,
+                load: {
+                    calls { calls in
+                        calls += 1
+                        return calls
+                    }
+                }
+            ) { daemon, version in
+                old { $0 = $0 ?? daemon }
+                scene.step("body \(version)")
+                await daemon.shutdownRequested()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "body 1")
+            try scene.send(.sighup)
+            try await scene.wait(for: "body 2")
+            let daemon = try #require(old.now)
+            #expect(daemon.isShuttingDown)
+            await daemon.shutdownRequested()
+            let thread = refusal { try daemon.addThread("late") { _ in scene.step("late") } }
+            #expect(thread?.code == .shuttingDown)
+            let reload = refusal { try daemon.onReload { scene.step("late") } }
+            #expect(reload?.code == .shuttingDown)
+            #expect(scene.phases.last != .cancelling)
+            if asks { daemon.shutdown() } else { try scene.send(.sigterm) }
+        }
+        #expect(scene.steps == ["body 1", "body 2"])
+        #expect(report.reason == (asks ? .requested : report.signal.map { .signal($0) }))
+    }
+
+    @Test("A body that fails ends the daemon, and no new one starts")
+    func oldBodyFails() async throws {
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(onTransition: scene.watch, load: { 1 }) { daemon, _ in
+                daemon.addCleanup("flush") { scene.step("flush") }
+                scene.step("body")
+                throw Broken()
+            }
+        } drive: { _ in
+        }
+        #expect(scene.steps == ["body", "flush"])
+        #expect(report.reason == .failure(of: "body"))
+        #expect(report.exitStatus == .code(1))
+    }
+
+    @Test("After a burst of 1,000 HUPs one body runs, with what was loaded last")
+    func restartBurst() async throws {
+        let source = ConfigurationSource()
+        let bodies = ConfigurationSource()
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(onTransition: scene.watch, load: source.load) { daemon, version in
+                bodies.enter()
+                defer { bodies.leave() }
+                daemon.addCleanup("flush") {
+                    bodies.enter()
+                    await Task.yield()
+                    bodies.leave()
+                }
+                scene.step("\(version)")
+                await daemon.shutdownRequested()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "0")
+            for _ in 0..<1000 {
+                source.change()
+                try scene.send(.sighup)
+            }
+            try await scene.wait(for: "1000")
+            try scene.send(.sigterm)
+        }
+        #expect(source.most == 1)
+        #expect(bodies.most == 1)
+        #expect(report.forcedExit == nil)
+        let versions = scene.steps.compactMap { Int($0) }
+        #expect(versions == versions.sorted())
+        #expect(versions.count == report.reloads + 1)
+        #expect(scene.transitions.filter { if case .started = $0 { true } else { false } }.count == versions.count)
+    }
+}
