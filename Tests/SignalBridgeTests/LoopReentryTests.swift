@@ -71,7 +71,7 @@ import Testing
                 let loop = try SignalLoop()
                 let events = try SignalEvents(.sigusr1, loop: loop)
                 await onThread {
-                    nonisolated(unsafe) let poller = EdgePoller(loop.fileDescriptor)
+                    let poller = EdgePoller(loop.fileDescriptor)
                     let count = Shared(0)
                     Task(executorPreference: loop) { for await event in events { count { $0 += event.count } } }
                     while poller.wait(milliseconds: 0) { loop.drain() }
@@ -179,7 +179,7 @@ private final class NestedHost: Sendable {
         self.loop = loop
         #if os(Linux)
             if host == "edge" {
-                nonisolated(unsafe) let poller = EdgePoller(loop.fileDescriptor)
+                let poller = EdgePoller(loop.fileDescriptor)
                 poll = { poller.wait(milliseconds: $0) }
                 return
             }

@@ -45,13 +45,12 @@ func serve(_ loop: SignalLoop, by host: String, until end: Shared<Bool>) {
 
 #if os(Linux)
     /// An edge-triggered epoll, which Swift does not import.
-    final class EdgePoller {
+    final class EdgePoller: Sendable {
         private typealias Create = @convention(c) (Int32) -> Int32
         private typealias Control = @convention(c) (Int32, Int32, Int32, UnsafeMutableRawPointer) -> Int32
         private typealias Wait = @convention(c) (Int32, UnsafeMutableRawPointer, Int32, Int32) -> Int32
         private let epoll = unsafeBitCast(dlsym(nil, "epoll_create1"), to: Create.self)(0)
         private let epollWait = unsafeBitCast(dlsym(nil, "epoll_wait"), to: Wait.self)
-
         init(_ descriptor: Int32) {
             var event: [UInt32] = [1 | 1 << 31, 0, 0, 0]  // EPOLLIN | EPOLLET, and room for the data
             let result = unsafeBitCast(dlsym(nil, "epoll_ctl"), to: Control.self)(epoll, 1, descriptor, &event)
@@ -59,7 +58,7 @@ func serve(_ loop: SignalLoop, by host: String, until end: Shared<Bool>) {
         }
 
         func wait(milliseconds: Int32 = -1) -> Bool {
-            var event: [UInt32] = [0, 0, 0, 0]  // threads may wait at the same time
+            var event: [UInt32] = [0, 0, 0, 0]
             return epollWait(epoll, &event, 1, milliseconds) == 1
         }
 

@@ -55,7 +55,7 @@ import Testing
         var driver = Driver()
         _ = driver.receive(.sigterm)
         #expect(driver.wait(20) == ["cancelling", "cancel 0"])
-        let (action, answer) = driver.machine.addAction("late", generation: 0, at: driver.now)!
+        let (action, answer) = driver.machine.register(.action, "late", generation: 0, at: driver.now)!
         #expect(words(answer) == ["start \(action)", "cancel \(action)"])
         #expect(driver.machine.isCancelled(action))
     }
@@ -66,7 +66,7 @@ import Testing
         let cleanup = driver.addCleanup("flush")
         _ = driver.receive(.sigterm)
         #expect(driver.end(0) == ["cleaning up", "start \(cleanup)"])
-        let (action, answer) = driver.machine.addAction("late", generation: 0, at: driver.now)!
+        let (action, answer) = driver.machine.register(.action, "late", generation: 0, at: driver.now)!
         #expect(words(answer) == ["start \(action)", "cancel \(action)"])
         #expect(driver.machine.isCancelled(action))
     }

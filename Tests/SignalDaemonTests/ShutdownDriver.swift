@@ -32,7 +32,7 @@ struct Driver {
     }
 
     mutating func addCleanup(_ name: String) -> Int {
-        machine.addCleanup(name, generation: machine.generation, at: now)!.id
+        machine.register(.cleanup, name, generation: machine.generation, at: now)!.id
     }
 }
 

@@ -188,10 +188,10 @@ private func walker(
         let id = walker.machine.add(item, generation: 0, at: .zero)!
         walker.running[id] = (.task, behavior == .complete)
     }
-    walker.registered[walker.machine.addAction("action", generation: 0, at: .zero)!.id] = .action
+    walker.registered[walker.machine.register(.action, "action", generation: 0, at: .zero)!.id] = .action
     for _ in 0..<2 {
         let id = tasks.count + 2 + walker.cleanupsInOrder.count
-        #expect(walker.machine.addCleanup("cleanup \(id)", generation: 0, at: .zero)!.id == id)
+        #expect(walker.machine.register(.cleanup, "cleanup \(id)", generation: 0, at: .zero)!.id == id)
         walker.registered[id] = .cleanup
         walker.cleanupsInOrder.append(id)
     }

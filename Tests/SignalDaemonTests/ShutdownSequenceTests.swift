@@ -67,11 +67,11 @@ private struct Failure: Error {}
                     started.insert(id)
                 }
             case 5:
-                if let (_, actions) = machine.addCleanup("cleanup", generation: machine.generation, at: now) {
+                if let (_, actions) = machine.register(.cleanup, "cleanup", generation: machine.generation, at: now) {
                     perform(actions)
                 }
             case 6:
-                if let (_, actions) = machine.addAction("action", generation: machine.generation, at: now) {
+                if let (_, actions) = machine.register(.action, "action", generation: machine.generation, at: now) {
                     perform(actions)
                 }
             case 7:

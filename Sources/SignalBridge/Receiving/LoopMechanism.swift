@@ -13,18 +13,6 @@ extension SignalLoop {
         /// Signals wait in the kernel until the loop reads them: no handler runs, no system call of the program is
         /// interrupted, and a sender of realtime signals gets `EAGAIN` when the kernel's queue is full.
         ///
-        /// ```swift
-        /// let loop = try SignalLoop(mechanism: .signalfd)
-        /// let events = try SignalEvents(.sigusr1, .sigterm, loop: loop)  // blocks them in this thread, and in those it starts
-        ///
-        /// try loop.run {
-        ///     for await event in events {
-        ///         if event.signal == .sigterm { break }
-        ///         print("\(event), from the kernel's own queue")
-        ///     }
-        /// }
-        /// ```
-        ///
         /// If a thread does not block the signal, a handler records what reaches that thread, and the loop reads it like any
         /// other. `.chain` and `escalateAfterUnread` need a handler: ``SignalBridgeError/Code/unsupported``. A signal can have
         /// subscriptions on one such loop only, and none of the other mechanism: ``SignalBridgeError/Code/signalInUse``. A

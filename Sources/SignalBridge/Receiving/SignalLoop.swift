@@ -53,58 +53,8 @@ import Synchronization
 /// to the `for await` of a task on the loop without a change of thread. Code on the loop may call C libraries that want to
 /// be called by one thread only.
 ///
-/// **In a host's event loop** poll ``fileDescriptor`` for reading, and call ``drain()`` when it is readable:
-///
-/// ```swift
-/// actor Statistics {
-///     private let loop: SignalLoop  // an actor keeps the loop that it lives on
-///     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
-///     private var ticks = 0
-///     private(set) var isOver = false
-///
-///     init(on loop: SignalLoop) { self.loop = loop }
-///
-///     func tick() { ticks += 1 }
-///
-///     func report(_ events: SignalEvents) async {
-///         for await event in events {
-///             if event.signal == .sigterm { break }
-///             print("\(ticks) ticks, asked by \(event)")
-///         }
-///         isOver = true
-///     }
-/// }
-///
-/// let loop = try SignalLoop()
-/// let statistics = Statistics(on: loop)
-/// let events = try SignalEvents(.sigusr1, .sigterm, loop: loop)
-/// Task(executorPreference: loop) { await statistics.report(events) }
-///
-/// loop.drain()  // runs the task up to its first wait
-/// var isOver = false
-/// while !isOver {
-///     var polled = pollfd(fd: loop.fileDescriptor, events: Int16(POLLIN), revents: 0)  // and what else the host polls
-///     poll(&polled, 1, 20)
-///     if polled.revents != 0 { loop.drain() }
-///     isOver = loop.enter {  // a callback of the host's, as of a timer: on the loop's thread, and not in a job
-///         statistics.assumeIsolated { statistics in
-///             statistics.tick()
-///             return statistics.isOver
-///         }
-///     }
-/// }
-/// ```
-///
-/// What lives on a loop:
-/// - an actor whose `unownedExecutor` is the loop's, as above. The actor must hold the loop.
-/// - `Task(executorPreference: loop) { }` and its child tasks. A plain `Task { }` and `Task.detached` do not inherit that:
-///   they run on Swift's own threads.
-/// - Not an actor without an executor of its own: it runs sometimes on the loop, sometimes on a thread of Swift's. Code that
-///   wants one thread belongs into an actor with the loop's `unownedExecutor`.
-/// - `Task.sleep` comes back to the loop, but waits on a thread of Dispatch's, which starts some.
-/// - Not the main actor: on Linux its jobs run in `dispatchMain()`. While the main thread is in ``run()``, the main actor
-///   does nothing, and a body that awaits it never ends. In top-level code a plain `Task { }` and top-level variables belong
-///   to the main actor: state that code on the loop changes belongs into an actor on the loop, or into the body.
+/// **In a host's event loop** poll ``fileDescriptor`` for reading, and call ``drain()`` when it is readable. <doc:Loops> shows
+/// that, and what runs on a loop: actors that have it as their executor, and `Task(executorPreference: loop) { }`.
 ///
 /// **Which thread.** One at a time: a second thread in ``run()`` or ``enter(_:)``, or a job that calls ``run()`` on its own
 /// loop, is a programming error, and stops the program. ``drain()`` does nothing while a thread is inside. Between two calls
@@ -186,6 +136,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     /// nested event loop that runs for long should not poll the descriptor, which stays readable.
     @available(*, noasync, message: "other tasks run on threads of Swift's own; call it on the loop's thread")
     public func drain() {
+        guard hub.isInCreatingProcess else { return }
         guard enter() else { return wake() }
         var batch: [UnownedJob] = []
         leave(more: runPass(&batch))
@@ -331,7 +282,7 @@ extension SignalLoop: SignalSource {
 
     /// L2
     private func restoreWakeup() {
-        if !isOnLoopThread, queue.withLock({ $0.isAttended }) { wake() }
+        if hub.isInCreatingProcess, !isOnLoopThread, queue.withLock({ $0.isAttended }) { wake() }
     }
 
     /// Throws if the loop's mechanism cannot do what a subscription asks for.

@@ -57,7 +57,6 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
 
     // MARK: signals that cannot be used
 
-    /// The error for a number that is no signal of this system.
     static func outOfRange(_ signal: SignalNumber) -> SignalBridgeError {
         let last = realtimeSignals.map { "the last one is SIGRTMIN+\($0.upperBound - $0.lowerBound)" }
         return SignalBridgeError(
@@ -87,12 +86,11 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         }
     }
 
-    /// The error for a disposition of a signal that has a subscription.
     static func signalInUse(_ signal: SignalNumber) -> SignalBridgeError {
         SignalBridgeError(.signalInUse, signal, "\(signal) has a subscription; end that first")
     }
 
-    /// The error for a subscription beside one of the other mechanism: each would get only some of the signals.
+    /// A signalfd and a handler would each get only some of the signals.
     static func otherMechanism(_ signal: SignalNumber) -> SignalBridgeError {
         SignalBridgeError(
             .signalInUse, signal, errno: Errno.busy,
@@ -100,7 +98,6 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         )
     }
 
-    /// The error for rearming a signal without a subscription.
     static func nothingToRearm(_ signal: SignalNumber) -> SignalBridgeError {
         SignalBridgeError(
             .notSubscribed, signal, "no subscription has \(signal), so there is no handler to install again")
@@ -108,13 +105,11 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
 
     // MARK: requests that make no sense
 
-    /// The error for `escalateAfterUnread` out of its range.
     static func invalidLimit(_ limit: Int) -> SignalBridgeError {
         SignalBridgeError(
             .invalidArgument, nil, "escalateAfterUnread is \(limit); it must be 1 to \(Int32.max)")
     }
 
-    /// The error for the escalation of a signal that does not end a process.
     static func cannotEscalate(_ signal: SignalNumber) -> SignalBridgeError {
         SignalBridgeError(
             .cannotEscalate, signal,
@@ -122,12 +117,10 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         )
     }
 
-    /// The error for adding a signal to a subscription that has ended.
     static var subscriptionEnded: SignalBridgeError {
         SignalBridgeError(.invalidArgument, nil, "the SignalWaiter was cancelled; make a new one")
     }
 
-    /// The error for an option that needs a signal handler, on a loop over signalfd.
     static func needsHandler(_ option: String) -> SignalBridgeError {
         SignalBridgeError(
             .unsupported, nil,
@@ -137,7 +130,6 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
 
     // MARK: what the system refuses
 
-    /// The error for a bridge that was opened and cannot be used any more.
     static func unusable(_ errno: Int32) -> SignalBridgeError {
         SignalBridgeError(
             .systemCallFailed, nil, errno: errno,
@@ -146,7 +138,6 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
                 : "a forked child cannot use the subscriptions of its parent; fork() without exec() is not supported")
     }
 
-    /// The error for a bridge that cannot be opened.
     static func noBridge(_ errno: Int32) -> SignalBridgeError {
         let reason: String
         switch errno {

@@ -2,14 +2,14 @@ import Dispatch
 
 /// Opens once, and stays open. Tasks and threads can wait for that.
 package final class Latch: Sendable {
-    package init() {}
-
     private struct State {
         var isOpen = false
         var waiting: [Int: @Sendable () -> Void] = [:]
         var lastID = 0
     }
-    private let state = Lock(State())
+    private let state: Lock<State>
+
+    package init(isOpen: Bool = false) { state = Lock(State(isOpen: isOpen)) }
 
     package var isOpen: Bool { state.withLock { $0.isOpen } }
 

@@ -80,7 +80,7 @@ public final class SignalSimulator: Sendable {
     /// Moves the simulated clock, by which the deadlines of this task tree are measured.
     ///
     /// Deadlines on the way pass one by one, each at its time: what follows from one has its own deadline met before a
-    /// later one. All of a ``Daemon/run(policy:supervisor:onTransition:onForce:_:)``'s decisions are made when this returns.
+    /// later one. All of a `Daemon.run`'s decisions are made when this returns.
     ///
     /// - Parameter duration: how far; a negative one moves nothing.
     public func advance(by duration: Duration) {

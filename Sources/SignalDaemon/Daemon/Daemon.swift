@@ -61,7 +61,13 @@ public final class Daemon: Sendable {
         _ name: String, operation: sending @escaping () async throws -> Result
     ) async throws -> Result {
         let operation = Sent(operation)
-        return try await runtime.shield(name) { try await operation.closure() }
+        let id = try runtime.addShield(name)
+        let result = await Task { try await operation.closure() }.result  // the caller's cancellation does not reach it
+        switch result {
+        case .success: runtime.ended(id, nil)
+        case .failure(let error): runtime.ended(id, error)
+        }
+        return try result.get()
     }
 
     // MARK: shutdown
@@ -94,7 +100,7 @@ public final class Daemon: Sendable {
         _ name: String = "onGracefulShutdown", _ action: sending @escaping () async throws -> Void
     ) {
         let action = Sent(action)
-        runtime.addAction(name, generation: generation) { try await action.closure() }
+        _ = runtime.register(.action, name, generation: generation) { try await action.closure() }
     }
 
     /// Registers a clean-up. Clean-ups run after the body and all work have ended, one after the other, the last registered
@@ -109,7 +115,7 @@ public final class Daemon: Sendable {
     @discardableResult
     public func addCleanup(_ name: String, _ cleanup: sending @escaping () async throws -> Void) -> Bool {
         let cleanup = Sent(cleanup)
-        return runtime.addCleanup(name, generation: generation) { try await cleanup.closure() }
+        return runtime.register(.cleanup, name, generation: generation) { try await cleanup.closure() }
     }
 
     /// Requests a graceful shutdown, as a signal would. During a shutdown it does nothing.
@@ -145,19 +151,21 @@ public final class Daemon: Sendable {
     ///
     /// A test waits for it with ``SignalBridge/SignalSimulator/waitUntilReady()``.
     public func notifyReady() {
-        runtime.notifyReady()
+        runtime.notifyReady(generation: generation)
     }
 
     /// Tells the supervisor, in a line for its user, how the daemon is doing: `STATUS=`.
     public func setStatus(_ text: String) {
-        runtime.setStatus(text)
+        runtime.notify(generation: generation) { $0.reportStatus(text) }
     }
 
     /// Answers the supervisor's watchdog only while `check` returns `true`, within half of the watchdog's interval. Without a
     /// check, the watchdog is answered as long as Swift's pool runs tasks.
     public func setWatchdogCheck(_ check: sending @escaping () async -> Bool) {
         let check = Sent(check)
-        runtime.setWatchdogCheck { await check.closure() }
+        var old: (@Sendable () async -> Bool)?  // released outside of the locks
+        runtime.notify(generation: generation) { old = $0.setCheck { await check.closure() } }
+        _ = old
     }
 
     // MARK: for run(load:apply:body:)

@@ -1,48 +1,48 @@
 import SignalBridge
 
-/// What each signal asks of a daemon, and how long it has. Given to ``Daemon/run(policy:supervisor:onTransition:onForce:_:)``.
+/// The meaning of each signal for a daemon, and the time that each phase of its shutdown may take.
 ///
 /// ```swift
-/// var policy = SignalPolicy.server  // TERM and INT stop it, HUP reloads
+/// var policy = SignalPolicy.server  // TERM and INT end it, HUP reloads
 /// policy.gracePeriod = .seconds(60)
 /// let own = try SignalPolicy(hardExit: [.sigquit], graceful: [.sigterm, .sigint], reload: [.sighup, .sigusr1])
 /// ```
 ///
-/// The ladder: the first graceful signal makes the daemon **drain** (work is told to finish) for the grace period; then
-/// what is left is **cancelled**, and has the cancel period; then hooks **clean up**, in the clean-up period. What is not
-/// done by then is abandoned: the process is forced to end. A second signal moves one rung up, or forces at once.
+/// The first graceful signal makes the daemon **drain**: work is asked to finish, and has the grace period. Then the work that is
+/// left is **cancelled**, and has the cancel period. Then clean-ups run, in the clean-up period. Work that has not ended by then
+/// is abandoned: the process is forced to exit. A second signal escalates to the next phase, or forces the exit.
 public struct SignalPolicy: Hashable, Sendable {
-    /// Stop now: everything is cancelled at once, nothing drains, hooks run; each of the two has
-    /// ``hardExitPeriod``. The process then dies by that signal.
+    /// The signals that stop the daemon immediately. All work is cancelled, nothing drains, and clean-ups run; each of the two
+    /// has ``hardExitPeriod``. The process then dies by that signal.
     public let hardExit: Set<SignalNumber>
-    /// Stop when the work at hand is done.
+    /// The signals that stop the daemon when its work is done.
     public let graceful: Set<SignalNumber>
-    /// Read the configuration again. Left untouched in a daemon that has no reload.
+    /// The signals that reload the configuration. A daemon that has no reload leaves them alone.
     public let reload: Set<SignalNumber>
 
-    /// How long draining may take. Zero: cancelled at once. A negative period counts as zero, as in all of these.
+    /// How long draining may take. Zero: work is cancelled at once. A negative period counts as zero, as in all of these.
     public var gracePeriod: Duration
-    /// How long what was cancelled has to end.
+    /// How long cancelled work may take to end.
     public var cancelPeriod: Duration
-    /// How long all the hooks together have. While n hooks are left, the next one has a share of 1/(n + 1) of what is left.
+    /// How long all clean-ups together may take. While n clean-ups are left, the next one may take 1/(n + 1) of what is left.
     public var cleanupPeriod: Duration
-    /// What takes the place of the cancel period and of the clean-up period after a hard exit, if it is shorter.
+    /// The cancel period and the clean-up period after a hard exit, if it is shorter than these.
     public var hardExitPeriod: Duration
-    /// What a second signal does. Two deliveries of the same one are two signals.
+    /// The effect of a second signal. Two deliveries of the same signal are two signals.
     public var secondSignal: SecondSignal
-    /// Whether a signal stays ignored that was ignored when the daemon started, as `nohup(1)` asks of SIGHUP and a shell of
+    /// Whether a signal stays ignored that was ignored when the daemon started, as `nohup(1)` asks of SIGHUP, and a shell of
     /// SIGINT for what runs in the background.
     public var keepsIgnored: Bool
 
-    /// What a second signal to a daemon that is ending does.
+    /// The effect of a second signal on a daemon that is ending.
     public enum SecondSignal: Hashable, Sendable {
-        /// It ends draining: what is left is cancelled. Past that, it forces.
+        /// Draining ends, and the work that is left is cancelled. After draining, the process is forced to exit.
         case escalate
-        /// The process is forced to end.
+        /// The process is forced to exit.
         case forceExit
     }
 
-    /// A policy of one's own, with the periods of ``server``.
+    /// Makes a policy with the periods of ``server``.
     ///
     /// - Throws: ``SignalBridgeError``: ``SignalBridgeError/Code/duplicateSignal`` for a signal that has two meanings, or one
     ///   twice; ``SignalBridgeError/Code/noSignals`` if there are none; or what refuses the signal itself.
@@ -63,7 +63,7 @@ public struct SignalPolicy: Hashable, Sendable {
         self.init(hardExit, graceful, reload)
     }
 
-    /// For what is known to be right.
+    /// Makes a policy without validation.
     private init(
         _ hardExit: [SignalNumber], _ graceful: [SignalNumber], _ reload: [SignalNumber],
         grace: Duration = .seconds(20), cancel: Duration = .seconds(4), cleanup: Duration = .seconds(4),
@@ -80,11 +80,11 @@ public struct SignalPolicy: Hashable, Sendable {
         keepsIgnored = true
     }
 
-    /// TERM and INT: graceful; HUP: reload. 20 seconds to drain, 4 after cancellation, 4 to clean up: it ends by itself
-    /// within the 30 seconds that Kubernetes gives. A second signal escalates.
+    /// The policy of a server. TERM and INT: graceful; HUP: reload. 20 seconds to drain, 4 after cancellation and 4 to clean up
+    /// are less than the 30 seconds that Kubernetes gives. A second signal escalates.
     public static let server = SignalPolicy([], [.sigterm, .sigint], [.sighup])
-    /// For a tool that a person runs: INT, TERM and HUP cancel at once; 2 seconds after that, 1 to clean up. A second one
-    /// forces.
+    /// The policy of a tool that a person runs. INT, TERM and HUP cancel at once; 2 seconds after that, 1 to clean up. A second
+    /// signal forces the exit.
     public static let commandLine = SignalPolicy(
         [], [.sigint, .sigterm, .sighup], [], grace: .zero, cancel: .seconds(2), cleanup: .seconds(1),
         second: .forceExit)

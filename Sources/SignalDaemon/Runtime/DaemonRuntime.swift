@@ -1,10 +1,9 @@
 // Carries out the decisions of the state machine, in the order of a daemon's life: start, input, work, requests, end.
 //
-// R1  One lock holds the state machine and what runs. Every input (a signal, a deadline, work that ended, a call of the user's)
-//     goes into the state machine under it. The actions that come out happen in their order.
+// R1  One lock holds the state machine and what runs. Every input (a signal, a deadline, work that ended, a call of the
+//     user's) goes into the machine under it, and the actions that come out happen in their order.
 // R2  No code of the user's runs or is released under the lock, or on the monitor thread. Cancelling a task, opening a latch
-//     and releasing a closure may run such code, and resuming a task may wait for a thread: all of that is done by the effects
-//     worker, a thread that does nothing else (StuckCodeTests).
+//     and releasing a closure may run such code: the effects worker does that, on its own thread (StuckCodeTests).
 // R3  Effects may come late, and tolerate it: work that was cancelled before it was attached is cancelled when it is.
 // R4  The daemon closes once: dispositions are restored, and what was the user's is released.
 //
@@ -13,7 +12,7 @@ import Dispatch
 import SignalBridge
 
 final class DaemonRuntime: Sendable {
-    typealias Action = ShutdownStateMachine.Action
+    private typealias Action = ShutdownStateMachine.Action
 
     private struct State {
         var machine: ShutdownStateMachine
@@ -32,15 +31,11 @@ final class DaemonRuntime: Sendable {
         var reportDeadline: Duration?
     }
 
-    /// The C handler ends the process when so many requests are unread that even the monitor thread must hang. It would have
-    /// forced the end at the third; this many do not pile up while a thread wakes.
-    private static let backstop = 100
     private static let refusal = SignalBridgeError(
         .shuttingDown, nil, "the daemon is shutting down, or its body was restarted; it takes no new work")
 
     let program: DaemonProgram
-    let waiter: SignalWaiter
-    private let policy: SignalPolicy
+    private let signals: DaemonSignals
     private let environment: any DaemonEnvironment
     private let state: Lock<State>
     let workers: DaemonWorkers
@@ -53,23 +48,18 @@ final class DaemonRuntime: Sendable {
         _ policy: SignalPolicy, _ supervisor: Supervisor, _ program: DaemonProgram,
         _ onTransition: (@Sendable (DaemonTransition) -> Void)?
     ) throws(SignalBridgeError) {
-        self.policy = policy
         self.program = program
-        let environment: any DaemonEnvironment =
-            SignalSimulator.current.map { SimulatedEnvironment($0) } ?? SystemEnvironment()
-        self.environment = environment
-        let supervisor = environment.resolve(supervisor)
-        waiter = try SignalWaiter(options: policy.keepsIgnored ? [.everyDelivery, .keepIgnored] : .everyDelivery)
+        environment = makeEnvironment()
+        signals = try DaemonSignals(policy)
         let now = environment.now
-        workers = try DaemonWorkers(onTransition, supervisor, at: now, isInline: environment.isInline)
+        workers = try DaemonWorkers(
+            onTransition, environment.resolve(supervisor), at: now, isInline: environment.isInline)
         let machine = ShutdownStateMachine(
             policy, loads: program.load != nil, restarts: program.restartsOnReload, at: now)
         state = Lock(State(machine: machine))
         do throws(SignalBridgeError) {
-            let ending = policy.hardExit.union(policy.graceful)
-            try subscribe(ending.filter(\.terminatesByDefault), escalateAfterUnread: Self.backstop)
-            try subscribe(ending.filter { !$0.terminatesByDefault })
-            if program.load != nil { try subscribe(policy.reload) }
+            try signals.subscribeToEnd(hasBackstop: !environment.isInline)
+            if program.load != nil { try signals.subscribeToReload() }
             try environment.startMonitor(of: self)
         } catch {
             close()
@@ -77,16 +67,13 @@ final class DaemonRuntime: Sendable {
         }
     }
 
-    private func subscribe(_ signals: Set<SignalNumber>, escalateAfterUnread: Int? = nil) throws(SignalBridgeError) {
-        defer { waiter.wake() }  // subscribing reads the bridge, and may take a wake-up of the monitor's
-        try waiter.insert(signals, escalateAfterUnread: environment.isInline ? nil : escalateAfterUnread)
-    }
-
     /// Runs the body as a task, and returns when everything has ended.
     func run() async {
         let launching = launcher.begin()
         begin()
-        if let body = program.body { startTaskHere(0) { [self] in try await body(Daemon(self, generation: 0)) } }
+        if let body = program.body {
+            launcher.startTaskHere(0, of: self) { [self] in try await body(Daemon(self, generation: 0)) }
+        }
         await withTaskCancellationHandler {
             await launching.value
         } onCancel: {
@@ -117,6 +104,7 @@ final class DaemonRuntime: Sendable {
 
     // MARK: input
 
+    var waiter: SignalWaiter { signals.waiter }
     var isClosing: Bool { state.withLock { $0.isClosing } }
     var deadline: Duration? { state.withLock { deadline(of: $0) } }
 
@@ -127,8 +115,7 @@ final class DaemonRuntime: Sendable {
 
     var summary: DaemonSummary { state.withLock { $0.machine.summary } }
 
-    /// Takes the signals that are there, and looks at the clock. Signals that come after the end stay unread, and meet the
-    /// restored disposition as with every subscription that ends.
+    /// Takes the signals that are there, and looks at the clock. After the end, signals stay unread.
     func poll(waits: Bool = false) {
         process(waits: waits) { state, now in
             if !state.hasStarted { return [] }
@@ -162,15 +149,14 @@ final class DaemonRuntime: Sendable {
             workers.supervisor.report(transition, of: state.machine, at: now)
         case .start(let id):
             guard let work = state.work.removeValue(forKey: id) else { break }
-            workers.perform { [self] in start(id, work) }
+            workers.perform { [self] in launcher.startTask(id, of: self, work) }
         case .startReload(let id):
             let reload = state.reloadActions.work(of: program) { [self] in try checkNotShuttingDown() }
-            workers.perform { [self] in start(id, reload) }
+            workers.perform { [self] in launcher.startTask(id, of: self, reload) }
         case .cancel(let id):
             if let cancel = state.cancellations[id] { workers.perform(cancel) }  // else R3
         case .signalShutdown:
-            let wake = state.shutdownLatch.openDeferringWakeups()
-            workers.perform(wake)
+            workers.perform(state.shutdownLatch.openDeferringWakeups())
         case .startBody(let id):
             let old = (state.shutdownLatch, state.reloadActions)
             state.shutdownLatch = Latch()
@@ -178,7 +164,7 @@ final class DaemonRuntime: Sendable {
             workers.perform { [self, generation = state.machine.generation] in
                 _ = old
                 if let body = program.body {
-                    start(id) { try await body(Daemon(self, generation: generation)) }
+                    launcher.startTask(id, of: self) { try await body(Daemon(self, generation: generation)) }
                 }
             }
         case .finish: return { [self] in finish() }
@@ -190,7 +176,7 @@ final class DaemonRuntime: Sendable {
     /// Datagrams, checks and the close that are due.
     private func timers(_ state: inout State, at now: Duration) -> [@Sendable () -> Void] {
         if workers.supervisor.isCheckDue(at: now) {
-            workers.perform { [launcher, workers] in launcher.startTask { await workers.supervisor.check() } }
+            workers.perform { [launcher, workers] in launcher.run { await workers.supervisor.check() } }
         }
         guard let end = state.reportDeadline, end <= now else { return [] }
         state.reportDeadline = nil
@@ -202,25 +188,16 @@ final class DaemonRuntime: Sendable {
     func add(
         _ item: WorkTable.Item, generation: Int, _ operation: @escaping @Sendable () async throws -> Void
     ) throws(SignalBridgeError) {
-        startTaskHere(try add(item, generation), operation)  // for the caller's task-local values
+        launcher.startTaskHere(try add(item, generation), of: self, operation)  // for the caller's task-local values
     }
 
     func addThread(
         _ item: WorkTable.Item, generation: Int, _ operation: @escaping @Sendable (StopToken) throws -> Void
     ) throws(SignalBridgeError) {
         let id = try add(item, generation)
-        let cancel = Latch()
-        let token = StopToken(stop: shutdownLatch(of: generation), cancel: cancel)
-        attach(id) { cancel.open() }
         do throws(SignalBridgeError) {
-            try environment.startThread { [self] in
-                do {
-                    try operation(token)
-                    ended(id, nil)
-                } catch {
-                    ended(id, error)
-                }
-            }
+            try launcher.startThread(
+                id, of: self, stop: shutdownLatch(of: generation), in: environment, operation)
         } catch {
             process { state, now in
                 state.cancellations[id] = nil
@@ -236,51 +213,30 @@ final class DaemonRuntime: Sendable {
         return id
     }
 
-    func addAction(
-        _ name: String, generation: Int, _ action: @escaping @Sendable () async throws -> Void
-    ) {
-        process { state, now in
-            guard let (id, actions) = state.machine.addAction(name, generation: generation, at: now) else { return [] }
-            state.work[id] = action
-            return actions
-        }
-    }
-
-    func addCleanup(
-        _ name: String, generation: Int, _ cleanup: @escaping @Sendable () async throws -> Void
+    /// Registers an action or a clean-up. Returns `false` if it will not run.
+    func register(
+        _ kind: DaemonTask.Kind, _ name: String, generation: Int, _ work: @escaping @Sendable () async throws -> Void
     ) -> Bool {
         var isAdded = false
         process { state, now in
-            guard let (id, actions) = state.machine.addCleanup(name, generation: generation, at: now) else { return [] }
-            state.work[id] = cleanup
+            guard let (id, actions) = state.machine.register(kind, name, generation: generation, at: now) else {
+                return []
+            }
+            state.work[id] = work
             isAdded = true
             return actions
         }
         return isAdded
     }
 
-    func shield<Result: Sendable>(
-        _ name: String, _ operation: @escaping @Sendable () async throws -> Result
-    ) async throws -> Result {
+    /// Adds work that the caller runs, even during a shutdown; `ended` follows.
+    func addShield(_ name: String) throws(SignalBridgeError) -> Int {
         guard let id = state.withLock({ $0.machine.addShield(name, at: environment.now) }) else { throw Self.refusal }
-        let result = await Task { try await operation() }.result  // the caller's cancellation does not reach it
-        switch result {
-        case .success: ended(id, nil)
-        case .failure(let error): ended(id, error)
-        }
-        return try result.get()
-    }
-
-    private func start(_ id: Int, _ operation: @escaping @Sendable () async throws -> Void) {
-        launcher.startTask(operation, attach: { self.attach(id, $0) }, ended: { self.ended(id, $0) })
-    }
-
-    private func startTaskHere(_ id: Int, _ operation: @escaping @Sendable () async throws -> Void) {
-        launcher.startTaskHere(operation, attach: { attach(id, $0) }, ended: { self.ended(id, $0) })
+        return id
     }
 
     /// Says how running work is cancelled. If it was cancelled before, this is the moment (R3).
-    private func attach(_ id: Int, _ cancel: @escaping @Sendable () -> Void) {
+    func attach(_ id: Int, _ cancel: @escaping @Sendable () -> Void) {
         let isLate = state.withLock { state in
             guard state.machine.isRunning(id) else { return false }
             if state.machine.isCancelled(id) { return true }
@@ -290,7 +246,7 @@ final class DaemonRuntime: Sendable {
         if isLate { cancel() }
     }
 
-    private func ended(_ id: Int, _ error: (any Error)?) {
+    func ended(_ id: Int, _ error: (any Error)?) {
         let dropped = state.withLock { $0.cancellations.removeValue(forKey: id) }
         process { state, now in state.machine.ended(id, error, at: now) }
         _ = dropped
@@ -298,23 +254,16 @@ final class DaemonRuntime: Sendable {
 
     // MARK: requests
 
-    func shutdown(_ reason: ShutdownReason = .requested) {
-        process { state, now in state.machine.shutdown(reason, at: now) }
-    }
+    func shutdown(_ reason: ShutdownReason = .requested) { process { $0.machine.shutdown(reason, at: $1) } }
 
     /// Open once the shutdown of this generation was requested.
     func shutdownLatch(of generation: Int) -> Latch {
         state.withLock { state in
-            if state.machine.generation == generation { return state.shutdownLatch }
-            let open = Latch()
-            open.open()
-            return open
+            state.machine.generation == generation ? state.shutdownLatch : Latch(isOpen: true)
         }
     }
 
-    func reload() {
-        process { state, now in state.machine.reload(at: now) }
-    }
+    func reload() { process { $0.machine.reload(at: $1) } }
 
     /// The first configuration is there: goes on to the body, unless the daemon is ending.
     func loaded() throws {
@@ -331,10 +280,7 @@ final class DaemonRuntime: Sendable {
     func addReload(
         generation: Int, _ action: @escaping @Sendable () async throws -> Void
     ) throws(SignalBridgeError) {
-        if policy.reload.isEmpty {
-            throw SignalBridgeError(
-                .noSignals, nil, "the policy names no signals that reload; give it one, such as SIGHUP")
-        }
+        try signals.checkReload()
         let id = try state.withLock { state throws(SignalBridgeError) in
             guard state.machine.takesWork(of: generation) else { throw Self.refusal }
             let id = state.reloadActions.add(action)
@@ -342,7 +288,7 @@ final class DaemonRuntime: Sendable {
             return id
         }
         do throws(SignalBridgeError) {
-            try subscribe(policy.reload)
+            try signals.subscribeToReload()
         } catch {
             state.withLock { state in
                 state.reloadActions.remove(id)
@@ -350,23 +296,17 @@ final class DaemonRuntime: Sendable {
             }
             throw error
         }
-        if environment.isInline { poll() }
     }
 
-    func notifyReady() {
-        workers.supervisor.reportReady()
-        workers.runInline()
+    func notifyReady(generation: Int) {
+        notify(generation: generation) { $0.reportReady() }
         environment.reportReady()
     }
 
-    func setStatus(_ text: String) {
-        workers.supervisor.reportStatus(text)
+    /// Notifies the supervisor, unless a restart has replaced the body that wants it, or all is over.
+    func notify(generation: Int, _ report: (SupervisorLink) -> Void) {
+        state.withLock { if $0.machine.generation == generation, !$0.isClosing { report(workers.supervisor) } }
         workers.runInline()
-    }
-
-    func setWatchdogCheck(_ check: @escaping @Sendable () async -> Bool) {
-        let old = state.withLock { $0.isClosing ? check : workers.supervisor.setCheck(check) }
-        _ = old
     }
 
     // MARK: the end
@@ -387,13 +327,11 @@ final class DaemonRuntime: Sendable {
     func close() {
         let rest = state.withLock { state -> State? in
             if state.isClosed { return nil }
-            let rest = state
-            state.isClosing = true
-            state.isClosed = true
-            state.work = [:]
-            state.cancellations = [:]
-            state.reloadActions = ReloadActions()
-            return rest
+            defer {
+                state = State(
+                    machine: state.machine, shutdownLatch: state.shutdownLatch, isClosing: true, isClosed: true)
+            }
+            return state
         }
         guard let rest else { return }
         waiter.cancel()

@@ -1,5 +1,10 @@
 import SignalBridge
 
+/// The surroundings of a daemon that is made here and now.
+func makeEnvironment() -> any DaemonEnvironment {
+    SignalSimulator.current.map { SimulatedEnvironment($0) } ?? SystemEnvironment()
+}
+
 /// A simulation: signals and time come from a `SignalSimulator`, and whoever sends or moves the clock does the work.
 final class SimulatedEnvironment: DaemonEnvironment {
     private let simulator: SignalSimulator

@@ -1,6 +1,7 @@
 import SignalBridge
 
-/// Starts the tasks of a daemon with the task-local values of whoever runs it: a task of that caller's starts them.
+/// Starts the work of a daemon. Tasks have the task-local values of whoever runs the daemon: a task of that caller's starts
+/// them.
 final class WorkLauncher: Sendable {
     private let launches: AsyncStream<@Sendable () -> Void>
     private let launch: AsyncStream<@Sendable () -> Void>.Continuation
@@ -18,28 +19,43 @@ final class WorkLauncher: Sendable {
 
     func finish() { launch.finish() }
 
-    /// Starts a task with the task-local values of the caller of `begin`.
-    func startTask(
-        _ operation: @escaping @Sendable () async throws -> Void,
-        attach: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void = { _ in },
-        ended: @escaping @Sendable ((any Error)?) -> Void = { _ in }
-    ) {
-        launch.yield { self.startTaskHere(operation, attach: attach, ended: ended) }
+    /// Runs something that is not work of the daemon's.
+    func run(_ operation: @escaping @Sendable () async -> Void) {
+        launch.yield { Task { await operation() } }
     }
 
-    /// Starts a task with the task-local values of the caller. `attach` gets what cancels it.
-    func startTaskHere(
-        _ operation: @escaping @Sendable () async throws -> Void,
-        attach: (@escaping @Sendable () -> Void) -> Void, ended: @escaping @Sendable ((any Error)?) -> Void
-    ) {
+    func startTask(_ id: Int, of runtime: DaemonRuntime, _ operation: @escaping @Sendable () async throws -> Void) {
+        launch.yield { [self] in startTaskHere(id, of: runtime, operation) }
+    }
+
+    /// Starts a task with the task-local values of the caller.
+    func startTaskHere(_ id: Int, of runtime: DaemonRuntime, _ operation: @escaping @Sendable () async throws -> Void) {
         let task = Task {
             do {
                 try await operation()
-                ended(nil)
+                runtime.ended(id, nil)
             } catch {
-                ended(error)
+                runtime.ended(id, error)
             }
         }
-        attach { task.cancel() }
+        runtime.attach(id) { task.cancel() }
+    }
+
+    /// Starts a thread with the signal mask of the caller.
+    func startThread(
+        _ id: Int, of runtime: DaemonRuntime, stop: Latch, in environment: any DaemonEnvironment,
+        _ operation: @escaping @Sendable (StopToken) throws -> Void
+    ) throws(SignalBridgeError) {
+        let cancel = Latch()
+        let token = StopToken(stop: stop, cancel: cancel)
+        runtime.attach(id) { cancel.open() }
+        try environment.startThread {
+            do {
+                try operation(token)
+                runtime.ended(id, nil)
+            } catch {
+                runtime.ended(id, error)
+            }
+        }
     }
 }

@@ -81,19 +81,20 @@ struct ShutdownStateMachine {
                 name: name, kind: .shielded, onShutdown: .complete, onFailure: .report, isErrorHandled: true), at: now)
     }
 
-    mutating func addAction(_ name: String, generation: Int, at now: Duration) -> (id: Int, actions: [Action])? {
-        guard let phase, generation == self.generation, phase == .running || summary.reason != .finished else {
-            return nil  // M6
-        }
-        let id = work.register(WorkTable.Item(name: name, kind: .action))
-        if phase == .running { return (id, []) }
-        return (id, startActions(at: now) + (phase == .draining ? [] : cancel(id)))
-    }
-
-    mutating func addCleanup(_ name: String, generation: Int, at now: Duration) -> (id: Int, actions: [Action])? {
+    /// Registers an action or a clean-up; `nil`: it will not run.
+    mutating func register(
+        _ kind: DaemonTask.Kind, _ name: String, generation: Int, at now: Duration
+    ) -> (id: Int, actions: [Action])? {
         guard let phase, generation == self.generation else { return nil }
-        let id = work.register(WorkTable.Item(name: name, kind: .cleanup))
-        return (id, phase == .cleaningUp ? settle(at: now) : [])
+        let isByItself = phase != .running && summary.reason == .finished
+        if kind == .action, isByItself { return nil }  // M6
+        let id = work.register(WorkTable.Item(name: name, kind: kind))
+        switch phase {
+        case .running: return (id, [])
+        case .cleaningUp where kind == .cleanup: return (id, settle(at: now))
+        case _ where kind == .cleanup: return (id, [])
+        default: return (id, startActions(at: now) + (phase == .draining ? [] : cancel(id)))
+        }
     }
 
     /// The caller could not start what it added.

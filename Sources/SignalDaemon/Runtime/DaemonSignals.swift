@@ -1,0 +1,37 @@
+import SignalBridge
+
+/// The signals of a daemon's policy. One waiter has them all, so they come in the order of their capture.
+struct DaemonSignals: Sendable {
+    /// The C handler ends the process when so many requests are unread that even the monitor thread must hang. It would have
+    /// forced the exit at the third; this many do not pile up while a thread wakes.
+    private static let backstop = 100
+
+    let waiter: SignalWaiter
+    private let policy: SignalPolicy
+
+    init(_ policy: SignalPolicy) throws(SignalBridgeError) {
+        self.policy = policy
+        waiter = try SignalWaiter(options: policy.keepsIgnored ? [.everyDelivery, .keepIgnored] : .everyDelivery)
+    }
+
+    /// - Parameter hasBackstop: `false` in a simulation, which has no monitor thread.
+    func subscribeToEnd(hasBackstop: Bool) throws(SignalBridgeError) {
+        let signals = policy.hardExit.union(policy.graceful)
+        let terminating = signals.filter(\.terminatesByDefault)
+        try waiter.insert(terminating, escalateAfterUnread: hasBackstop ? Self.backstop : nil)
+        try waiter.insert(signals.subtracting(terminating), escalateAfterUnread: nil)
+    }
+
+    /// Returns when the signals are subscribed, also if another call does that.
+    func subscribeToReload() throws(SignalBridgeError) {
+        defer { waiter.wake() }  // subscribing reads the bridge, and may take a wake-up of the monitor's
+        try waiter.insert(policy.reload, escalateAfterUnread: nil)
+    }
+
+    /// Throws if the policy has no reload signals.
+    func checkReload() throws(SignalBridgeError) {
+        if !policy.reload.isEmpty { return }
+        throw SignalBridgeError(
+            .noSignals, nil, "the policy names no signals that reload; give it one, such as SIGHUP")
+    }
+}
