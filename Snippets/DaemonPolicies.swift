@@ -1,10 +1,10 @@
-// Which signal does what, and how long each step may take.
+// Which signal does what, and how long each phase may take.
 // snippet.hide
 import SignalBridge
 import SignalDaemon
 
 // snippet.show
-var policy = SignalPolicy.server  // TERM and INT stop it, HUP reloads
+var policy = SignalPolicy.server  // TERM and INT end it, HUP reloads
 policy.gracePeriod = .seconds(60)
 let own = try SignalPolicy(hardExit: [.sigquit], graceful: [.sigterm, .sigint], reload: [.sighup, .sigusr1])
 // snippet.hide

@@ -1,4 +1,4 @@
-// Worker threads with the same ladder, and no Swift concurrency.
+// Worker threads, with the same shutdown as tasks have.
 // signals: TERM
 // snippet.hide
 import SignalBridge

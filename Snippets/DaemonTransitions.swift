@@ -1,4 +1,4 @@
-// Everything that happens, for a logger; and the last words of a forced end.
+// Everything that happens, for a logger; and what is unfinished at a forced exit.
 // signals: TERM
 // snippet.hide
 import SignalBridge

@@ -12,7 +12,7 @@ for number in 1...3 { feed.yield(number) }
 
 // snippet.show
 let report = try await Daemon.run(policy: .server.with(gracePeriod: .seconds(10))) { daemon in
-    // Told, and left to finish what it has; cancelled after ten seconds.
+    // Finishes what it has; is cancelled after ten seconds.
     try daemon.addTask("consumer") {
         for await message in messages { await process(message) }
     }
@@ -20,9 +20,9 @@ let report = try await Daemon.run(policy: .server.with(gracePeriod: .seconds(10)
     daemon.onGracefulShutdown { feed.finish() }
     // Nothing worth finishing: cancelled at the first signal.
     try daemon.addTask("poller", onShutdown: .cancel) { try await poll() }
-    // Never cancelled; only a forced end cuts it.
+    // Never cancelled; only a forced exit ends it early.
     try daemon.addTask("writer", onShutdown: .complete) { _ = try await commit() }
-    // A part of a task that must not be cut, in a task that may be cancelled.
+    // A part of a task that must not be cut in half, in a task that may be cancelled.
     let count = try await daemon.shield("commit") { try await commit() }
     print("committed \(count)")
     // Clean-up, after all of the above, the last registered first.

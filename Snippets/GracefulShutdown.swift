@@ -1,9 +1,6 @@
 // A server that finishes what it has begun when it is asked to end.
 // signals: TERM
 // snippet.hide
-import SignalBridge
-import SignalDaemon
-
 actor Server {
     private var waiting: CheckedContinuation<Void, Never>?
     static func start() async throws -> Server { Server() }
@@ -15,12 +12,12 @@ enum Metrics {
 }
 
 // snippet.show
-let report = try await Daemon.run { daemon in
+import SignalDaemon
+
+await Daemon.main { daemon in
     let server = try await Server.start()
     daemon.onGracefulShutdown { await server.stopAccepting() }  // requests in flight are finished
     daemon.addCleanup("metrics") { try await Metrics.flush() }
     daemon.notifyReady()
     try await server.run()  // returns when the last connection is done
 }
-print(report)
-report.exit()

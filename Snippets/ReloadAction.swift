@@ -9,7 +9,7 @@ import SignalDaemon
 func serve() async throws {
     // snippet.show
     let report = try await Daemon.run { daemon in
-        try daemon.onReload { reopenLogFiles() }  // SIGHUP is ours from here on
+        try daemon.onReload { reopenLogFiles() }  // from here on, SIGHUP reloads
         await daemon.shutdownRequested()
     }
     // snippet.hide

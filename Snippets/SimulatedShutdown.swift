@@ -1,4 +1,4 @@
-// Testing a shutdown, its deadlines and its forced end, in no time and without a signal.
+// Testing a shutdown, its deadlines and its forced exit, in no time and without a signal.
 // snippet.hide
 import SignalBridge
 import SignalDaemon

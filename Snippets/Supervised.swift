@@ -10,16 +10,15 @@ actor Connections {
 }
 let connections = Connections()
 
-func serve() async throws {
+func serve() async -> Never {
     // snippet.show
-    let report = try await Daemon.run { daemon in
+    await Daemon.main { daemon in
         daemon.notifyReady()  // now, and not before: what depends on this daemon starts
         daemon.setStatus("\(await connections.count) connections")
         daemon.setWatchdogCheck { await connections.areAlive }
         await daemon.shutdownRequested()
     }
-    report.exit()
     // snippet.hide
 }
 
-try await serve()
+await serve()

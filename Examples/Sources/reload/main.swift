@@ -1,4 +1,4 @@
-// A daemon that reads its configuration again on SIGHUP, in the same process; a file that is broken changes nothing.
+// A daemon that reads its configuration again on SIGHUP, in the same process. A broken file changes nothing.
 //
 //     echo 'greeting = hello' >/tmp/reload.conf
 //     swift run --package-path Examples reload /tmp/reload.conf

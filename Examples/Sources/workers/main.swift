@@ -1,10 +1,10 @@
-// Threads that finish what they are doing on Ctrl-C, without any of Swift's concurrency.
+// Threads that finish their job on Ctrl-C.
 //
 //     swift run --package-path Examples workers               Ctrl-C: each thread finishes its job
 //     swift run --package-path Examples workers --stubborn    Ctrl-C: one of them never does
 //
-// The stubborn one is cut off after three seconds. `echo $?` says 130 in both cases: the process died by SIGINT, so
-// that a shell's loop around it stops too.
+// The stubborn one is abandoned after three seconds: the exit is forced. `echo $?` says 130 in both cases: the process
+// died by SIGINT, so a shell's loop around it stops too.
 import Foundation
 import SignalDaemon
 

@@ -1,12 +1,12 @@
 // A consumer that restarts the hosts that its messages name, saves that, and acknowledges: the example of "asyncio: we
-// did it wrong", done with a ladder instead of a list of things to remember.
+// did it wrong", done with one shutdown in phases instead of a list of things to remember.
 //
 //     swift run --package-path Examples/Server mayhem       Ctrl-C once, or: kill PID
-//     swift run --package-path Examples/Server mayhem 30    saves take 30 seconds: Ctrl-C, and a second one ends it
+//     swift run --package-path Examples/Server mayhem 30    saves take 30 seconds: Ctrl-C, and a second one forces the exit
 //
-// One signal, and: it takes no more messages; restarts that wait are cancelled, but a save that has begun is completed
-// and acknowledged; then the connection is closed; what is left goes back to the broker; metrics are flushed. Host 3 is
-// one that fails when it is interrupted: the report says so, and the exit status is 1.
+// After one signal it takes no more messages. Restarts that wait are cancelled, but a save that has begun is completed
+// and acknowledged. Then the connection is closed, what is left goes back to the broker, and metrics are flushed. Host 3
+// fails when it is interrupted: the report says so, and the exit status is 1.
 import Foundation
 import Logging
 import SignalDaemon

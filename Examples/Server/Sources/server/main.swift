@@ -1,4 +1,4 @@
-// An HTTP/1.1 server that can be stopped without anybody noticing, behind a load balancer, as in Kubernetes.
+// An HTTP/1.1 server whose clients do not notice that it stops, behind a load balancer, as in Kubernetes.
 //
 //     swift run --package-path Examples/Server server [PORT [SECONDS [SLOW]]]
 //     curl -i 127.0.0.1:8080/ready; curl 127.0.0.1:8080/slow | wc -c & sleep 1; kill PID
@@ -6,7 +6,7 @@
 // PORT: 8080, or 0 for any; SECONDS: how long it goes on accepting, 1; SLOW: how many seconds /slow takes, 2.
 //
 // On SIGTERM:
-//  1. /ready says 503, but the server still accepts: whoever sends requests here learns only now that it should not.
+//  1. /ready says 503, but the server still accepts: the load balancer learns only now that it should send no more.
 //     Every response says "Connection: close", and its connection is closed.
 //  2. After SECONDS, the listener closes; connections without a request are closed.
 //  3. Requests in flight are finished, for as long as the policy's grace period lasts; then they are cancelled.
@@ -22,7 +22,7 @@ import Synchronization
 let logger = Logger(label: "server")
 typealias Connection = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
 
-/// The connections, and the tasks that serve them. (NIO can also hand connections to a loop, which would start these
+/// The connections, and the tasks that serve them. (NIO can also pass connections to a loop, which would start these
 /// tasks; but one that the loop has not taken when the listener is closed ends the process: apple/swift-nio#2637.)
 final class Connections: Sendable {
     private struct State {
