@@ -22,11 +22,11 @@ SCRATCH := .build
 # Two cores and some hundred child processes: all at once, everybody starves. Older toolchains do not know the option.
 WIDTH = $(shell $(SWIFT) test --help-hidden 2>/dev/null | grep -o -- '--experimental-maximum-parallelization-width' | head -1 | sed 's/$$/ 16/')
 C_FILES = $(shell find Sources Tests Examples Benchmarks -name .build -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print)
-SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonTests Tests/TestSupport Tests/outside \
+SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonTests Tests/TestSupport Tests/integration \
     Examples/Package.swift Examples/Sources Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
     Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: toolchain demo examples test test-swift test-c test-documentation test-outside check header builds layers symbols budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke clean
+.PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration check header builds layers symbols budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke clean
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
@@ -45,7 +45,7 @@ examples: toolchain
 	SWIFTC=$(SWIFT)c Examples/check-c.sh $(SCRATCH)/c-examples
 	SWIFT=$(SWIFT) Examples/mosquitto/check.sh $(SCRATCH)/mosquitto
 
-test: test-swift test-c test-library test-documentation test-outside
+test: test-swift test-c test-library test-documentation test-integration
 
 test-swift: toolchain
 	SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH)
@@ -56,8 +56,8 @@ test-c:
 test-documentation: toolchain
 	Tests/tools/documentation.sh
 
-test-outside: toolchain
-	Tests/outside/run.sh all
+test-integration: toolchain
+	Tests/integration/run.sh all
 
 check: lint header builds layers symbols budgets man-calls docs test sanitize prove-quick bench-smoke
 
@@ -119,6 +119,6 @@ docs: toolchain
 	    --warnings-as-errors --output-path $(SCRATCH)/docs
 
 clean:
-	rm -rf $(SCRATCH) Examples/.build Examples/Server/.build Examples/embedding/.build Tests/outside/.build
+	rm -rf $(SCRATCH) Examples/.build Examples/Server/.build Examples/embedding/.build Tests/integration/.build
 
 include library/library.mk

@@ -35,7 +35,7 @@ run_all() {
     release) options="-c release" ;;
     static) options="-c release --static-swift-stdlib" ;;
     esac
-    scratch=${SCRATCH:-$root/.build}/outside-$configuration
+    scratch=${SCRATCH:-$root/.build}/integration-$configuration
     began=$(date +%s)
     echo "# $configuration: building"
     # shellcheck disable=SC2086

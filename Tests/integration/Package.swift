@@ -21,7 +21,7 @@ let withoutSwift = LinkerSetting.unsafeFlags(
     ["-nostartfiles", "-static-stdlib"], .when(platforms: [.linux]))
 
 let package = Package(
-    name: "outside",
+    name: "integration",
     platforms: [.macOS(.v15)],
     dependencies: [.package(name: "SignalBridge", path: "../..")],
     targets: [.target(name: "Reporting", dependencies: [library])]
