@@ -9,10 +9,11 @@
 #
 # For those who work on it:
 #
-#   make check     lint, header, builds, layers, symbols, budgets, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
+#   make check     lint, header, builds, layers, symbols, api, budgets, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
 #   make prove     a signal at every instruction, a model, mutants, faults, soak, …: 40 minutes, and one table
 #   make bench     this library and its peers in one run, as tables; make bench-peers installs the peers
 #   make format    formats Swift and C                       make lint    says what `make format` would change
+#   make api       what differs from the public declarations in Tests/expected; make api-baseline writes these
 #   make docs      the DocC documentation, in .build/docs    make clean   removes what was built
 #
 # A tool that is missing is named in one line; as root on Debian it is installed.
@@ -26,7 +27,7 @@ SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonT
     Examples/Package.swift Examples/Sources Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
     Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration check header builds layers symbols budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke clean
+.PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration check header builds layers symbols api api-baseline budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke clean
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
@@ -59,7 +60,7 @@ test-documentation: toolchain
 test-integration: toolchain
 	Tests/integration/run.sh all
 
-check: lint header builds layers symbols budgets man-calls docs test sanitize prove-quick bench-smoke
+check: lint header builds layers symbols api budgets man-calls docs test sanitize prove-quick bench-smoke
 
 header:
 	Tests/c/header.sh
@@ -72,6 +73,12 @@ layers:
 
 symbols:
 	Tests/tools/symbols.sh
+
+api: toolchain
+	SWIFT=$(SWIFT) Tests/tools/api.sh
+
+api-baseline: toolchain
+	SWIFT=$(SWIFT) Tests/tools/api.sh --write
 
 budgets:
 	Tests/tools/budgets.sh
