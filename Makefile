@@ -12,6 +12,7 @@
 #   make check     lint, header, builds, layers, symbols, api, budgets, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
 #   make prove     a signal at every instruction, a model, mutants, faults, soak, …: 40 minutes, and one table
 #   make bench     this library and its peers in one run, as tables; make bench-peers installs the peers
+#   make footprint what a program's size and the library's build cost, with their budgets
 #   make format    formats Swift and C                       make lint    says what `make format` would change
 #   make api       what differs from the public declarations in Tests/expected; make api-baseline writes these
 #   make docs      the DocC documentation, in .build/docs    make clean   removes what was built
@@ -27,7 +28,7 @@ SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonT
     Examples/Package.swift Examples/Sources Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
     Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration check header builds layers symbols api api-baseline budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke clean
+.PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration check header builds layers symbols api api-baseline budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke footprint clean
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
@@ -109,6 +110,9 @@ bench-peers:
 
 bench-smoke: toolchain
 	SWIFT=$(SWIFT) Benchmarks/run.sh smoke
+
+footprint: toolchain
+	SWIFT=$(SWIFT) Benchmarks/footprint.sh
 
 lint: toolchain
 	@Tests/tools/need.sh clang-format
