@@ -17,7 +17,7 @@ struct JobQueue<Job> {
     }
 
     private var jobs: [Job] = []
-    private var ends: Set<End> = []
+    private var ends: [End] = []
     /// Whether somebody is going to look at the jobs: the thread inside, or one that is being woken (L1).
     private(set) var isAttended = false
     /// Whether a thread is inside.
@@ -52,7 +52,7 @@ struct JobQueue<Job> {
 
     /// Asks the thread that runs the loop to leave. Returns whether the caller is to wake the loop.
     mutating func end(_ end: End) -> Bool {
-        ends.insert(end)
+        if !ends.contains(end) { ends.append(end) }
         return attend()
     }
 
@@ -74,7 +74,10 @@ struct JobQueue<Job> {
 
     /// Decides what the thread does after a pass: work on, sleep until it is woken, or leave.
     mutating func next(until end: End) -> Next {
-        if ends.remove(end) != nil { return .end }
+        if let index = ends.firstIndex(of: end) {
+            ends.remove(at: index)
+            return .end
+        }
         isAttended = !jobs.isEmpty
         return isAttended ? .work : .sleep
     }

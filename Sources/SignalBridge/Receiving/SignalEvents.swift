@@ -56,7 +56,7 @@ public struct SignalEvents: AsyncSequence, Sendable {
     ) throws(SignalBridgeError) {
         let source = try SignalContext.source(on: loop, options, escalates: escalateAfterUnread != nil)
         core = Core(Subscription(options: options, source: source))
-        try core.subscription.insertFirst(signals, escalateAfterUnread: escalateAfterUnread)
+        try core.subscription.insertFirst(Array(signals), escalateAfterUnread: escalateAfterUnread)
     }
 
     /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.

@@ -38,7 +38,7 @@ public final class SignalObserver: Sendable {
         queue: DispatchQueue = .global(), handler: @escaping @Sendable (SignalEvent) -> Void
     ) throws(SignalBridgeError) {
         core = Core(Subscription(options: options, source: SignalContext.current.source), queue, handler)
-        try core.subscription.insertFirst(signals, escalateAfterUnread: escalateAfterUnread)
+        try core.subscription.insertFirst(Array(signals), escalateAfterUnread: escalateAfterUnread)
     }
 
     /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.

@@ -91,7 +91,7 @@ public final class SignalWaiter: Sendable {
         _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil
     ) throws(SignalBridgeError) {
         self.init(options: options)
-        try subscription.insertFirst(signals, escalateAfterUnread: escalateAfterUnread)
+        try subscription.insertFirst(Array(signals), escalateAfterUnread: escalateAfterUnread)
     }
 
     deinit {
@@ -116,7 +116,7 @@ public final class SignalWaiter: Sendable {
         _ signals: some Collection<SignalNumber>, escalateAfterUnread: Int?
     ) throws(SignalBridgeError) {
         do throws(SignalBridgeError) {
-            try subscription.insert(signals, escalateAfterUnread: escalateAfterUnread)
+            try subscription.insert(Array(signals), escalateAfterUnread: escalateAfterUnread)
         } catch {
             passOnWakeups()
             throw error

@@ -105,7 +105,7 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     public init?(name: String) {
         var name = name.uppercased()
         if name.hasPrefix("SIG") { name.removeFirst(3) }
-        if let number = Self.names.first(where: { $0.value == name })?.key {
+        if let number = Self.names.first(where: { $0.name == name })?.number {
             self.init(rawValue: number)
             return
         }
@@ -128,7 +128,7 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
 
     /// The name, such as "SIGTERM" or "SIGRTMIN+3"; "signal 99" for a number without a name.
     public var name: String {
-        if let name = Self.names[rawValue] { return "SIG" + name }
+        if let name = Self.names.first(where: { $0.number == rawValue })?.name { return "SIG" + name }
         guard let realtimeSignals, isRealtime else { return "signal \(rawValue)" }
         let offset = rawValue - realtimeSignals.lowerBound
         return offset == 0 ? "SIGRTMIN" : "SIGRTMIN+\(offset)"
@@ -182,20 +182,22 @@ extension SignalNumber {
     package var terminatesByDefault: Bool { csigshim_default_of(rawValue) == Int32(CSIGSHIM_ACTION_TERMINATE) }
 
     /// Where one number has two names (IO and POLL, ABRT and IOT), the one that `kill -l` prints.
-    private static let names: [Int32: String] = {
-        var names: [Int32: String] = [
-            SIGHUP: "HUP", SIGINT: "INT", SIGQUIT: "QUIT", SIGILL: "ILL", SIGTRAP: "TRAP", SIGABRT: "ABRT",
-            SIGBUS: "BUS", SIGFPE: "FPE", SIGKILL: "KILL", SIGSEGV: "SEGV", SIGSYS: "SYS", SIGPIPE: "PIPE",
-            SIGALRM: "ALRM", SIGTERM: "TERM", SIGUSR1: "USR1", SIGUSR2: "USR2", SIGCHLD: "CHLD", SIGCONT: "CONT",
-            SIGSTOP: "STOP", SIGTSTP: "TSTP", SIGTTIN: "TTIN", SIGTTOU: "TTOU", SIGURG: "URG", SIGXCPU: "XCPU",
-            SIGXFSZ: "XFSZ", SIGVTALRM: "VTALRM", SIGPROF: "PROF", SIGIO: "IO", SIGWINCH: "WINCH",
+    private static let names: [(number: Int32, name: String)] = {
+        var names: [(number: Int32, name: String)] = [
+            (SIGHUP, "HUP"), (SIGINT, "INT"), (SIGQUIT, "QUIT"), (SIGILL, "ILL"), (SIGTRAP, "TRAP"), (SIGABRT, "ABRT"),
+            (SIGBUS, "BUS"), (SIGFPE, "FPE"), (SIGKILL, "KILL"), (SIGSEGV, "SEGV"), (SIGSYS, "SYS"), (SIGPIPE, "PIPE"),
+            (SIGALRM, "ALRM"), (SIGTERM, "TERM"), (SIGUSR1, "USR1"), (SIGUSR2, "USR2"), (SIGCHLD, "CHLD"),
+            (SIGCONT, "CONT"),
+            (SIGSTOP, "STOP"), (SIGTSTP, "TSTP"), (SIGTTIN, "TTIN"), (SIGTTOU, "TTOU"), (SIGURG, "URG"),
+            (SIGXCPU, "XCPU"),
+            (SIGXFSZ, "XFSZ"), (SIGVTALRM, "VTALRM"), (SIGPROF, "PROF"), (SIGIO, "IO"), (SIGWINCH, "WINCH"),
         ]
         #if os(Linux) || os(Android)
-            names[SIGPWR] = "PWR"
-            names[SIGSTKFLT] = "STKFLT"
+            names.append((SIGPWR, "PWR"))
+            names.append((SIGSTKFLT, "STKFLT"))
         #else
-            names[SIGEMT] = "EMT"
-            names[SIGINFO] = "INFO"
+            names.append((SIGEMT, "EMT"))
+            names.append((SIGINFO, "INFO"))
         #endif
         return names
     }()

@@ -62,7 +62,7 @@ final class Subscription: Sendable {
 
     /// Subscribes to these signals too, or to none of them. Signals that the subscription has are skipped.
     func insert(
-        _ signals: some Collection<SignalNumber>, escalateAfterUnread limit: Int?
+        _ signals: [SignalNumber], escalateAfterUnread limit: Int?
     ) throws(SignalBridgeError) {
         var unique: [SignalNumber] = []
         for signal in signals where !unique.contains(signal) {
@@ -79,7 +79,7 @@ final class Subscription: Sendable {
 
     /// The same for a new consumer, for whom an empty list is a mistake.
     func insertFirst(
-        _ signals: some Collection<SignalNumber>, escalateAfterUnread limit: Int?
+        _ signals: [SignalNumber], escalateAfterUnread limit: Int?
     ) throws(SignalBridgeError) {
         if signals.isEmpty { throw SignalBridgeError(.noSignals, nil, "no signals are named; name at least one") }
         try insert(signals, escalateAfterUnread: limit)

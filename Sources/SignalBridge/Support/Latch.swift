@@ -4,7 +4,7 @@ import Dispatch
 package final class Latch: Sendable {
     private struct State {
         var isOpen = false
-        var waiting: [Int: @Sendable () -> Void] = [:]
+        var waiting = Numbered<@Sendable () -> Void>()
         var lastID = 0
     }
     private let state: Lock<State>
@@ -22,10 +22,10 @@ package final class Latch: Sendable {
     package func openDeferringWakeups() -> @Sendable () -> Void {
         let waiting = state.withLock { state in
             state.isOpen = true
-            defer { state.waiting = [:] }
-            return state.waiting.sorted { $0.key < $1.key }
+            defer { state.waiting = Numbered() }
+            return state.waiting.values
         }
-        return { for (_, wake) in waiting { wake() } }
+        return { for wake in waiting { wake() } }
     }
 
     /// Calls `wake` when the latch opens, or at once if it is open. The result takes the request back.

@@ -36,8 +36,8 @@ public final class SignalSimulator: Sendable {
         /// The number of the last delivery: see `ResendRule`.
         var deliveries: UInt64 = 0
         var forcedExit: SignalNumber?
-        var arrivals: [Int: (signal: SignalNumber, continuation: CheckedContinuation<Void, Never>)] = [:]
-        var clocks: [Int: (deadline: @Sendable () -> Duration?, passed: @Sendable () -> Void)] = [:]
+        var arrivals = Numbered<(signal: SignalNumber, continuation: CheckedContinuation<Void, Never>)>()
+        var clocks = Numbered<(deadline: @Sendable () -> Duration?, passed: @Sendable () -> Void)>()
         var lastID = 0
     }
     private let state = Lock(State())
@@ -93,7 +93,7 @@ public final class SignalSimulator: Sendable {
                 left -= min(next, left)
                 return state.clocks  // also what was added meanwhile: later additions see the new time
             }
-            for (_, clock) in clocks.sorted(by: { $0.key < $1.key }) { clock.passed() }
+            for clock in clocks.values { clock.passed() }
         } while left > .zero
     }
 
@@ -198,11 +198,10 @@ extension SignalSimulator: SignalSource {
             let added = new.filter { !left.contains($0) }
             for signal in added { state.table.add(subscription, to: signal) }
             subscription.begin(added, escalateAfterUnread: limit, leftIgnored: left, since: state.deliveries + 1)
-            let arrived = state.arrivals.filter { state.table.isSubscribed($0.value.signal) }
-            for id in arrived.keys { state.arrivals[id] = nil }
+            let arrived = state.arrivals.take(where: { state.table.isSubscribed($0.signal) })
             return arrived
         }
-        for (_, waiting) in arrived { waiting.continuation.resume() }
+        for waiting in arrived { waiting.continuation.resume() }
     }
 
     func unsubscribe(_ subscription: Subscription) {

@@ -7,7 +7,7 @@ import Dispatch
 final class SimulatedWait: WaitableSource {
     private struct State {
         var isNotified = false
-        var sleeping: [ObjectIdentifier: DispatchSemaphore] = [:]
+        var sleeping: [DispatchSemaphore] = []
     }
     private let state = Lock(State())
     private let simulator: SignalSimulator
@@ -23,18 +23,18 @@ final class SimulatedWait: WaitableSource {
         let semaphore = DispatchSemaphore(value: 0)
         let sleeps = state.withLock { state in
             if state.isNotified { return false }
-            state.sleeping[ObjectIdentifier(semaphore)] = semaphore
+            state.sleeping.append(semaphore)
             return true
         }
         if sleeps { simulator.block(on: semaphore, until: deadline) }
-        state.withLock { $0.sleeping[ObjectIdentifier(semaphore)] = nil }
+        state.withLock { $0.sleeping.removeAll { $0 === semaphore } }
         return true
     }
 
     func wake() {
         let sleeping = state.withLock { state in
             state.isNotified = true
-            return state.sleeping.values
+            return state.sleeping
         }
         for semaphore in sleeping { semaphore.signal() }
     }

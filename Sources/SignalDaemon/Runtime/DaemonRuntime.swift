@@ -50,7 +50,7 @@ final class DaemonRuntime: Sendable {
     ) throws(SignalBridgeError) {
         self.program = program
         environment = makeEnvironment()
-        signals = try DaemonSignals(policy)
+        signals = DaemonSignals(policy)
         let now = environment.now
         workers = try DaemonWorkers(
             onTransition, environment.resolve(supervisor), at: now, isInline: environment.isInline)

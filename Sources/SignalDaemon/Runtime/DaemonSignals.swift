@@ -9,9 +9,9 @@ struct DaemonSignals: Sendable {
     let waiter: SignalWaiter
     private let policy: SignalPolicy
 
-    init(_ policy: SignalPolicy) throws(SignalBridgeError) {
+    init(_ policy: SignalPolicy) {
         self.policy = policy
-        waiter = try SignalWaiter(options: policy.keepsIgnored ? [.everyDelivery, .keepIgnored] : .everyDelivery)
+        waiter = SignalWaiter(options: policy.keepsIgnored ? [.everyDelivery, .keepIgnored] : .everyDelivery)
     }
 
     /// - Parameter hasBackstop: `false` in a simulation, which has no monitor thread.
