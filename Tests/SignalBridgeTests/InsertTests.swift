@@ -101,6 +101,24 @@ import Testing
         }
     }
 
+    @Test("a signal that is inserted while the waiter ends is not subscribed afterwards")
+    func whileItEnds() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let signals: [SignalNumber] = [.sighup, .sigusr2, .sigwinch]
+            for round in 0..<flood(2000) {
+                let waiter = try SignalWaiter(.sigusr1)
+                async let inserted: Void = onThread { for signal in signals { try? waiter.insert(signal) } }
+                for _ in 0..<(round % 40) * 20 { _ = getppid() }
+                waiter.cancel()
+                await inserted
+                let dispositions = signals.map(disposition(of:))
+                try #require(dispositions == [.default, .default, .default], "round \(round): \(dispositions)")
+                withExtendedLifetime(waiter) {}
+            }
+        }
+    }
+
     @Test("nothing is lost while another thread inserts")
     func whileWaiting() async {
         await #expect(processExitsWith: .success) {

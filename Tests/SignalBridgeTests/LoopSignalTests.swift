@@ -144,6 +144,37 @@ import Testing
         server.leave()
     }
 
+    @Test(
+        "a subscription that ends beside another one still gets what was captured before, although nobody had read it")
+    func endsBesideAnother() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let loop = try SignalLoop()  // which no thread serves
+            let stays = try SignalEvents(.sigusr1, loop: loop)
+            let ends = try SignalEvents(.sigusr1, loop: loop)
+            await deliver(.sigusr1)
+            ends.finish()
+            #expect(await ends.rest().deliveries == 1)
+            stays.finish()
+            #expect(await stays.rest().deliveries == 1)
+        }
+    }
+
+    @Test("a new subscription gets nothing that was captured before it, although nobody had read it")
+    func newcomer() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let loop = try SignalLoop()  // which no thread serves
+            let early = try SignalEvents(.sigusr1, loop: loop)
+            await deliver(.sigusr1)
+            let late = try SignalEvents(.sigusr1, loop: loop)
+            late.finish()
+            #expect(await late.rest().isEmpty)
+            early.finish()
+            #expect(await early.rest().deliveries == 1)
+        }
+    }
+
     @Test("escalation on a loop: what was consumed does not count, while it drains")
     func consumed() async {
         await #expect(processExitsWith: .success) {

@@ -208,6 +208,24 @@ import Testing
         }
     }
 
+    @Test("a SIGINT that was consumed is not raised again because an older one is read afterwards")
+    func olderConsumedLast() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let early = try SignalEvents(.sigint)
+            await deliver(.sigint)
+            early.finish()
+            let reads = try SignalWaiter(.sigint)
+            let unread = try SignalWaiter(.sigint)
+            await deliver(.sigint)
+            #expect(await onThread { reads.next()?.count } == 1)
+            #expect(await early.rest().deliveries == 1)
+            reads.cancel()
+            unread.cancel()
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
     @Test("a subscription that finish() ended still holds what it captured, and nothing that came later")
     func finishedHolds() async {
         await #expect(processExitsWith: .success) {

@@ -132,7 +132,49 @@ import Testing
     @Test("so it does in a simulation")
     func simulatedPollsBesideSleeper() async throws {
         try await withSimulatedSignals { simulator in
-            try await wakeSleepers(rounds: flood(300)) { body in { simulator.withSimulation { body() } } }
+            try await wakeSleepers(rounds: flood(300), enter: { body in { simulator.withSimulation { body() } } })
+        }
+    }
+
+    #if os(Linux)
+        @Test(
+            "insert on one thread leaves the wake-up to a thread that sleeps, also if it is refused",
+            arguments: [false, true])
+        func insertsBesideSleeper(isRefused: Bool) async {
+            await #expect(processExitsWith: .success) { [isRefused] in
+                limit()
+                let taken = try await onThread {
+                    Swift.Result { try SignalEvents(.sighup, loop: SignalLoop(mechanism: .signalfd)) }
+                }.get()
+                let signal = isRefused ? SignalNumber.sighup : .sigusr1
+                try await wakeSleepers(rounds: flood(300)) { try? $0.insert(signal) }
+                taken.finish()
+            }
+        }
+    #endif
+
+    @Test("a wake() that comes with an event is for the next call")
+    func wakeBesideEvent() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let waiter = try SignalWaiter(.sighup)
+            for round in 0..<50 {
+                let results = Shared<[SignalNumber?]>([])
+                startThread {
+                    for _ in 0..<2 {
+                        let event = waiter.next()
+                        results { $0.append(event?.signal) }
+                    }
+                }
+                try await Task.sleep(for: .milliseconds(5))
+                await onThread {
+                    raise(SIGHUP)
+                    waiter.wake()
+                }
+                let haveReturned = await eventually(within: patience / 8) { results.now.count == 2 }
+                try #require(haveReturned, "round \(round): \(results.now)")
+                #expect(Set(results.now) == [nil, .sighup])
+            }
         }
     }
 
@@ -196,15 +238,16 @@ import Testing
     }
 }
 
-/// Each time, `wake()` is to make the thread return that sleeps, and not one that only polls.
+/// Each time, `wake()` is to make the thread return that sleeps, and not one that is busy with the waiter.
 private func wakeSleepers(
-    rounds: Int, enter: @escaping @Sendable (@escaping @Sendable () -> Void) -> @Sendable () -> Void = { $0 }
+    rounds: Int, enter: @escaping @Sendable (@escaping @Sendable () -> Void) -> @Sendable () -> Void = { $0 },
+    beside busy: @escaping @Sendable (SignalWaiter) -> Void = { _ = $0.next(timeout: .zero) }
 ) async throws {
     let waiter = try SignalWaiter(.sigusr1)
     let (stop, stopped) = (Shared(false), Shared(0))
     for _ in 0..<2 {
         startThread {
-            enter { while !stop.now { _ = waiter.next(timeout: .zero) } }()
+            enter { while !stop.now { busy(waiter) } }()
             stopped { $0 += 1 }
         }
     }
