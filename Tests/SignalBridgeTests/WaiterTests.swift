@@ -147,7 +147,7 @@ import Testing
                     Swift.Result { try SignalEvents(.sighup, loop: SignalLoop(mechanism: .signalfd)) }
                 }.get()
                 let signal = isRefused ? SignalNumber.sighup : .sigusr1
-                try await wakeSleepers(rounds: flood(300)) { try? $0.insert(signal) }
+                try await wakeSleepers(rounds: flood(300), beside: { try? $0.insert(signal) })
                 taken.finish()
             }
         }

@@ -85,16 +85,29 @@ import Testing
         }
     }
 
+    @Test("A closure that was registered and never called is released at the end")
+    func neverCalled() async throws {
+        let registered = Shared<WeakThing?>(nil)
+        try await withSimulatedSignals { _ in
+            _ = try await Daemon.run { daemon in
+                let thing = Thing()
+                daemon.onGracefulShutdown { withExtendedLifetime((daemon, thing)) {} }
+                try daemon.onReload { withExtendedLifetime((daemon, thing)) {} }
+                registered { $0 = WeakThing(thing: thing) }
+            }
+        }
+        let weak = try #require(registered.now)
+        #expect(await eventually { weak.thing == nil })
+    }
+
     @Test("A closure that is registered after the end is released")
     func registeredLate() async throws {
-        final class Thing: Sendable {}
-        struct Weak: @unchecked Sendable { weak var thing: Thing? }
-        func register(_ daemon: Daemon) -> Weak {
+        func register(_ daemon: Daemon) -> WeakThing {
             let thing = Thing()
             daemon.setWatchdogCheck { withExtendedLifetime((daemon, thing)) { true } }
             daemon.onGracefulShutdown { withExtendedLifetime((daemon, thing)) {} }
             daemon.addCleanup("late") { withExtendedLifetime((daemon, thing)) {} }
-            return Weak(thing: thing)
+            return WeakThing(thing: thing)
         }
         let daemon = Shared<Daemon?>(nil)
         try await withSimulatedSignals { _ in
@@ -145,3 +158,7 @@ import Testing
         }
     }
 }
+
+private final class Thing: Sendable {}
+
+private struct WeakThing: @unchecked Sendable { weak var thing: Thing? }

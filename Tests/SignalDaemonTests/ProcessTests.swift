@@ -32,6 +32,21 @@ import Testing
         }
     }
 
+    @Test("Every disposition is restored when a daemon has returned, although somebody keeps the daemon")
+    func restoredWhileKept() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let before = catchable.map(action(of:))
+            let kept = Shared<Daemon?>(nil)
+            _ = try await Daemon.run { daemon in
+                kept { $0 = daemon }
+                try daemon.onReload {}
+            }
+            #expect(catchable.map(action(of:)) == before)
+            #expect(kept.now != nil)
+        }
+    }
+
     @Test("A policy's signals belong to the daemon from its start to its end", arguments: [true, false])
     func ownSignals(throwing: Bool) async {
         await #expect(processExitsWith: .success) { [throwing] in
