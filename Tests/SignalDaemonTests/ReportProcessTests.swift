@@ -91,6 +91,30 @@ private struct Inquisitive: Error {
         }
     }
 
+    @Test("The last transition is reported although ten thousand wait before it")
+    func lastOfTooMany() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let blocker = DispatchSemaphore(value: 0)
+            let isReported = Shared(false)
+            _ = try await Daemon.run(
+                policy: slow,
+                onTransition: { transition in
+                    switch transition {
+                    case .started: blocker.wait()
+                    case .finished: isReported { $0 = true }
+                    default: break
+                    }
+                }
+            ) { daemon in
+                for _ in 0..<15_000 { try daemon.addTask("quick") {} }
+            }
+            #expect(!isReported.now)
+            blocker.signal()
+            #expect(await eventually { isReported.now })
+        }
+    }
+
     @Test("A TERM between the last transition and the return of Daemon.run is not lost")
     func signalAtTheEnd() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
