@@ -255,6 +255,24 @@ import Testing
         }
     }
 
+    @Test("once a SIGTERM was raised again, a subscription that finish() ended before does not raise an older one")
+    func raisedOnce() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            install(countingHandler, for: .sigterm)
+            let finished = Shared<SignalEvents?>(try SignalEvents(.sigterm))
+            let other = try SignalWaiter(.sigterm)
+            await deliver(.sigterm)
+            finished.now?.finish()
+            await deliver(.sigterm)
+            other.cancel()
+            #expect(await eventually { handledCount == 1 })
+            finished { $0 = nil }
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(handledCount == 1)
+        }
+    }
+
     @Test("a SIGTERM that nobody reads is raised exactly once, whatever ends and begins when it comes")
     func handover() async {
         await #expect(processExitsWith: .success) {
