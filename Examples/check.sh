@@ -37,7 +37,7 @@ send HUP
 says "^pid $main says good evening" "HUP: reads its file again, and is the same process"
 echo 'good night' >"$conf"
 send HUP
-says 'reload failed, nothing is changed: .* should say: greeting'
+says 'reload failed, nothing has changed: .* should say: greeting'
 greetings() { grep -c "^pid $main says good evening" "$work/main.output"; }
 before=$(greetings)
 more() { [ "$(greetings)" -gt "$before" ]; }

@@ -22,7 +22,7 @@ public final class Daemon: Sendable {
     ///   - onShutdown: what a shutdown does to the task.
     ///   - onFailure: what an error of the task does to the daemon. The exit code is 1 in both cases.
     ///   - operation: the task's work. It has the task-local values and the priority of the caller.
-    /// - Throws: ``SignalBridgeError/Code/shuttingDown`` once a shutdown or a restart has begun. The operation then never runs.
+    /// - Throws: ``/SignalBridge/SignalBridgeError/Code/shuttingDown`` once a shutdown or a restart has begun. The operation then never runs.
     public func addTask(
         _ name: String, onShutdown: ShutdownBehavior = .drain, onFailure: FailureBehavior = .shutDown,
         operation: sending @escaping () async throws -> Void
@@ -56,7 +56,7 @@ public final class Daemon: Sendable {
     /// Only a forced exit ends it early. It is allowed during a shutdown, as a part of work that finishes. An error is reported,
     /// but it is the caller's to handle, and makes no exit code.
     ///
-    /// - Throws: what `operation` throws; ``SignalBridgeError/Code/shuttingDown`` after the daemon has ended.
+    /// - Throws: what `operation` throws; ``/SignalBridge/SignalBridgeError/Code/shuttingDown`` after the daemon has ended.
     public func shield<Result: Sendable>(
         _ name: String, operation: sending @escaping () async throws -> Result
     ) async throws -> Result {
@@ -132,8 +132,8 @@ public final class Daemon: Sendable {
     /// two reloads never run at once; a shutdown cancels the one that runs. In a daemon whose body is restarted by reloads, the
     /// actions run before that.
     ///
-    /// - Throws: ``SignalBridgeError``: ``SignalBridgeError/Code/noSignals`` if the policy has no reload signals,
-    ///   ``SignalBridgeError/Code/shuttingDown``, or why subscribing failed.
+    /// - Throws: ``/SignalBridge/SignalBridgeError``: ``/SignalBridge/SignalBridgeError/Code/noSignals`` if the policy has no reload signals,
+    ///   ``/SignalBridge/SignalBridgeError/Code/shuttingDown``, or why subscribing failed.
     public func onReload(_ action: sending @escaping () async throws -> Void) throws(SignalBridgeError) {
         let action = Sent(action)
         try runtime.addReload(generation: generation) { try await action.closure() }

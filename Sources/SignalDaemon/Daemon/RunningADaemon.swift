@@ -61,8 +61,8 @@ extension Daemon {
     ///
     /// If the task that calls it is cancelled, the daemon's work is cancelled, and the shutdown goes on from there.
     ///
-    /// In ``SignalBridge/withSimulatedSignals(isolation:_:)`` signals and time come from the simulator. A forced exit then
-    /// returns a report with ``DaemonReport/forcedExit``, sets ``SignalBridge/SignalSimulator/forcedExit``, and leaves the
+    /// In ``/SignalBridge/withSimulatedSignals(isolation:_:)`` signals and time come from the simulator. A forced exit then
+    /// returns a report with ``DaemonReport/forcedExit``, sets ``/SignalBridge/SignalSimulator/forcedExit``, and leaves the
     /// abandoned work running.
     ///
     /// - Parameters:
@@ -75,7 +75,7 @@ extension Daemon {
     ///     the grace period. It has the task-local values of the caller. If it throws, the rest shuts down gracefully.
     /// - Returns: the report. It contains the errors of the body and of other work, which are not thrown: end the program with
     ///   ``DaemonReport/exit()``, or its exit code is 0 although its daemon failed.
-    /// - Throws: ``SignalBridgeError`` if the signals cannot be subscribed to, or no thread can be started. Then nothing has run.
+    /// - Throws: ``/SignalBridge/SignalBridgeError`` if the signals cannot be subscribed to, or no thread can be started. Then nothing has run.
     public static func run<Value: Sendable>(
         policy: SignalPolicy = .server, supervisor: Supervisor = .fromEnvironment,
         onTransition: sending ((DaemonTransition) -> Void)? = nil,

@@ -44,8 +44,8 @@ public struct SignalPolicy: Hashable, Sendable {
 
     /// Makes a policy with the periods of ``server``.
     ///
-    /// - Throws: ``SignalBridgeError``: ``SignalBridgeError/Code/duplicateSignal`` for a signal that has two meanings, or one
-    ///   twice; ``SignalBridgeError/Code/noSignals`` if there are none; or what refuses the signal itself.
+    /// - Throws: ``/SignalBridge/SignalBridgeError``: ``/SignalBridge/SignalBridgeError/Code/duplicateSignal`` for a signal that has two meanings, or one
+    ///   twice; ``/SignalBridge/SignalBridgeError/Code/noSignals`` if there are none; or what refuses the signal itself.
     public init(
         hardExit: [SignalNumber] = [], graceful: [SignalNumber] = [], reload: [SignalNumber] = []
     ) throws(SignalBridgeError) {

@@ -4,7 +4,7 @@ import SignalBridge
 public struct DaemonReport<Value: Sendable>: Sendable {
     /// What the body returned or threw.
     ///
-    /// If the process was forced to end before the body had: ``SignalBridgeError/Code/forcedExit``. If the first
+    /// If the process was forced to end before the body had: ``/SignalBridge/SignalBridgeError/Code/forcedExit``. If the first
     /// configuration could not be loaded: that error. If the daemon ended before that: `CancellationError`.
     public let result: Result<Value, any Error>
     private let summary: DaemonSummary

@@ -44,7 +44,7 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
     public enum Outcome: Sendable, CustomStringConvertible {
         /// It returned.
         case finished
-        /// The daemon cancelled it, and it threw `CancellationError`; or it threw ``SignalBridgeError/Code/shuttingDown``
+        /// The daemon cancelled it, and it threw `CancellationError`; or it threw ``/SignalBridge/SignalBridgeError/Code/shuttingDown``
         /// because the daemon refused more work.
         case cancelled
         /// It threw this error.
