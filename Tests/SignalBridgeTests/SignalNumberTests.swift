@@ -121,7 +121,7 @@ import Testing
         #expect(refusal { try SignalNumber(rawValue: number).send(to: getpid()) }?.code == .outOfRange)
     }
 
-    @Test("ids that name no one group are refused", arguments: [pid_t(1), 0, -1, -100])
+    @Test("ids that name no one group are refused", arguments: [pid_t(1), 0, -1, -100, .min])
     func groupIDs(group: pid_t) {
         let error = refusal { try SignalNumber.sigwinch.send(toGroup: group) }
         #expect(error?.code == .invalidArgument && error?.signal == .sigwinch, "\(String(describing: error))")

@@ -121,6 +121,25 @@ import Testing
         }
     }
 
+    @Test("two wake-ups at once make two waiting threads return")
+    func wakeTwo() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let waiter = try SignalWaiter(.sigusr1)
+            for _ in 0..<flood(1000) {
+                let left = DispatchSemaphore(value: 0)
+                for _ in 0..<2 {
+                    startThread {
+                        if waiter.next() == nil { left.signal() }
+                    }
+                }
+                waiter.wake()
+                waiter.wake()
+                await onThread { for _ in 0..<2 { left.wait() } }
+            }
+        }
+    }
+
     @Test("next(timeout: .zero) on one thread leaves the wake-up to a thread that sleeps")
     func pollsBesideSleeper() async {
         await #expect(processExitsWith: .success) {

@@ -32,6 +32,25 @@ import Testing
         #expect(schedule.ready() == nil)
     }
 
+    @Test("A reload that fails while a new body starts sends no READY: the new body has not said so")
+    func failedReloadOfAStartingBody() {
+        var schedule = Self.schedule()
+        let machine = ShutdownStateMachine(.server, loads: true, restarts: true, at: .zero)
+        var datagrams: [String] = []
+        func report(_ transition: DaemonTransition) {
+            let datagram = schedule.datagram(for: transition, machine, at: .zero)
+            if let datagram { datagrams.append(datagram.split(separator: "\n").first.map(String.init) ?? "") }
+        }
+        report(.started)
+        #expect(schedule.ready() == "READY=1")
+        for transition in [DaemonTransition.reloading, .started, .reloaded] { report(transition) }
+        for transition in [DaemonTransition.reloading, .reloadFailed(CancellationError())] { report(transition) }
+        #expect(datagrams == ["RELOADING=1", "RELOADING=1"])
+        #expect(schedule.ready() == "READY=1")
+        for transition in [DaemonTransition.reloading, .reloadFailed(CancellationError())] { report(transition) }
+        #expect(datagrams.suffix(2) == ["RELOADING=1", "READY=1"])
+    }
+
     @Test("Without a listener nothing is due")
     func noListener() {
         var schedule = NotificationSchedule(.disabled, at: .zero)

@@ -244,6 +244,26 @@ private let fast = SignalPolicy.server.with(
         #expect(output.contains("cleanup stuck: abandoned") && output.contains("cleanup last: finished"), "\(output)")
     }
 
+    @Test("A cancellation handler of a clean-up that hangs does not keep the others from running")
+    func hangingCancellationOfACleanup() async {
+        let result = await #expect(processExitsWith: .signal(SIGTERM), observing: [\.standardOutputContent]) {
+            limit()
+            _ = try await Daemon.run(policy: fast) { daemon in
+                daemon.addCleanup("first registered") { say("the other clean-up ran") }
+                daemon.addCleanup("hangs") {
+                    await withTaskCancellationHandler {
+                        try? await Task.sleep(for: .seconds(1000))
+                    } onCancel: {
+                        hang()
+                    }
+                }
+                kill(getpid(), SIGTERM)
+            }
+        }
+        let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
+        #expect(output.contains("the other clean-up ran"), "\(output)")
+    }
+
     @Test("Threads that do not stop are abandoned")
     func threadsStuck() async {
         let result = await #expect(processExitsWith: .signal(SIGTERM), observing: [\.standardOutputContent]) {

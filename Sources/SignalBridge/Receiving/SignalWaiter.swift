@@ -53,11 +53,13 @@ public final class SignalWaiter: Sendable {
             return true
         }
 
-        /// A blocked call returns. What `wake()` meant for it, if it found an event instead, is for another call.
+        /// A blocked call returns. Each wake-up that is left is for another call that waits, or else for a later one: this
+        /// call may have taken the one that was meant for a call that still waits.
         mutating func leave() {
             blocked -= 1
-            laterWakes += max(0, wakes - blocked)
-            wakes = min(wakes, blocked)
+            let left = wakes + laterWakes
+            wakes = min(left, blocked)
+            laterWakes = left - wakes
         }
     }
 
@@ -173,14 +175,15 @@ public final class SignalWaiter: Sendable {
     // MARK: for SignalDaemon
 
     /// Blocks until there is something to take, `wake()` is called, or the source's clock has come to the deadline. Then
-    /// what was captured is in the buffer.
-    package func wait(until deadline: Duration?) {
+    /// what was captured is in the buffer. With `ignoringEvents`, there being something to take is no reason to return.
+    package func wait(until deadline: Duration?, ignoringEvents: Bool = false) {
         guard subscription.isInCreatingProcess else { return pauseThread(milliseconds: 999) }
         calls.withLock { $0.blocked += 1 }
         defer { leave(true) }
         repeat {
             drain()
-        } while !subscription.isReady && !calls.withLock { $0.takeWake(blocks: true) } && source.wait(until: deadline)
+        } while (ignoringEvents || !subscription.isReady) && !calls.withLock { $0.takeWake(blocks: true) }
+            && source.wait(until: deadline)
     }
 
     /// Takes an event out of the buffer. It never blocks, and may be called under a lock of the caller's. Events are in the

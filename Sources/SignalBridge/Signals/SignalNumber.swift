@@ -146,7 +146,7 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     ///   process; `EPERM`: no permission; `EAGAIN`: the queue of `RLIMIT_SIGPENDING` is full; `ENOTSUP`: the system has
     ///   no `sigqueue`).
     public func send(to process: pid_t, value: Int? = nil) throws(SignalBridgeError) {
-        try checkSendable(to: process, "process")
+        try check(process, isAbove: 0, "a process id")
         try SignalContext.current.send(self, to: .process(process), value: value)
     }
 
@@ -160,14 +160,14 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     /// - Throws: ``SignalBridgeError`` as ``send(to:value:)``; errno `ESRCH`: no such group; `EPERM`: no process of the group
     ///   may be signalled by this one.
     public func send(toGroup group: pid_t) throws(SignalBridgeError) {
-        try checkSendable(to: group - 1, "process group")  // kill(-1) would reach every process
+        try check(group, isAbove: 1, "a process group id")  // kill(-1) would reach every process
         try SignalContext.current.send(self, to: .group(group), value: nil)
     }
 
-    private func checkSendable(to target: pid_t, _ kind: String) throws(SignalBridgeError) {
+    private func check(_ target: pid_t, isAbove limit: pid_t, _ kind: String) throws(SignalBridgeError) {
         guard csigshim_classify(rawValue) != Int32(CSIGSHIM_OUT_OF_RANGE) else { throw .outOfRange(self) }
-        guard target > 0 else {
-            throw SignalBridgeError(.invalidArgument, self, "\(kind) ids are positive; use kill(2)")
+        guard target > limit else {
+            throw SignalBridgeError(.invalidArgument, self, "\(target) is not \(kind) above \(limit); use kill(2)")
         }
     }
 }

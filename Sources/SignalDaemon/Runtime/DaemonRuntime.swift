@@ -27,7 +27,6 @@ final class DaemonRuntime: Sendable {
         var hasStarted = false
         var isClosing = false
         var isClosed = false
-        /// When the last transitions have had all the time there is.
         var reportDeadline: Duration?
     }
 
@@ -107,6 +106,7 @@ final class DaemonRuntime: Sendable {
     var waiter: SignalWaiter { signals.waiter }
     var isClosing: Bool { state.withLock { $0.isClosing } }
     var deadline: Duration? { state.withLock { deadline(of: $0) } }
+    var leavesSignals: Bool { state.withLock { !$0.hasStarted || $0.machine.isOver } }
 
     private func deadline(of state: State) -> Duration? {
         if state.isClosing || !state.hasStarted { return nil }
@@ -115,7 +115,7 @@ final class DaemonRuntime: Sendable {
 
     var summary: DaemonSummary { state.withLock { $0.machine.summary } }
 
-    /// Takes the signals that are there, and looks at the clock. After the end, signals stay unread.
+    /// Takes the signals that are there, and looks at the clock.
     func poll(waits: Bool = false) {
         process(waits: waits) { state, now in
             if !state.hasStarted { return [] }
@@ -149,10 +149,10 @@ final class DaemonRuntime: Sendable {
             workers.supervisor.report(transition, of: state.machine, at: now)
         case .start(let id):
             guard let work = state.work.removeValue(forKey: id) else { break }
-            workers.perform { [self] in launcher.startTask(id, of: self, work) }
+            workers.start { [self] in launcher.startTask(id, of: self, work) }
         case .startReload(let id):
             let reload = state.reloadActions.work(of: program) { [self] in try checkNotShuttingDown() }
-            workers.perform { [self] in launcher.startTask(id, of: self, reload) }
+            workers.start { [self] in launcher.startTask(id, of: self, reload) }
         case .cancel(let id):
             if let cancel = state.cancellations[id] { workers.perform(cancel) }  // else R3
         case .signalShutdown:
@@ -161,8 +161,8 @@ final class DaemonRuntime: Sendable {
             let old = (state.shutdownLatch, state.reloadActions)
             state.shutdownLatch = Latch()
             state.reloadActions = ReloadActions()
-            workers.perform { [self, generation = state.machine.generation] in
-                _ = old
+            workers.perform { _ = old }
+            workers.start { [self, generation = state.machine.generation] in
                 if let body = program.body {
                     launcher.startTask(id, of: self) { try await body(Daemon(self, generation: generation)) }
                 }

@@ -4,7 +4,10 @@ import SignalBridge
 final class DaemonWorkers: Sendable {
     private let reporter: TransitionReporter
     let supervisor: SupervisorLink
+    /// What runs or releases code of the user's.
     private let effects: SerialWorker<@Sendable () -> Void>
+    /// Starts tasks, which does not run their code: so a cancellation handler that hangs holds up no clean-up.
+    private let starts: SerialWorker<@Sendable () -> Void>
 
     init(
         _ onTransition: (@Sendable (DaemonTransition) -> Void)?, _ supervisor: Supervisor, at now: Duration,
@@ -13,16 +16,21 @@ final class DaemonWorkers: Sendable {
         let reporter = try TransitionReporter(onTransition, isInline: isInline)
         self.reporter = reporter
         var started: SupervisorLink?
+        var startedEffects: SerialWorker<@Sendable () -> Void>?
         do throws(SignalBridgeError) {
             self.supervisor = try SupervisorLink(supervisor, at: now, isInline: isInline) { error in
                 reporter.append(.notificationFailed(error))
                 reporter.runInline()
             }
             started = self.supervisor
-            effects = try SerialWorker(isInline: isInline) { $0() }
+            let effects = try SerialWorker<@Sendable () -> Void>(isInline: isInline) { $0() }
+            self.effects = effects
+            startedEffects = effects
+            starts = try SerialWorker(isInline: isInline) { $0() }
         } catch {
             reporter.stop()
             started?.stop()
+            startedEffects?.stop()
             throw error
         }
     }
@@ -30,11 +38,13 @@ final class DaemonWorkers: Sendable {
     // These may be called under a lock. `runInline` follows when it is released.
     func report(_ transition: DaemonTransition) { reporter.append(transition) }
     func perform(_ effect: @escaping @Sendable () -> Void) { effects.append(effect) }
+    func start(_ start: @escaping @Sendable () -> Void) { starts.append(start) }
 
     /// In a simulation, handles what was handed over: see `SerialWorker`.
     func runInline(waits: Bool = false) {
         supervisor.runInline(waits: waits)  // before the user's closure, which may hang
         reporter.runInline(waits: waits)
+        starts.runInline(waits: waits)
         effects.runInline(waits: waits)
     }
 
@@ -50,6 +60,7 @@ final class DaemonWorkers: Sendable {
     /// Lets the threads end when they have handled everything.
     func stop() {
         effects.stop()
+        starts.stop()
         reporter.stop()
         supervisor.stop()
     }

@@ -26,7 +26,7 @@ struct SystemEnvironment: DaemonEnvironment {
                     SignalMask.all(but: signals).apply()
                     unblocked = signals
                 }
-                runtime.waiter.wait(until: runtime.deadline)
+                runtime.waiter.wait(until: runtime.deadline, ignoringEvents: runtime.leavesSignals)
                 runtime.poll()
             }
             SignalMask.all().apply()  // N2

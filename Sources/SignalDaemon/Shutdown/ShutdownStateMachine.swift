@@ -142,7 +142,8 @@ struct ShutdownStateMachine {
         let response: DaemonTransition.Response = isHard ? .stoppedImmediately : .escalated
         if phase != .draining {  // its period is the hard exit's from here on
             let (end, share) = (period(of: phase), period(of: .cleaningUp) / (work.cleanups.count + 2))
-            state = state.shortened(to: now + end, cleanupTo: now + share)
+            state = state.shortened(
+                to: now + min(end, .seconds(1 << 40)), cleanupTo: now + min(share, .seconds(1 << 40)))
         }
         return [.announce(.received(event, response))]
             + (phase == .draining ? enter(.cancelling, .shutdown, at: now) : []) + settle(at: now)

@@ -13,6 +13,8 @@ struct NotificationSchedule {
     private var nextExtension: Duration?
     private var isStopping = false
     private var isReady = false
+    /// Not the same after a restart: the new body has yet to say so.
+    private var isBodyReady = false
     private var isReloading = false
     private var isCheckRunning = false
 
@@ -28,6 +30,7 @@ struct NotificationSchedule {
     mutating func ready() -> String? {
         if isStopping { return nil }
         isReady = true
+        isBodyReady = true
         isReloading = false
         return "READY=1"
     }
@@ -36,11 +39,14 @@ struct NotificationSchedule {
         -> String?
     {
         switch transition {
+        case .started:
+            isBodyReady = false
+            return nil
         case .reloading where isReady:
             isReloading = true
             let (seconds, attoseconds) = monotonicNow().components  // systemd's clock, also in a simulation
             return "RELOADING=1\nMONOTONIC_USEC=\(seconds * 1_000_000 + attoseconds / 1_000_000_000_000)"
-        case .reloaded where isReloading && !machine.restartsOnReload, .reloadFailed where isReloading:
+        case .reloaded where isReloading && !machine.restartsOnReload, .reloadFailed where isReloading && isBodyReady:
             return machine.isShuttingDown ? nil : ready()  // a new body says so itself
         case .entered where machine.isShuttingDown && !isStopping:
             isStopping = true

@@ -25,6 +25,7 @@ final class SupervisorLink: Sendable {
         _ supervisor: Supervisor, at now: Duration, isInline: Bool,
         onFailure: @escaping @Sendable (SignalBridgeError) -> Void
     ) throws(SignalBridgeError) {
+        let lastFailure = Lock<SignalBridgeError?>(nil)
         let state = Lock(State(schedule: NotificationSchedule(supervisor, at: now)))
         self.state = state
         isEnabled = supervisor.socket != nil
@@ -32,7 +33,13 @@ final class SupervisorLink: Sendable {
             switch item {
             case .datagram(let text):
                 state.withLock { $0.waiting -= 1 }
-                do throws(SignalBridgeError) { try supervisor.send(text) } catch { onFailure(error) }
+                var failure: SignalBridgeError?
+                do throws(SignalBridgeError) { try supervisor.send(text) } catch { failure = error }
+                let isNew = lastFailure.withLock { last in
+                    defer { last = failure }
+                    return failure != last
+                }
+                if isNew, let failure { onFailure(failure) }  // once: a closure that hears of it may send again
             case .call(let call): call()
             }
         }
