@@ -163,6 +163,18 @@ import Testing
         }
     }
 
+    @Test("G10: where nobody reads, the smallest limit decides, also after another subscription has ended")
+    func smallestLimit() async {
+        await #expect(processExitsWith: .signal(SIGTERM)) {
+            limit()
+            let loop = try SignalLoop()  // which no thread serves
+            let subscriptions = try [5, 2, 9].map { try SignalEvents(.sigterm, escalateAfterUnread: $0, loop: loop) }
+            subscriptions[2].finish()
+            await deliver(.sigterm, times: 2)
+            survive(subscriptions)
+        }
+    }
+
     @Test("G10: it dies by the signal although a handler was there before, and chains")
     func overHandler() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {

@@ -175,6 +175,26 @@ import Testing
         }
     }
 
+    @Test("a subscription that begins or ends wakes those whose signals it read", arguments: [true, false])
+    func wakesOthers(begins: Bool) async {
+        await #expect(processExitsWith: .success) { [begins] in
+            limit()
+            let loop = try SignalLoop()  // which no thread serves
+            let count = Shared(0)
+            let waits = try SignalEvents(.sigusr1, loop: loop)
+            let ends = try SignalEvents(.sigusr2, loop: loop)
+            let task = Task { for await event in waits { count { $0 += event.count } } }
+            try await Task.sleep(for: .milliseconds(50))
+            await deliver(.sigusr1)
+            #expect(count.now == 0)
+            let new = begins ? try SignalEvents(.sighup, loop: loop) : nil
+            if !begins { ends.finish() }
+            #expect(await eventually { count.now == 1 })
+            for events in [waits, ends, new] { events?.finish() }
+            await task.value
+        }
+    }
+
     @Test("escalation on a loop: what was consumed does not count, while it drains")
     func consumed() async {
         await #expect(processExitsWith: .success) {

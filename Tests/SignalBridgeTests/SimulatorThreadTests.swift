@@ -96,6 +96,31 @@ import Testing
         }
     }
 
+    @Test("a signal that comes while a task goes to sleep is not missed")
+    func sleepRace() async throws {
+        try await withSimulatedSignals { simulator in
+            let rounds = flood(20_000)
+            let received = Shared(0)
+            let events = try SignalEvents(.sigusr1)
+            let task = Task { for await event in events { received { $0 += event.count } } }
+            let isLate = await onThread {
+                for round in 1...rounds {
+                    for _ in 0..<round % 50 { _ = getppid() }
+                    simulator.withSimulation { try? simulator.send(.sigusr1) }
+                    let late = Date(timeIntervalSinceNow: patience / 4)
+                    while received.now < round {
+                        if Date() > late { return true }
+                        sched_yield()
+                    }
+                }
+                return false
+            }
+            #expect(!isLate, "after \(received.now)")
+            events.finish()
+            await task.value
+        }
+    }
+
     @Test("wake() and cancel() reach a simulated waiter")
     func wakeAndCancel() async throws {
         try await withSimulatedSignals { _ in

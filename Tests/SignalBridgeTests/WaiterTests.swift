@@ -151,26 +151,9 @@ import Testing
     @Test("so it does in a simulation")
     func simulatedPollsBesideSleeper() async throws {
         try await withSimulatedSignals { simulator in
-            try await wakeSleepers(rounds: flood(300), enter: { body in { simulator.withSimulation { body() } } })
+            try await wakeSleepers(rounds: flood(300)) { body in { simulator.withSimulation { body() } } }
         }
     }
-
-    #if os(Linux)
-        @Test(
-            "insert on one thread leaves the wake-up to a thread that sleeps, also if it is refused",
-            arguments: [false, true])
-        func insertsBesideSleeper(isRefused: Bool) async {
-            await #expect(processExitsWith: .success) { [isRefused] in
-                limit()
-                let taken = try await onThread {
-                    Swift.Result { try SignalEvents(.sighup, loop: SignalLoop(mechanism: .signalfd)) }
-                }.get()
-                let signal = isRefused ? SignalNumber.sighup : .sigusr1
-                try await wakeSleepers(rounds: flood(300), beside: { try? $0.insert(signal) })
-                taken.finish()
-            }
-        }
-    #endif
 
     @Test("a wake() that comes with an event is for the next call")
     func wakeBesideEvent() async {
@@ -257,16 +240,15 @@ import Testing
     }
 }
 
-/// Each time, `wake()` is to make the thread return that sleeps, and not one that is busy with the waiter.
+/// Each time, `wake()` is to make the thread return that sleeps, and not one that only polls.
 private func wakeSleepers(
-    rounds: Int, enter: @escaping @Sendable (@escaping @Sendable () -> Void) -> @Sendable () -> Void = { $0 },
-    beside busy: @escaping @Sendable (SignalWaiter) -> Void = { _ = $0.next(timeout: .zero) }
+    rounds: Int, enter: @escaping @Sendable (@escaping @Sendable () -> Void) -> @Sendable () -> Void = { $0 }
 ) async throws {
     let waiter = try SignalWaiter(.sigusr1)
     let (stop, stopped) = (Shared(false), Shared(0))
     for _ in 0..<2 {
         startThread {
-            enter { while !stop.now { busy(waiter) } }()
+            enter { while !stop.now { _ = waiter.next(timeout: .zero) } }()
             stopped { $0 += 1 }
         }
     }
