@@ -198,6 +198,23 @@ import Testing
         }
     }
 
+    @Test("a wait that ignores events sleeps until its deadline or wake(), although an event is unread")
+    func ignoringEvents() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let waiter = try SignalWaiter(.sigusr1)
+            await deliver(.sigusr1)
+            await onThread {
+                let began = monotonicNow()
+                waiter.wait(until: began + .milliseconds(200), ignoringEvents: true)
+                #expect(monotonicNow() - began >= .milliseconds(200))
+                waiter.wake()
+                waiter.wait(until: nil, ignoringEvents: true)
+                #expect(waiter.take()?.signal == .sigusr1)
+            }
+        }
+    }
+
     @Test("onChange is called when another thread has read the bridge, and in a simulation for each delivery")
     func onChange() async throws {
         await #expect(processExitsWith: .success) {

@@ -51,6 +51,27 @@ import Testing
         #expect(datagrams.suffix(2) == ["RELOADING=1", "READY=1"])
     }
 
+    @Test("The same failure of the socket is reported once, so a closure that hears of it may send again")
+    func repeatedFailure() throws {
+        var failures = 0
+        let link = Lock<SupervisorLink?>(nil)
+        nonisolated(unsafe) let count = {
+            failures += 1
+            return failures
+        }
+        let supervisor = Supervisor(socket: "/nowhere/socket")
+        let made = try SupervisorLink(supervisor, at: .zero, isInline: true) { _ in
+            if count() < 10 { link.withLock { $0 }?.reportStatus("a failure") }
+        }
+        link.withLock { $0 = made }
+        for _ in 0..<3 {
+            made.reportStatus("status")
+            made.runInline()
+        }
+        link.withLock { $0 = nil }
+        #expect(failures == 1)
+    }
+
     @Test("Without a listener nothing is due")
     func noListener() {
         var schedule = NotificationSchedule(.disabled, at: .zero)

@@ -24,8 +24,8 @@ struct DaemonSignals: Sendable {
 
     /// Returns when the signals are subscribed, also if another call does that.
     func subscribeToReload() throws(SignalBridgeError) {
-        defer { waiter.wake() }  // subscribing reads the bridge, and may take a wake-up of the monitor's
         try waiter.insert(policy.reload, escalateAfterUnread: nil)
+        waiter.wake()  // the monitor thread unblocks them
     }
 
     /// Throws if the policy has no reload signals.

@@ -3,8 +3,9 @@ import SignalBridge
 
 /// The system: threads, the real clock, and an end that no code of the user's can hold up.
 ///
-/// N1  Nothing of the user's runs on the monitor thread, and it calls nothing that Dispatch or Swift's pool could delay. So
-///     signals, deadlines and the forced exit come in time whatever hangs (StuckCodeTests).
+/// N1  No code of the user's runs on the monitor thread, except a previous handler that another subscription chains to. And
+///     the thread calls nothing that Dispatch or Swift's pool could delay. So signals, deadlines and the forced exit come in
+///     time whatever hangs (StuckCodeTests).
 /// N2  The monitor thread blocks every signal before the dispositions are restored. Otherwise it would be a thread that takes
 ///     signals that no other thread takes.
 struct SystemEnvironment: DaemonEnvironment {
