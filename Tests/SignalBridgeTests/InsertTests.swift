@@ -230,7 +230,9 @@ import Testing
         try await withSimulatedSignals { simulator in
             let waiter = SignalWaiter(options: [])
             let taken = Shared<[SignalNumber]>([])
-            waiter.onChange { while let event = waiter.take() { taken { $0.append(event.signal) } } }
+            waiter.onChange { [weak waiter] in
+                while let event = waiter?.take() { taken { $0.append(event.signal) } }
+            }
             try waiter.insert(.sigusr1, .sigterm)
             try simulator.send(.sigusr1)
             try simulator.send(.sigterm)
