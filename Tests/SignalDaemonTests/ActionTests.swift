@@ -128,7 +128,7 @@ import Testing
                     try? await untilCancelled()
                     daemon.onGracefulShutdown { scene.step("late action") }
                 }
-                daemon.reload()
+                Task { try await daemon.reload() }
                 try await scene.wait(for: "reloading")
             }
         } drive: { _ in

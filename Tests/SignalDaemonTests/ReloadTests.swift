@@ -185,7 +185,7 @@ private func register(_ daemon: Daemon, subscribed: @escaping @Sendable () -> Vo
     func noReload() async throws {
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(onTransition: scene.watch) { daemon in
-                daemon.reload()
+                await #expect(throws: SignalBridgeError.self) { try await daemon.reload() }
                 scene.step("up")
                 await daemon.shutdownRequested()
                 let refused = refusal { try daemon.onReload {} }
@@ -220,8 +220,7 @@ private func register(_ daemon: Daemon, subscribed: @escaping @Sendable () -> Vo
         let (other, _) = try await simulate { scene in
             try await Daemon.run(onTransition: scene.watch) { daemon in
                 try daemon.onReload { scene.step("reloaded") }
-                daemon.reload()
-                try await scene.wait(for: "reloaded")
+                try await daemon.reload()
                 try await scene.wait(forLine: "reloaded")
             }
         } drive: { _ in

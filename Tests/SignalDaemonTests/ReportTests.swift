@@ -121,7 +121,7 @@ import Testing
                 }
                 var iterator = failures.makeAsyncIterator()
                 for _ in 1...105 {
-                    daemon.reload()
+                    try? await daemon.reload()
                     await iterator.next()
                 }
             }

@@ -45,7 +45,7 @@ private final class Server {
                     health.close()
                     return true
                 }
-                daemon.reload()
+                try await daemon.reload()
                 try await scene.wait(for: "closed the configuration")
                 outer.close()
                 daemon.shutdown()

@@ -5,13 +5,16 @@
 struct Driver {
     var machine: ShutdownStateMachine
     var now = Duration.zero
+    private var lastCapture = Duration.zero
 
     init(_ policy: SignalPolicy = .server, loads: Bool = false, restarts: Bool = false) {
         machine = ShutdownStateMachine(policy, loads: loads, restarts: restarts, at: .zero)
     }
 
+    /// Receives a signal from a process. It is no duplicate: its time of capture is a second after that of the last one.
     mutating func actions(of signal: SignalNumber) -> [ShutdownStateMachine.Action] {
-        machine.receive(SignalEvent(signal, count: 1, sender: nil, value: nil, nanoseconds: 0), at: now)
+        lastCapture = max(now, lastCapture + .seconds(1))
+        return machine.receive(.captured(signal, at: lastCapture), at: now)
     }
 
     mutating func receive(_ signal: SignalNumber) -> [String] { words(actions(of: signal)) }
@@ -36,6 +39,13 @@ struct Driver {
     }
 }
 
+extension SignalEvent {
+    /// A signal that a process sent, captured then.
+    static func captured(_ signal: SignalNumber, at time: Duration) -> SignalEvent {
+        SignalEvent(signal, count: 1, sender: .current, value: nil, nanoseconds: time.clampedNanoseconds)
+    }
+}
+
 /// What is done, and the phases; other reports are left out.
 func words(_ actions: [ShutdownStateMachine.Action]) -> [String] {
     actions.compactMap { action in
@@ -45,10 +55,13 @@ func words(_ actions: [ShutdownStateMachine.Action]) -> [String] {
         case .cancel(let id): "cancel \(id)"
         case .signalShutdown: "request"
         case .startBody(let id): "body \(id)"
+        case .tell(let id): "tell \(id)"
+        case .reloadEnded: nil
         case .finish: "finish"
         case .force: "force"
         case .announce(.entered(let phase, _)): "\(phase)"
         case .announce(.cleanupTimedOut): "timed out"
+        case .announce(.cleanupOverran): "overran"
         case .announce(.restartWaits): "waits"
         case .announce: nil
         }

@@ -30,9 +30,10 @@ private struct Key: Hashable {
         case .draining(let purpose, let deadline): parts = ["draining", "\(purpose)", "\(deadline - walker.now)"]
         case .cancelling(let purpose, let deadline):
             parts = ["cancelling", "\(purpose)", deadline.map { "\($0 - walker.now)" } ?? "-"]
-        case .cleaningUp(let purpose, let deadline, let current):
-            parts = ["cleaning", "\(purpose)", deadline.map { "\($0 - walker.now)" } ?? "-"]
-            if let current {
+        case .cleaningUp(let purpose, let times):
+            parts = ["cleaning", "\(purpose)"]
+            parts += [times.deadline, times.cancels].map { $0.map { "\($0 - walker.now)" } ?? "-" }
+            if let current = times.current {
                 parts.append("\(machine.work.running[current.id]!.name) \(current.deadline - walker.now)")
             }
         case .over: parts = ["over"]
@@ -58,6 +59,7 @@ private struct Walker {
     var timedOut: Set<Int> = []
     var cancelled: Set<Int> = []
     var ends = 0
+    var signals = 0
     var path: [String] = []
 
     enum Input: CustomStringConvertible {
@@ -101,10 +103,10 @@ private struct Walker {
         let actions: [ShutdownStateMachine.Action]
         switch input {
         case .signal(let signal):
-            let event = SignalEvent(signal, count: 1, sender: nil, value: nil, nanoseconds: 0)
-            actions = machine.receive(event, at: now)
+            signals += 1
+            actions = machine.receive(.captured(signal, at: now + .seconds(signals)), at: now)
         case .shutdown(let reason): actions = machine.shutdown(reason, at: now)
-        case .reload: actions = machine.reload(at: now)
+        case .reload: actions = machine.reload(at: now)?.actions ?? []
         case .loaded: actions = machine.loaded(at: now)
         case .end(let id, let error):
             running[id] = nil

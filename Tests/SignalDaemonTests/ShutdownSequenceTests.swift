@@ -45,7 +45,7 @@ private struct Failure: Error {}
                     #expect(started.isEmpty)
                     ends += 1
                 case .force: ends += 1
-                case .signalShutdown, .announce: break
+                case .signalShutdown, .tell, .reloadEnded, .announce: break
                 }
             }
         }
@@ -54,8 +54,7 @@ private struct Failure: Error {}
             switch Int.random(in: 0..<14, using: &generator) {
             case 0:
                 let signal = signals.randomElement(using: &generator)!
-                let event = SignalEvent(signal, count: 1, sender: nil, value: nil, nanoseconds: 0)
-                perform(machine.receive(event, at: now))
+                perform(machine.receive(.captured(signal, at: now), at: now))
             case 1, 2:
                 now += .milliseconds(Int.random(in: 0..<6000, using: &generator))
                 perform(machine.tick(at: now))
@@ -84,7 +83,7 @@ private struct Failure: Error {}
             case 10 where Int.random(in: 0..<20, using: &generator) == 0:
                 perform(machine.shutdown(Bool.random(using: &generator) ? .requested : .cancelled, at: now))
             case 8 where Bool.random(using: &generator):
-                perform(machine.reload(at: now))
+                perform(machine.reload(at: now)?.actions ?? [])
             default:
                 guard let id = started.randomElement(using: &generator) else { break }
                 started.remove(id)
@@ -97,8 +96,7 @@ private struct Failure: Error {}
         }
         if ends == 0 {  // one signal, and nothing ends by itself any more
             let ending = policy.graceful.first ?? policy.hardExit.first!
-            let event = SignalEvent(ending, count: 1, sender: nil, value: nil, nanoseconds: 0)
-            perform(machine.receive(event, at: now))
+            perform(machine.receive(.captured(ending, at: now), at: now))
             for _ in 0..<100 where ends == 0 {
                 guard let deadline = machine.deadline else { break }
                 now = max(now, deadline)

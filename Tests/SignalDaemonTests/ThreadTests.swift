@@ -204,7 +204,7 @@ private func block<Value: Sendable>(
                         seen { $0 = current }
                         active { $0.now -= 1 }
                     }
-                    daemon.reload()
+                    try daemon.reload()
                     scene.step("up")
                     daemon.waitForShutdown()
                 }

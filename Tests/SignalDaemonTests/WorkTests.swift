@@ -178,7 +178,7 @@ import Testing
         #expect(!cleanup)
         #expect(daemon.isShuttingDown)
         daemon.shutdown()
-        daemon.reload()
+        await #expect(throws: SignalBridgeError.self) { try await daemon.reload() }
         daemon.notifyReady()
         daemon.setStatus("late")
         #expect(!scene.steps.contains("ran"))

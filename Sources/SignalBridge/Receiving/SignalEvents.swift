@@ -68,6 +68,14 @@ public struct SignalEvents: AsyncSequence, Sendable {
         core.subscription.finish()
     }
 
+    /// Ends the subscription, and returns what was captured and not read.
+    package func finishAndTakeAll() -> [SignalEvent] {
+        finish()
+        var events: [SignalEvent] = []
+        while case .event(let event) = core.subscription.take() { events.append(event) }
+        return events
+    }
+
     /// Makes an iterator over the one buffer.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(core: core)

@@ -28,7 +28,7 @@ public struct SignalEvent: Hashable, Sendable {
     /// Whether ``count`` includes deliveries whose details found no room in a full buffer.
     public internal(set) var detailsDropped: Bool
     /// The number of the newest delivery that the event stands for: see `ResendRule`.
-    internal var newestDelivery: UInt64
+    package internal(set) var newestDelivery: UInt64
 
     /// The process that sent a signal.
     public struct Sender: Hashable, Sendable, CustomStringConvertible {

@@ -2,16 +2,21 @@ import SignalBridge
 
 /// A running daemon, as its body sees it: it adds work, says what happens at a shutdown, and notifies the supervisor.
 ///
-/// ``run(policy:supervisor:onTransition:onForcedExit:_:)`` makes one and gives it to its body. Every function may be called from
+/// ``run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)`` makes one and gives it to its body. Every function may be called from
 /// any thread and task. After a restart by a reload the new body gets a `Daemon` of its own, and the old one refuses new work.
 public final class Daemon: Sendable {
     private let runtime: DaemonRuntime
     private let generation: Int
+    /// The daemon that this one is a part of.
+    private var outer: Daemon? { runtime.outer }
 
     init(_ runtime: DaemonRuntime, generation: Int) {
         self.runtime = runtime
         self.generation = generation
     }
+
+    /// The daemon that the calling task or thread is work of; `nil` outside of one. Child tasks and `Task { }` inherit it.
+    public static var current: Daemon? { WorkContext.current?.daemon }
 
     // MARK: work
 
@@ -21,16 +26,21 @@ public final class Daemon: Sendable {
     ///   - name: the name in the report. Names need not be unique.
     ///   - onShutdown: what a shutdown does to the task.
     ///   - onFailure: what an error of the task does to the daemon. The exit code is 1 in both cases.
+    ///   - other: the name of work that must have ended before a shutdown reaches this task: until then
+    ///     ``shutdownRequested()`` does not return in the task, and ``ShutdownBehavior/cancel`` does not cancel it. For a worker
+    ///     whose queue the server fills to its last request. When the grace period is over, all work is cancelled at once.
     ///   - operation: the task's work. It has the task-local values and the priority of the caller.
     /// - Throws: ``/SignalBridge/SignalBridgeError/Code/shuttingDown`` once a shutdown or a restart has begun. The operation then never runs.
+    ///   ``/SignalBridge/SignalBridgeError/Code/invalidArgument`` if the task would wait for itself.
     public func addTask(
         _ name: String, onShutdown: ShutdownBehavior = .drain, onFailure: FailureBehavior = .shutDown,
-        operation: sending @escaping () async throws -> Void
+        after other: String? = nil, operation: sending @escaping () async throws -> Void
     ) throws(SignalBridgeError) {
         let kind: DaemonTask.Kind = onShutdown == .complete ? .shielded : .task
         let operation = Sent(operation)
         try runtime.add(
-            WorkTable.Item(name: name, kind: kind, onShutdown: onShutdown, onFailure: onFailure), generation: generation
+            WorkTable.Item(name: name, kind: kind, onShutdown: onShutdown, onFailure: onFailure, after: other),
+            generation: generation
         ) { try await operation.closure() }
     }
 
@@ -38,17 +48,59 @@ public final class Daemon: Sendable {
     ///
     /// The ``StopToken`` tells the thread what cancellation tells a task. The thread has the signal mask of the calling thread.
     ///
-    /// - Throws: as ``addTask(_:onShutdown:onFailure:operation:)``; errno `EAGAIN` if no thread can be started.
+    /// - Parameters: as of ``addTask(_:onShutdown:onFailure:after:operation:)``.
+    /// - Throws: as ``addTask(_:onShutdown:onFailure:after:operation:)``; errno `EAGAIN` if no thread can be started.
     public func addThread(
         _ name: String, onShutdown: ShutdownBehavior = .drain, onFailure: FailureBehavior = .shutDown,
-        operation: sending @escaping (StopToken) throws -> Void
+        after other: String? = nil, operation: sending @escaping (StopToken) throws -> Void
     ) throws(SignalBridgeError) {
         let operation = Sent(operation)
         try runtime.addThread(
-            WorkTable.Item(name: name, kind: .thread, onShutdown: onShutdown, onFailure: onFailure),
+            WorkTable.Item(name: name, kind: .thread, onShutdown: onShutdown, onFailure: onFailure, after: other),
             generation: generation
         ) { token in try operation.closure(token) }
     }
+
+    /// Runs a daemon inside this one: a part with work, actions and clean-ups of its own, which can be shut down while the rest
+    /// runs on.
+    ///
+    /// A shutdown of this daemon shuts the part down too, and cancels it with the rest. The part's clean-ups run when its own work
+    /// has ended; this daemon's clean-ups run after that. The part has the periods of this daemon's policy, except that its
+    /// cancel and clean-up periods share this daemon's cancel period. Its reloads, status and watchdog are this daemon's.
+    ///
+    /// - Parameters:
+    ///   - name: the name in the report, which has the part's report: ``DaemonReport/part(_:)``.
+    ///   - onFailure: what a failure of the part does to this daemon.
+    ///   - other: as of ``addTask(_:onShutdown:onFailure:after:operation:)``.
+    ///   - body: the part's main work.
+    /// - Returns: the part, for ``shutdown(exitCode:)``.
+    /// - Throws: as ``addThread(_:onShutdown:onFailure:after:operation:)``.
+    @discardableResult
+    public func addPart(
+        _ name: String, onFailure: FailureBehavior = .shutDown, after other: String? = nil,
+        _ body: sending @escaping (Daemon) async throws -> Void
+    ) throws(SignalBridgeError) -> Daemon {
+        let body = Sent(body)
+        let part = try runtime.addPart(
+            WorkTable.Item(name: name, kind: .part, onFailure: onFailure, after: other), of: self,
+            generation: generation
+        ) { try await body.closure($0) }
+        return Daemon(part, generation: 0)
+    }
+
+    /// Kills a child process with SIGKILL at a forced exit, which would leave it behind.
+    ///
+    /// In every other case the child is the program's own affair. If the child leads a process group, its group is killed. A child
+    /// that was waited for is left alone. In a simulation nothing is killed.
+    ///
+    /// - Parameter process: the process id of a child.
+    /// - Throws: ``/SignalBridge/SignalBridgeError/Code/invalidArgument`` if the process is no child, or was waited for.
+    public func adoptChild(_ process: Int32) throws(SignalBridgeError) {
+        try runtime.children.add(process)
+    }
+
+    /// The work that runs, in the order of its start: what a shutdown waits for.
+    public var running: [RunningWork] { runtime.runningWork }
 
     /// Runs `operation` to its end although the calling task is cancelled, and returns its result: for a commit that must not be
     /// cut in half.
@@ -70,12 +122,55 @@ public final class Daemon: Sendable {
         return try result.get()
     }
 
+    // MARK: start
+
+    /// Runs the start of a program: connecting, migrating, warming up. A shutdown cancels it at once, and is a clean stop then.
+    ///
+    /// - Returns: what `operation` returns.
+    /// - Throws: what `operation` throws; `CancellationError` in place of it if a shutdown was requested meanwhile. A body
+    ///   that throws that has not failed.
+    public func startup<Result: Sendable>(
+        _ operation: sending @escaping () async throws -> Result
+    ) async throws -> Result {
+        do {
+            return try await cancelOnShutdown(operation)
+        } catch {
+            throw isShuttingDown ? CancellationError() : error
+        }
+    }
+
     // MARK: shutdown
 
     /// Returns once a shutdown was requested: stop accepting new work, and finish what there is. Returns too if the calling task
-    /// is cancelled.
+    /// is cancelled. In work that comes `after` other work, it returns when that has ended.
     public func shutdownRequested() async {
-        await runtime.shutdownLatch(of: generation).wait()
+        await latch.wait()
+    }
+
+    /// Runs `operation`, and cancels it when a shutdown is requested: for a loop of `Task.sleep`, or a stream that never ends.
+    ///
+    /// - Returns: what `operation` returns.
+    /// - Throws: what `operation` throws. During a shutdown, a `CancellationError` is no failure.
+    public func cancelOnShutdown<Result: Sendable>(
+        _ operation: sending @escaping () async throws -> Result
+    ) async throws -> Result {
+        let operation = Sent(operation)
+        let task = Task { try await operation.closure() }
+        let forget = latch.onOpen { task.cancel() }
+        defer { forget() }
+        return try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
+    }
+
+    /// What says that the shutdown has reached the calling work.
+    private var latch: Latch {
+        if let context = WorkContext.current, context.daemon.runtime === runtime, let latch = context.latch {
+            return latch
+        }
+        return runtime.shutdownLatch(of: generation)
     }
 
     /// Whether a shutdown was requested: for a readiness page that turns to 503.
@@ -106,21 +201,55 @@ public final class Daemon: Sendable {
     /// Registers a clean-up. Clean-ups run after the body and all work have ended, one after the other, the last registered
     /// first.
     ///
-    /// While n clean-ups are left, the next one may take 1/(n + 1) of what is left of ``SignalPolicy/cleanupPeriod``. Then it is
-    /// cancelled, and the next one starts. An error is reported, and the next one runs. None runs when the process is forced to
-    /// end.
+    /// All together have ``SignalPolicy/cleanupPeriod``. When one has had its share of what is left, the next one starts beside
+    /// it: the slow one may take what the others leave unused. All that still run are cancelled when nine tenths of the period
+    /// are over. An error is reported, and the next one runs. None runs when the process is forced to end: see ``atExit(_:)``.
     ///
+    /// - Parameters:
+    ///   - name: the name in the report.
+    ///   - limit: how long it may take before it is cancelled, and the next one starts; `nil`: an equal share of what the
+    ///     limits of the others leave.
+    ///   - cleanup: what to do.
     /// - Returns: `false` if the daemon has ended, and the clean-up will not run. A clean-up that is registered while others run
     ///   is next.
     @discardableResult
-    public func addCleanup(_ name: String, _ cleanup: sending @escaping () async throws -> Void) -> Bool {
+    public func addCleanup(
+        _ name: String, within limit: Duration? = nil, _ cleanup: sending @escaping () async throws -> Void
+    ) -> Bool {
         let cleanup = Sent(cleanup)
-        return runtime.register(.cleanup, name, generation: generation) { try await cleanup.closure() }
+        return runtime.register(.cleanup, name, within: limit, generation: generation) { try await cleanup.closure() }
     }
 
-    /// Requests a graceful shutdown, as a signal would. During a shutdown it does nothing.
-    public func shutdown() {
-        runtime.shutdown()
+    /// Runs `action` last of all, and at a forced exit too: to leave the alternate screen, or to restore a terminal.
+    ///
+    /// Actions run in the reverse order, on a thread of the library's, and have half a second in all before a forced exit. They
+    /// must not wait for tasks or Dispatch, which may be what hangs. They outlive a restart of the body.
+    public func atExit(_ action: @escaping @Sendable () -> Void) {
+        runtime.finalActions.add(action)
+    }
+
+    /// Requests a graceful shutdown, as a signal would. During a shutdown it sets the exit code, if that was not set.
+    ///
+    /// - Parameter exitCode: the exit code of the process in every case, a forced exit included, such as 75 (EX_TEMPFAIL);
+    ///   `nil`: what ``DaemonReport/exitStatus`` says.
+    public func shutdown(exitCode: UInt8? = nil) {
+        runtime.shutdown(exitCode: exitCode)
+    }
+
+    // MARK: signals
+
+    /// Calls `action` with each event of a signal that the policy does not name, such as the SIGUSR1 that reopens log files.
+    ///
+    /// It is subscribed when this returns, and until the very end: a drain does not end it. The events come in order, one at a time
+    /// for each registration; every delivery is an event. Nothing waits for an action, and one that hangs holds up nothing.
+    ///
+    /// - Throws: ``/SignalBridge/SignalBridgeError/Code/duplicateSignal`` for a signal of the policy;
+    ///   ``/SignalBridge/SignalBridgeError/Code/shuttingDown`` after the end or a restart; what refuses the signal itself.
+    public func onSignal(
+        _ signal: SignalNumber, _ action: sending @escaping (SignalEvent) async -> Void
+    ) throws(SignalBridgeError) {
+        let action = Sent(action)
+        try runtime.addSignalAction(signal, generation: generation) { event in await action.closure(event) }
     }
 
     // MARK: reload
@@ -135,13 +264,28 @@ public final class Daemon: Sendable {
     /// - Throws: ``/SignalBridge/SignalBridgeError``: ``/SignalBridge/SignalBridgeError/Code/noSignals`` if the policy has no reload signals,
     ///   ``/SignalBridge/SignalBridgeError/Code/shuttingDown``, or why subscribing failed.
     public func onReload(_ action: sending @escaping () async throws -> Void) throws(SignalBridgeError) {
+        if let outer { return try outer.onReload(action) }
         let action = Sent(action)
         try runtime.addReload(generation: generation) { try await action.closure() }
     }
 
-    /// Requests a reload, as a signal would. It does nothing in a daemon without reloads, or during a shutdown.
-    public func reload() {
-        runtime.reload()
+    /// Reloads, as a signal would, and returns when that is done: for a `POST /-/reload`. If a reload runs, it is the next one.
+    ///
+    /// Not from within a reload, which would wait for itself until a shutdown cancels it.
+    ///
+    /// - Throws: the error of the reload that failed; `CancellationError` if a shutdown, or the caller's cancellation, ends the
+    ///   wait; ``/SignalBridge/SignalBridgeError/Code/shuttingDown`` during a shutdown;
+    ///   ``/SignalBridge/SignalBridgeError/Code/invalidArgument`` if there is nothing to reload.
+    public func reload() async throws {
+        if let outer { return try await outer.reload() }
+        try await runtime.reload().wait()
+    }
+
+    /// The same for a thread, which it blocks.
+    @available(*, noasync, message: "it blocks the thread; use try await reload()")
+    public func reload() throws {
+        if let outer { return try outer.reload() }
+        try runtime.reload().waitBlocking()
     }
 
     // MARK: supervisor
@@ -156,12 +300,14 @@ public final class Daemon: Sendable {
 
     /// Tells the supervisor, in a line for its user, how the daemon is doing: `STATUS=`.
     public func setStatus(_ text: String) {
+        if let outer { return outer.setStatus(text) }
         runtime.notify(generation: generation) { $0.reportStatus(text) }
     }
 
     /// Answers the supervisor's watchdog only while `check` returns `true`, within half of the watchdog's interval. Without a
     /// check, the watchdog is answered as long as Swift's pool runs tasks.
     public func setWatchdogCheck(_ check: sending @escaping () async -> Bool) {
+        if let outer { return outer.setWatchdogCheck(check) }
         let check = Sent(check)
         var old: (@Sendable () async -> Bool)?  // released outside of the locks
         runtime.notify(generation: generation) { old = $0.setCheck { await check.closure() } }

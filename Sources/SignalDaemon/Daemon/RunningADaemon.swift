@@ -15,27 +15,30 @@ extension Daemon {
     ///
     /// It prints each error on standard error, in one line: "name: error". The exit status is
     /// ``DaemonReport/exitStatus``; if the signals cannot be subscribed to, it is 1. In a simulation this stops the program: test
-    /// ``run(policy:supervisor:onTransition:onForcedExit:_:)`` there.
+    /// ``run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)`` there.
     ///
-    /// - Parameters: as of ``run(policy:supervisor:onTransition:onForcedExit:_:)``.
+    /// - Parameters: as of ``run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)``.
     public static func main(
         policy: SignalPolicy = .server, supervisor: Supervisor = .fromEnvironment,
-        onTransition: sending ((DaemonTransition) -> Void)? = nil,
+        takingOver early: SignalEvents? = nil, onTransition: sending ((DaemonTransition) -> Void)? = nil,
         _ body: sending @escaping (Daemon) async throws -> Void
     ) async -> Never {
+        let result = BodyResult<Void>()
+        let body = Sent(body)
+        var program = DaemonProgram(early: early, endsProcess: true)
+        program.onForcedExit = { printErrors(of: $0) }
+        program.body = { daemon in try await result.keep { try await body.closure(daemon) } }
         do throws(SignalBridgeError) {
-            let report = try await run(
-                policy: policy, supervisor: supervisor, onTransition: onTransition,
-                onForcedExit: { printErrors(of: $0) }, body)
-            printErrors(of: report)
-            report.exit()
+            let runtime = try DaemonRuntime(policy, supervisor, program, Sent(onTransition).sendable())
+            await runtime.run()
+            let summary = runtime.summary
+            withExtendedLifetime(runtime) { summary.exitStatus.end { printErrors(of: summary) } }
         } catch {
-            printError("\(error)")
-            exitProcess(1)
+            DaemonExitStatus.code(1).end { printError("\(error)") }
         }
     }
 
-    private static func printErrors<Value>(of report: DaemonReport<Value>) {
+    private static func printErrors(of report: DaemonSummary) {
         for task in report.tasks {
             if case .failed(let error) = task.outcome { printError("\(task.name): \(error)") }
         }
@@ -68,6 +71,8 @@ extension Daemon {
     /// - Parameters:
     ///   - policy: which signal does what, and how long each phase may take.
     ///   - supervisor: who is notified by the protocol of `sd_notify(3)`.
+    ///   - early: a subscription of ``SignalPolicy/captureSignals()``, which ends here. What it has captured counts as if it came
+    ///     now.
     ///   - onTransition: called with what happens, in order, one at a time, on a thread of the library's.
     ///   - onForcedExit: called on a thread of the library's just before a forced exit, with what is known then. The process ends
     ///     half a second later whether or not it has returned. It must not wait for tasks or Dispatch, which may be what hangs.
@@ -78,13 +83,13 @@ extension Daemon {
     /// - Throws: ``/SignalBridge/SignalBridgeError`` if the signals cannot be subscribed to, or no thread can be started. Then nothing has run.
     public static func run<Value: Sendable>(
         policy: SignalPolicy = .server, supervisor: Supervisor = .fromEnvironment,
-        onTransition: sending ((DaemonTransition) -> Void)? = nil,
+        takingOver early: SignalEvents? = nil, onTransition: sending ((DaemonTransition) -> Void)? = nil,
         onForcedExit: sending ((DaemonReport<Value>) -> Void)? = nil,
         _ body: sending @escaping (Daemon) async throws -> Value
     ) async throws(SignalBridgeError) -> DaemonReport<Value> {
         let result = BodyResult<Value>()
         let body = Sent(body)
-        var program = DaemonProgram()
+        var program = DaemonProgram(early: early)
         program.onForcedExit = result.handler(Sent(onForcedExit).sendable())
         program.body = { daemon in try await result.keep { try await body.closure(daemon) } }
         let runtime = try DaemonRuntime(policy, supervisor, program, Sent(onTransition).sendable())
@@ -110,10 +115,10 @@ extension Daemon {
     /// `load` throws, the body never runs, and that error is the ``DaemonReport/result``.
     ///
     /// Requests during a reload lead to exactly one more; two never run at once; a shutdown cancels the one that runs. The rest is
-    /// as with ``run(policy:supervisor:onTransition:onForcedExit:_:)``.
+    /// as with ``run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)``.
     public static func run<Configuration: Sendable, Value: Sendable>(
         policy: SignalPolicy = .server, supervisor: Supervisor = .fromEnvironment,
-        onTransition: sending ((DaemonTransition) -> Void)? = nil,
+        takingOver early: SignalEvents? = nil, onTransition: sending ((DaemonTransition) -> Void)? = nil,
         onForcedExit: sending ((DaemonReport<Value>) -> Void)? = nil,
         load: sending @escaping () async throws -> Configuration,
         apply: sending ((Configuration) async throws -> Void)? = nil,
@@ -122,7 +127,7 @@ extension Daemon {
         let result = BodyResult<Value>()
         let (loaded, used) = (SharedValue<Configuration>(), SharedValue<Configuration>())
         let (load, apply, body) = (Sent(load), Sent(apply), Sent(body))
-        var program = DaemonProgram()
+        var program = DaemonProgram(early: early)
         program.onForcedExit = result.handler(Sent(onForcedExit).sendable())
         program.load = { loaded.current = try await load.closure() }
         if apply.closure != nil {
@@ -163,16 +168,16 @@ extension Daemon {
     ///
     /// After `body` the calling thread sleeps until all work has ended. ``waitForShutdown(timeout:)`` tells the body what a task is
     /// told by ``shutdownRequested()``; the body itself cannot be cancelled. Actions, clean-ups and reloads run as tasks, as
-    /// in every daemon. The rest is as with ``run(policy:supervisor:onTransition:onForcedExit:_:)``.
+    /// in every daemon. The rest is as with ``run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)``.
     @available(*, noasync, message: "it blocks the thread; use Daemon.run")
     public static func runBlocking<Value: Sendable>(
         policy: SignalPolicy = .server, supervisor: Supervisor = .fromEnvironment,
-        onTransition: sending ((DaemonTransition) -> Void)? = nil,
+        takingOver early: SignalEvents? = nil, onTransition: sending ((DaemonTransition) -> Void)? = nil,
         onForcedExit: sending ((DaemonReport<Value>) -> Void)? = nil,
         _ body: (Daemon) throws -> Value
     ) throws(SignalBridgeError) -> DaemonReport<Value> {
         let result = BodyResult<Value>()
-        var program = DaemonProgram()
+        var program = DaemonProgram(early: early)
         program.onForcedExit = result.handler(Sent(onForcedExit).sendable())
         let runtime = try DaemonRuntime(policy, supervisor, program, Sent(onTransition).sendable())
         runtime.runBlocking { try result.keepBlocking { try body(Daemon(runtime, generation: 0)) } }

@@ -10,26 +10,35 @@ import SignalBridge
 ///
 /// The first graceful signal makes the daemon **drain**: work is asked to finish, and has the grace period. Then the work that is
 /// left is **cancelled**, and has the cancel period. Then clean-ups run, in the clean-up period. Work that has not ended by then
-/// is abandoned: the process is forced to exit. A second signal escalates to the next phase, or forces the exit.
+/// is abandoned: the process is forced to exit. A second signal escalates to the next phase, or forces the exit, unless it comes
+/// within the ``duplicateWindow`` of the first.
 public struct SignalPolicy: Hashable, Sendable {
     /// The signals that stop the daemon immediately. All work is cancelled, nothing drains, and clean-ups run; each of the two
     /// has ``hardExitPeriod``. The process then dies by that signal.
     public let hardExit: Set<SignalNumber>
     /// The signals that stop the daemon when its work is done.
     public let graceful: Set<SignalNumber>
-    /// The signals that reload the configuration. A daemon that has no reload leaves them alone.
+    /// The signals that reload the configuration. A daemon that has no reload leaves them alone, except SIGHUP.
+    ///
+    /// SIGHUP reloads when a process sends it. When the kernel sends it, because the terminal was closed, or when there is no
+    /// reload, it ends the daemon gracefully.
     public let reload: Set<SignalNumber>
 
     /// How long draining may take. Zero: work is cancelled at once. A negative period counts as zero, as in all of these.
     public var gracePeriod: Duration
     /// How long cancelled work may take to end.
     public var cancelPeriod: Duration
-    /// How long all clean-ups together may take. While n clean-ups are left, the next one may take 1/(n + 1) of what is left.
+    /// How long all clean-ups together may take: see ``Daemon/addCleanup(_:within:_:)``.
     public var cleanupPeriod: Duration
     /// The cancel period and the clean-up period after a hard exit, if it is shorter than these.
     public var hardExitPeriod: Duration
-    /// The effect of a second signal. Two deliveries of the same signal are two signals.
+    /// The effect of a second signal.
     public var secondSignal: SecondSignal
+    /// For how long after a signal another one is the same request, which arrived twice: it is counted, and has no effect.
+    ///
+    /// `timeout(1)`, npm, launchers and closing terminals send one request as two signals. A hard exit after a graceful signal is
+    /// a request of its own, and so is a second Ctrl-C: a SIGINT or SIGQUIT that the terminal sent, after another one.
+    public var duplicateWindow: Duration
     /// Whether a signal stays ignored that was ignored when the daemon started, as `nohup(1)` asks of SIGHUP, and a shell of
     /// SIGINT for what runs in the background.
     public var keepsIgnored: Bool
@@ -40,6 +49,8 @@ public struct SignalPolicy: Hashable, Sendable {
         case escalate
         /// The process is forced to exit.
         case forceExit
+        /// Nothing, unless it is a first hard exit: the deadlines alone end the daemon.
+        case ignored
     }
 
     /// Makes a policy with the periods of ``server``.
@@ -77,6 +88,7 @@ public struct SignalPolicy: Hashable, Sendable {
         cleanupPeriod = cleanup
         hardExitPeriod = .seconds(1)
         secondSignal = second
+        duplicateWindow = .milliseconds(500)
         keepsIgnored = true
     }
 
@@ -98,15 +110,38 @@ public struct SignalPolicy: Hashable, Sendable {
     public static let uwsgi = SignalPolicy([.sigint, .sigquit], [], [.sighup, .sigterm])
     /// As Gunicorn. INT, QUIT: hard exit; TERM: graceful; HUP: reload.
     public static let gunicorn = SignalPolicy([.sigint, .sigquit], [.sigterm], [.sighup])
-    /// As `docker stop`. TERM: graceful; the hard exit is KILL, which nobody can catch. It ends within Docker's 10 seconds: 6
-    /// to drain, 1.5 after cancellation, 1.5 to clean up.
+    /// As `docker stop`. TERM, and Ctrl-C of `docker run -it`: graceful; the hard exit is KILL, which nobody can catch. It ends
+    /// within Docker's 10 seconds: 6 to drain, 1.5 after cancellation, 1.5 to clean up.
     public static let docker = SignalPolicy(
-        [], [.sigterm], [], grace: .seconds(6), cancel: .milliseconds(1500), cleanup: .milliseconds(1500))
+        [], [.sigterm, .sigint], [], grace: .seconds(6), cancel: .milliseconds(1500), cleanup: .milliseconds(1500))
+
+    /// Subscribes to the signals that end a daemon, in the first lines of `main`: what comes while the program starts is captured,
+    /// and no longer kills it. Give the result to ``Daemon/main(policy:supervisor:takingOver:onTransition:_:)``, or to another
+    /// function that runs a daemon.
+    ///
+    /// - Throws: ``/SignalBridge/SignalBridgeError`` if the signals cannot be subscribed to.
+    public func captureSignals() throws(SignalBridgeError) -> SignalEvents {
+        try SignalEvents(endingSignals, options: keepsIgnored ? [.everyDelivery, .keepIgnored] : .everyDelivery)
+    }
+
+    /// SIGHUP is among them, because the kernel sends it when the terminal is closed.
+    var endingSignals: [SignalNumber] {
+        (hardExit.union(graceful).union(reload.intersection([.sighup]))).sorted { $0.rawValue < $1.rawValue }
+    }
+    var meaningfulSignals: Set<SignalNumber> { hardExit.union(graceful).union(reload) }
+
+    /// For a daemon inside one with this policy. It gets no signals, and its clean-ups take place while the outer daemon waits for
+    /// work that it has cancelled.
+    var forPart: SignalPolicy {
+        SignalPolicy(
+            [], [], [], grace: gracePeriod, cancel: cancelPeriod / 2, cleanup: cancelPeriod / 2, second: secondSignal)
+    }
 
     /// A copy with other periods and choices; what is not named stays.
     public func with(
         gracePeriod: Duration? = nil, cancelPeriod: Duration? = nil, cleanupPeriod: Duration? = nil,
-        hardExitPeriod: Duration? = nil, secondSignal: SecondSignal? = nil, keepsIgnored: Bool? = nil
+        hardExitPeriod: Duration? = nil, secondSignal: SecondSignal? = nil, duplicateWindow: Duration? = nil,
+        keepsIgnored: Bool? = nil
     ) -> SignalPolicy {
         var policy = self
         if let gracePeriod { policy.gracePeriod = gracePeriod }
@@ -114,6 +149,7 @@ public struct SignalPolicy: Hashable, Sendable {
         if let cleanupPeriod { policy.cleanupPeriod = cleanupPeriod }
         if let hardExitPeriod { policy.hardExitPeriod = hardExitPeriod }
         if let secondSignal { policy.secondSignal = secondSignal }
+        if let duplicateWindow { policy.duplicateWindow = duplicateWindow }
         if let keepsIgnored { policy.keepsIgnored = keepsIgnored }
         return policy
     }

@@ -1,3 +1,4 @@
+import Dispatch
 import SignalBridge
 
 /// What a process ends with, as its parent sees it.
@@ -20,8 +21,18 @@ public enum DaemonExitStatus: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Flushes C's streams and ends the process. `atexit(3)` functions run before an exit code only.
-    func end() -> Never {
+    /// Ends the process after `last`, a flush of C's streams, and `atexit(3)` functions, which run before an exit code only. All
+    /// of that may block for ever, so it has a second.
+    func end(_ last: () -> Void = {}) -> Never {
+        do throws(SignalBridgeError) {
+            try startThread(mask: .all()) {
+                _ = DispatchSemaphore(value: 0).wait(timeout: .now() + .milliseconds(900))
+                endImmediately()
+            }
+        } catch {
+            endImmediately()  // better than to hang
+        }
+        last()
         if case .code(let code) = self { exitProcess(code) }
         flushStreams()
         endImmediately()

@@ -20,6 +20,8 @@ public struct DaemonReport<Value: Sendable>: Sendable {
     public var signal: SignalEvent? { summary.signals.first }
     /// The signals that requested the end, in order; the first 16.
     public var signals: [SignalEvent] { summary.signals }
+    /// How many further signals were duplicates of one of ``signals``: see ``SignalPolicy/duplicateWindow``.
+    public var duplicateSignals: Int { summary.duplicateSignals }
     /// The signal of ``SignalPolicy/hardExit`` that was obeyed, if one was.
     public var hardExit: SignalEvent? { summary.hardExit }
     /// The reason for which the process was forced to end, if it was.
@@ -38,6 +40,7 @@ public struct DaemonReport<Value: Sendable>: Sendable {
     ///
     /// | how the daemon ended | status |
     /// |---|---|
+    /// | ``Daemon/shutdown(exitCode:)`` | that code |
     /// | forced | the first signal that requested the end; code 1 if none did |
     /// | hard exit | that signal |
     /// | the body, a task or a clean-up failed, or a clean-up timed out | code 1 |
@@ -50,13 +53,21 @@ public struct DaemonReport<Value: Sendable>: Sendable {
     /// The last of ``tasks`` with this name: after restarts, that of the last body.
     public func task(_ name: String) -> DaemonTask? { tasks.last { $0.name == name } }
 
+    /// The report of a part, by its name: see ``Daemon/addPart(_:onFailure:after:_:)``. Of several with one name, the last.
+    public func part(_ name: String) -> DaemonReport<Void>? {
+        guard let part = summary.parts[name] else { return nil }
+        let failure = part.failure ?? part.forcedExit.map { SignalBridgeError(.forcedExit, nil, "abandoned \($0)") }
+        return DaemonReport<Void>(result: failure.map { .failure($0) } ?? .success(()), summary: part)
+    }
+
     /// How long a phase lasted, over all restarts.
     public func duration(of phase: DaemonPhase) -> Duration { summary.durations[phase] ?? .zero }
 
     /// Ends the process with ``exitStatus``: with `exit(3)`, or by the signal, so that the parent sees `WTERMSIG`.
     ///
-    /// Output is flushed in both cases; `atexit(3)` functions run in the first only. A signal leaves no core dump. In a
-    /// simulation this stops the program: test ``exitStatus`` there.
+    /// Output is flushed in both cases; `atexit(3)` functions run in the first only. Both together have a second, and then the
+    /// process ends all the same: a thread that reads standard input, or a pipe that nobody reads, can hold them up for ever. A
+    /// signal leaves no core dump. In a simulation this stops the program: test ``exitStatus`` there.
     public func exit() -> Never {
         precondition(SignalSimulator.current == nil, "in a simulation, test exitStatus instead of calling exit()")
         exitStatus.end()
@@ -72,6 +83,10 @@ extension DaemonReport: CustomStringConvertible {
         }
         for task in tasks { lines.append("  \(task)") }
         if omittedTaskCount > 0 { lines.append("  and \(omittedTaskCount) more, earlier") }
+        for name in summary.parts.keys.sorted() {
+            lines += (part(name)?.description ?? "").split(separator: "\n").dropLast().map { "  \(name): \($0)" }
+        }
+        if duplicateSignals > 0 { lines.append("  duplicate signals: \(duplicateSignals)") }
         if reloads > 0 { lines.append("  reloads: \(reloads)") }
         for error in failedReloads { lines.append("  reload failed: \(error)") }
         lines.append("  \(exitStatus)")

@@ -9,6 +9,12 @@ struct DaemonSummary: Sendable {
     var reason = ShutdownReason.finished
     var hardExit: SignalEvent?
     var reloads = 0
+    /// How many signals said once more what the last one had said.
+    var duplicateSignals = 0
+    /// Of `Daemon.shutdown(exitCode:)`.
+    var requestedExitCode: UInt8?
+    /// The reports of the parts that have ended, and at a forced exit of those that run.
+    var parts: [String: DaemonSummary] = [:]
     private(set) var signals: [SignalEvent] = []
     private(set) var forcedExit: ForcedExitReason?
     private(set) var tasks: [DaemonTask] = []
@@ -56,7 +62,22 @@ struct DaemonSummary: Sendable {
         return dropped
     }
 
+    /// The first error that counts as a failure.
+    var failure: (any Error)? {
+        for task in tasks where task.countsAsFailure {
+            if case .failed(let error) = task.outcome { return error }
+        }
+        return nil
+    }
+
+    /// For the daemon around this part.
+    func throwFailure() throws {
+        if let failure { throw failure }
+        if let forcedExit { throw SignalBridgeError(.forcedExit, nil, "abandoned work: \(forcedExit)") }
+    }
+
     var exitStatus: DaemonExitStatus {
+        if let requestedExitCode { return .code(Int32(requestedExitCode)) }
         if forcedExit != nil { return signals.first.map { DaemonExitStatus(after: $0.signal) } ?? .code(1) }
         if let hardExit { return DaemonExitStatus(after: hardExit.signal) }
         if hasOmittedFailure || tasks.contains(where: \.countsAsFailure) { return .code(1) }

@@ -25,15 +25,17 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
     public enum Kind: String, Hashable, Sendable {
         /// The closure that ``Daemon/run(policy:supervisor:onTransition:onForcedExit:_:)`` was given.
         case body
-        /// Work of ``Daemon/addTask(_:onShutdown:onFailure:operation:)``.
+        /// Work of ``Daemon/addTask(_:onShutdown:onFailure:after:operation:)``.
         case task
         /// Work of ``Daemon/shield(_:operation:)``, or a task with ``ShutdownBehavior/complete``.
         case shielded
-        /// Work of ``Daemon/addThread(_:onShutdown:onFailure:operation:)``.
+        /// Work of ``Daemon/addThread(_:onShutdown:onFailure:after:operation:)``.
         case thread
+        /// A daemon inside: ``Daemon/addPart(_:onFailure:after:_:)``.
+        case part
         /// An action of ``Daemon/onGracefulShutdown(_:_:)``.
         case action
-        /// A clean-up of ``Daemon/addCleanup(_:_:)``.
+        /// A clean-up of ``Daemon/addCleanup(_:within:_:)``.
         case cleanup
     }
 
@@ -44,8 +46,8 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
     public enum Outcome: Sendable, CustomStringConvertible {
         /// It returned.
         case finished
-        /// The daemon cancelled it, and it threw `CancellationError`; or it threw ``/SignalBridge/SignalBridgeError/Code/shuttingDown``
-        /// because the daemon refused more work.
+        /// It threw `CancellationError` because of the shutdown; or ``/SignalBridge/SignalBridgeError/Code/shuttingDown``, because
+        /// the daemon refused more work.
         case cancelled
         /// It threw this error.
         case failed(any Error)

@@ -15,8 +15,21 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
     case entered(DaemonPhase, ShutdownReason)
     /// A piece of work has ended.
     case ended(DaemonTask)
-    /// The share of time of the clean-up with this name is over: it was cancelled, and the next one starts.
+    /// The clean-up with this name has had its share of the time. It goes on, and the next one starts.
+    case cleanupOverran(String)
+    /// The time of the clean-up with this name is over: it was cancelled.
     case cleanupTimedOut(String)
+    /// The shutdown waits for this work. Reported every five seconds.
+    case waiting(for: [String])
+    /// These signals were ignored when the process started, as under nohup(1), and stay so: see ``SignalPolicy/keepsIgnored``.
+    case leftIgnored([SignalNumber])
+    /// Other code had replaced the handler of this signal, and the daemon has put its own back.
+    ///
+    /// Shared: other code has a Dispatch source for the signal, so that code is told of each such signal as well. Whoever installs
+    /// a handler for a signal of the policy should leave it to the daemon: `UnixSignals`, a `ServiceGroup` with signals of its own.
+    case tookBack(SignalNumber, isShared: Bool)
+    /// This happened to the part with this name.
+    indirect case part(String, DaemonTransition)
     /// A reload begins.
     case reloading
     /// A reload is done.
@@ -49,6 +62,10 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
         case escalated = "escalates"
         /// The process is forced to end.
         case forcedExit = "forces the exit"
+        /// Nothing: it came within ``SignalPolicy/duplicateWindow``, and is one request with the signal before it.
+        case duplicate = "is a duplicate"
+        /// Nothing, by ``SignalPolicy/SecondSignal/ignored``.
+        case ignored = "is ignored"
         /// A reload begins.
         case beganReload = "reloads"
         /// Another reload follows the one that runs. Only the first of the signals that it answers is reported.
@@ -64,7 +81,13 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
         case .received(let event, let response): "\(event) \(response.rawValue)"
         case .entered(let phase, let reason): "\(phase): \(reason)"
         case .ended(let task): "\(task)"
+        case .cleanupOverran(let name): "cleanup \(name) takes more than its share"
         case .cleanupTimedOut(let name): "cleanup \(name) timed out"
+        case .waiting(let names): "waiting for \(names.joined(separator: ", "))"
+        case .leftIgnored(let signals): "left ignored: \(signals.map(\.name).joined(separator: ", "))"
+        case .tookBack(let signal, let isShared):
+            "other code had replaced the handler of \(signal); took it back\(isShared ? ", but shares the signal" : "")"
+        case .part(let name, let transition): "\(name): \(transition)"
         case .reloading: "reloading"
         case .reloaded: "reloaded"
         case .reloadFailed(let error): "reload failed, nothing has changed: \(error)"

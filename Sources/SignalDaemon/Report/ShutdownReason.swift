@@ -7,7 +7,7 @@ import SignalBridge
 public enum ShutdownReason: Hashable, Sendable, CustomStringConvertible {
     /// A signal requested it.
     case signal(SignalEvent)
-    /// The program called ``Daemon/shutdown()``.
+    /// The program called ``Daemon/shutdown(exitCode:)``.
     case requested
     /// The task that runs the daemon was cancelled.
     case cancelled

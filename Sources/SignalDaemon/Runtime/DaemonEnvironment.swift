@@ -16,6 +16,8 @@ protocol DaemonEnvironment: Sendable {
     func startThread(_ body: @escaping @Sendable () -> Void) throws(SignalBridgeError)
     /// Ends the process; in a simulation, records that and closes the runtime.
     func forceExit(of runtime: DaemonRuntime, _ summary: DaemonSummary)
+    /// The surroundings of a daemon inside this one.
+    func forPart() -> any DaemonEnvironment
     func reportReady()
     func reportEnd()
 }

@@ -9,6 +9,10 @@ struct DaemonProgram: Sendable {
     /// Applies what was loaded. Without it, a reload restarts the body.
     var apply: (@Sendable () async throws -> Void)?
     var onForcedExit: (@Sendable (DaemonSummary) -> Void)?
+    /// A subscription from before the daemon, whose signals it takes over.
+    var early: SignalEvents?
+    /// Whether the process ends with the daemon, so that its signals stay subscribed.
+    var endsProcess = false
 
     var restartsOnReload: Bool { load != nil && apply == nil }
 }

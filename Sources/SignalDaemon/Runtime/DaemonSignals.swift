@@ -8,6 +8,10 @@ struct DaemonSignals: Sendable {
 
     let waiter: SignalWaiter
     private let policy: SignalPolicy
+    /// What an earlier subscription had captured, and the newest delivery of each signal in it. This subscription has the last of
+    /// them too, if they came while there were both.
+    private var early: [SignalEvent] = []
+    private var newest: [SignalNumber: UInt64] = [:]
 
     init(_ policy: SignalPolicy) {
         self.policy = policy
@@ -16,10 +20,25 @@ struct DaemonSignals: Sendable {
 
     /// - Parameter hasBackstop: `false` in a simulation, which has no monitor thread.
     func subscribeToEnd(hasBackstop: Bool) throws(SignalBridgeError) {
-        let signals = policy.hardExit.union(policy.graceful)
+        let signals = Set(policy.endingSignals)
         let terminating = signals.filter(\.terminatesByDefault)
         try waiter.insert(terminating, escalateAfterUnread: hasBackstop ? Self.backstop : nil)
         try waiter.insert(signals.subtracting(terminating), escalateAfterUnread: nil)
+    }
+
+    /// Ends the earlier subscription. `take` returns what it had captured first.
+    mutating func takeOver(_ earlier: SignalEvents) {
+        early = earlier.finishAndTakeAll().filter { policy.meaningfulSignals.contains($0.signal) }
+        for event in early { newest[event.signal] = event.newestDelivery }
+    }
+
+    /// The next event, in the order of capture.
+    mutating func take() -> SignalEvent? {
+        if !early.isEmpty { return early.removeFirst() }
+        while let event = waiter.take() {
+            if event.newestDelivery > newest[event.signal] ?? 0 { return event }
+        }
+        return nil
     }
 
     /// Returns when the signals are subscribed, also if another call does that.
@@ -33,5 +52,12 @@ struct DaemonSignals: Sendable {
         if !policy.reload.isEmpty { return }
         throw SignalBridgeError(
             .noSignals, nil, "the policy names no signals that reload; give it one, such as SIGHUP")
+    }
+
+    /// Throws if the signal has a meaning for the daemon already.
+    func checkIsFree(_ signal: SignalNumber) throws(SignalBridgeError) {
+        if !policy.meaningfulSignals.contains(signal) { return }
+        throw SignalBridgeError(
+            .duplicateSignal, signal, "the policy gives \(signal) a meaning; use onGracefulShutdown or onReload")
     }
 }

@@ -4,7 +4,8 @@ import SignalBridge
 final class DaemonWorkers: Sendable {
     private let reporter: TransitionReporter
     let supervisor: SupervisorLink
-    /// What runs or releases code of the user's.
+    /// What runs or releases code of the user's. A cancellation handler that hangs holds up others for so long.
+    private static let patience = Duration.milliseconds(50)
     private let effects: SerialWorker<@Sendable () -> Void>
     /// Starts tasks, which does not run their code: so a cancellation handler that hangs holds up no clean-up.
     private let starts: SerialWorker<@Sendable () -> Void>
@@ -23,7 +24,7 @@ final class DaemonWorkers: Sendable {
                 reporter.runInline()
             }
             started = self.supervisor
-            let effects = try SerialWorker<@Sendable () -> Void>(isInline: isInline) { $0() }
+            let effects = try SerialWorker<@Sendable () -> Void>(isInline: isInline, patience: Self.patience) { $0() }
             self.effects = effects
             startedEffects = effects
             starts = try SerialWorker(isInline: isInline) { $0() }
@@ -39,6 +40,10 @@ final class DaemonWorkers: Sendable {
     func report(_ transition: DaemonTransition) { reporter.append(transition) }
     func perform(_ effect: @escaping @Sendable () -> Void) { effects.append(effect) }
     func start(_ start: @escaping @Sendable () -> Void) { starts.append(start) }
+
+    /// When `relieve` must be called.
+    var deadline: Duration? { effects.deadline }
+    func relieve(at now: Duration) { effects.relieve(at: now) }
 
     /// In a simulation, handles what was handed over: see `SerialWorker`.
     func runInline(waits: Bool = false) {

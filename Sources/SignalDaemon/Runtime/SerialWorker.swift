@@ -5,26 +5,40 @@ import SignalBridge
 /// a simulation, on the thread that brought them, once that has released its locks.
 final class SerialWorker<Item: Sendable>: Sendable {
     private struct State {
+        /// `nil`: stopped, and everything handled. It may keep the daemon alive, and the daemon this worker.
+        var handle: (@Sendable (Item) -> Void)?
         var items: [Item] = []
+        /// The items that were taken out together, the next one last.
+        var batch: [Item] = []
         var isRunning = false
         var isStopped = false
         var appended = 0
         var handled = 0
         var waiting: [(until: Int, semaphore: DispatchSemaphore)] = []
+        /// The number of the thread that handles items; an earlier one that hung ends when it can.
+        var thread = 0
+        var relief: Duration?
     }
-    private let state = Lock(State())
+    private let state: Lock<State>
     private let wakeup: DispatchSemaphore?
-    private let handle: @Sendable (Item) -> Void
+    /// How long an item may take before another thread handles the next ones; `nil`: for ever.
+    private let patience: Duration?
 
-    init(isInline: Bool, _ handle: @escaping @Sendable (Item) -> Void) throws(SignalBridgeError) {
-        self.handle = handle
+    init(
+        isInline: Bool, patience: Duration? = nil, _ handle: @escaping @Sendable (Item) -> Void
+    ) throws(SignalBridgeError) {
+        state = Lock(State(handle: handle))
+        self.patience = isInline ? nil : patience
         wakeup = isInline ? nil : DispatchSemaphore(value: 0)
-        guard let wakeup else { return }
+        if !isInline { try start(0) }
+    }
+
+    private func start(_ thread: Int) throws(SignalBridgeError) {
         try startThread(mask: .all()) { [self] in
-            while true {
-                wakeup.wait()
-                handleAll()
-                if state.withLock({ $0.isStopped && $0.items.isEmpty }) { return }
+            while state.withLock({ $0.thread == thread && $0.handle != nil }) {
+                wakeup?.wait()
+                handleAll(thread)
+                releaseWhenDone()
             }
         }
     }
@@ -35,6 +49,7 @@ final class SerialWorker<Item: Sendable>: Sendable {
             if state.isStopped { return }
             state.items.append(item)
             state.appended += 1
+            if let patience, state.relief == nil { state.relief = monotonicNow() + patience }
         }
         wakeup?.signal()
     }
@@ -42,6 +57,30 @@ final class SerialWorker<Item: Sendable>: Sendable {
     /// Lets the thread end when it has handled everything.
     func stop() {
         state.withLock { $0.isStopped = true }
+        if let wakeup { wakeup.signal() } else { releaseWhenDone() }
+    }
+
+    private func releaseWhenDone() {
+        state.discard { state -> (@Sendable (Item) -> Void)? in
+            guard state.isStopped, state.items.isEmpty, state.batch.isEmpty, !state.isRunning else { return nil }
+            defer { state.handle = nil }
+            return state.handle
+        }
+    }
+
+    /// When `relieve` must be called.
+    var deadline: Duration? { state.withLock { $0.relief } }
+
+    /// Starts another thread if an item has taken too long while others wait.
+    func relieve(at now: Duration) {
+        let thread: Int? = state.withLock { state in
+            guard let patience, let due = state.relief, due <= now else { return nil }
+            state.relief = state.items.isEmpty && state.batch.isEmpty ? nil : now + patience
+            if state.relief == nil || !state.isRunning { return nil }
+            state.thread += 1
+            return state.thread
+        }
+        guard let thread, (try? start(thread)) != nil else { return }
         wakeup?.signal()
     }
 
@@ -65,29 +104,39 @@ final class SerialWorker<Item: Sendable>: Sendable {
             return false
         }
         wait?.wait()
-        if runs { WorkerContext.$isInside.withValue(true) { handleAll() } }
+        if !runs { return }
+        WorkerContext.$isInside.withValue(true) { handleAll(0) }
+        releaseWhenDone()
     }
 
     /// Handles what is there, what others append meanwhile, and what the handler itself causes.
-    private func handleAll() {
-        while let items = nextItems() {
-            for item in items {
-                handle(item)
-                let done = state.withLock { state in
-                    state.handled += 1
-                    defer { state.waiting.removeAll { $0.until <= state.handled } }
-                    return state.waiting.filter { $0.until <= state.handled }
-                }
-                for (_, semaphore) in done { semaphore.signal() }
+    private func handleAll(_ thread: Int) {
+        while let (handle, item) = next(thread) {
+            handle(item)
+            let done = state.withLock { state in
+                state.handled += 1
+                defer { state.waiting.removeAll { $0.until <= state.handled } }
+                return state.waiting.filter { $0.until <= state.handled }
             }
+            for (_, semaphore) in done { semaphore.signal() }
         }
     }
 
-    private func nextItems() -> [Item]? {
+    private func next(_ thread: Int) -> (handle: @Sendable (Item) -> Void, item: Item)? {
         state.withLock { state in
-            state.isRunning = !state.items.isEmpty
-            defer { state.items = [] }
-            return state.isRunning ? state.items : nil
+            if state.thread != thread { return nil }
+            if state.batch.isEmpty {
+                state.batch = state.items.reversed()
+                state.items = []
+            }
+            guard let handle = state.handle, let item = state.batch.popLast() else {
+                state.isRunning = false
+                state.relief = nil
+                return nil
+            }
+            state.isRunning = true
+            state.relief = patience.map { monotonicNow() + $0 }
+            return (handle, item)
         }
     }
 }

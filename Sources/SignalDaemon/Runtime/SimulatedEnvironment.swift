@@ -22,7 +22,7 @@ final class SimulatedEnvironment: DaemonEnvironment {
             deadline: { [weak runtime] in runtime?.deadline },
             passed: { [weak runtime] in runtime?.poll(waits: true) })
         clock.withLock { $0 = id }
-        runtime.waiter.onChange { [weak runtime] in runtime?.poll(waits: true) }
+        runtime.waiter?.onChange { [weak runtime] in runtime?.poll(waits: true) }
     }
 
     func stopMonitor(of runtime: DaemonRuntime) {
@@ -35,11 +35,12 @@ final class SimulatedEnvironment: DaemonEnvironment {
     }
 
     func forceExit(of runtime: DaemonRuntime, _ summary: DaemonSummary) {
-        runtime.program.onForcedExit?(summary)
+        runtime.lastCall()?(summary)
         if let signal = summary.signals.first?.signal { simulator.forceEnd(by: signal) }
         runtime.requestClose()
     }
 
+    func forPart() -> any DaemonEnvironment { PartEnvironment(outer: SimulatedEnvironment(simulator)) }
     func reportReady() { simulator.ready.open() }
     func reportEnd() { simulator.ended.open() }
 }

@@ -20,14 +20,15 @@ struct SystemEnvironment: DaemonEnvironment {
 
     func startMonitor(of runtime: DaemonRuntime) throws(SignalBridgeError) {
         try SignalBridge.startThread(mask: .all()) {
+            guard let waiter = runtime.waiter else { return }
             var unblocked: Set<SignalNumber> = []
             while !runtime.isClosing {
-                let signals = runtime.waiter.signals
+                let signals = waiter.signals
                 if signals != unblocked {  // whatever other threads block, this one takes them
                     SignalMask.all(but: signals).apply()
                     unblocked = signals
                 }
-                runtime.waiter.wait(until: runtime.deadline, ignoringEvents: runtime.leavesSignals)
+                waiter.wait(until: runtime.deadline, ignoringEvents: runtime.leavesSignals)
                 runtime.poll()
             }
             SignalMask.all().apply()  // N2
@@ -35,7 +36,7 @@ struct SystemEnvironment: DaemonEnvironment {
         }
     }
 
-    func stopMonitor(of runtime: DaemonRuntime) { runtime.waiter.wake() }
+    func stopMonitor(of runtime: DaemonRuntime) { runtime.waiter?.wake() }
 
     func startThread(_ body: @escaping @Sendable () -> Void) throws(SignalBridgeError) {
         try SignalBridge.startThread(body)
@@ -46,9 +47,11 @@ struct SystemEnvironment: DaemonEnvironment {
         let isReported = DispatchSemaphore(value: 0)
         runtime.workers.afterReporting { isReported.signal() }
         _ = isReported.wait(timeout: .now() + Self.lastTransitions)
+        runtime.children.killAll()
         let isDone = DispatchSemaphore(value: 0)
+        let call = runtime.lastCall()
         let lastCall: @Sendable () -> Void = {
-            runtime.program.onForcedExit?(summary)
+            call?(summary)
             flushStreams()  // may block while another thread is inside a stream
             isDone.signal()
         }
@@ -56,6 +59,7 @@ struct SystemEnvironment: DaemonEnvironment {
         summary.exitStatus.endImmediately()
     }
 
+    func forPart() -> any DaemonEnvironment { PartEnvironment(outer: self) }
     func reportReady() {}
     func reportEnd() {}
 }

@@ -24,18 +24,26 @@ final class WorkLauncher: Sendable {
         launch.yield { Task { await operation() } }
     }
 
-    func startTask(_ id: Int, of runtime: DaemonRuntime, _ operation: @escaping @Sendable () async throws -> Void) {
-        launch.yield { [self] in startTaskHere(id, of: runtime, operation) }
+    func startTask(
+        _ id: Int, of runtime: DaemonRuntime, _ context: WorkContext,
+        _ operation: @escaping @Sendable () async throws -> Void
+    ) {
+        launch.yield { [self] in startTaskHere(id, of: runtime, context, operation) }
     }
 
     /// Starts a task with the task-local values of the caller.
-    func startTaskHere(_ id: Int, of runtime: DaemonRuntime, _ operation: @escaping @Sendable () async throws -> Void) {
-        let task = Task {
-            do {
-                try await operation()
-                runtime.ended(id, nil)
-            } catch {
-                runtime.ended(id, error)
+    func startTaskHere(
+        _ id: Int, of runtime: DaemonRuntime, _ context: WorkContext,
+        _ operation: @escaping @Sendable () async throws -> Void
+    ) {
+        let task = WorkContext.$current.withValue(context) {
+            Task {
+                do {
+                    try await operation()
+                    runtime.ended(id, nil)
+                } catch {
+                    runtime.ended(id, error)
+                }
             }
         }
         runtime.attach(id) { task.cancel() }
@@ -43,7 +51,8 @@ final class WorkLauncher: Sendable {
 
     /// Starts a thread with the signal mask of the caller.
     func startThread(
-        _ id: Int, of runtime: DaemonRuntime, stop: Latch, in environment: any DaemonEnvironment,
+        _ id: Int, of runtime: DaemonRuntime, _ context: WorkContext, stop: Latch,
+        in environment: any DaemonEnvironment,
         _ operation: @escaping @Sendable (StopToken) throws -> Void
     ) throws(SignalBridgeError) {
         let cancel = Latch()
@@ -51,7 +60,7 @@ final class WorkLauncher: Sendable {
         runtime.attach(id) { cancel.open() }
         try environment.startThread {
             do {
-                try operation(token)
+                try WorkContext.$current.withValue(context) { try operation(token) }
                 runtime.ended(id, nil)
             } catch {
                 runtime.ended(id, error)

@@ -1,10 +1,12 @@
-/// Reloads, one at a time: requests during one lead to exactly one more.
-enum ReloadState {
-    /// The daemon has nothing to reload.
-    case unavailable
-    case idle
-    /// From the request until all is done, a restart included; at the start, until the first configuration is there.
-    case running(again: Bool)
+/// Reloads, one at a time: requests during one lead to exactly one more. They are numbered, so that each request knows its own.
+struct ReloadState {
+    private enum Phase {
+        /// The daemon has nothing to reload.
+        case unavailable
+        case idle
+        /// From the request until all is done, a restart included; at the start, until the first configuration is there.
+        case running(again: Bool)
+    }
 
     enum Answer {
         case unavailable
@@ -14,14 +16,32 @@ enum ReloadState {
         case joins
     }
 
+    private var phase: Phase
+    /// The number of the last reload that started; 0 is the first configuration.
+    private(set) var last = 0
+
+    init(isLoading: Bool) { phase = isLoading ? .running(again: false) : .unavailable }
+
+    var isUnavailable: Bool { if case .unavailable = phase { true } else { false } }
+
+    /// The number of the last reload that was requested; `nil`: there are none.
+    var requested: Int? {
+        switch phase {
+        case .unavailable: nil
+        case .running(again: true): last + 1
+        default: last
+        }
+    }
+
     mutating func request() -> Answer {
-        switch self {
+        switch phase {
         case .unavailable: return .unavailable
         case .idle:
-            self = .running(again: false)
+            phase = .running(again: false)
+            last += 1
             return .starts
         case .running(again: false):
-            self = .running(again: true)
+            phase = .running(again: true)
             return .queues
         case .running: return .joins
         }
@@ -29,15 +49,15 @@ enum ReloadState {
 
     /// Whether another reload is to start.
     mutating func finish() -> Bool {
-        guard case .running(let again) = self else { return false }
-        self = .idle
+        guard case .running(let again) = phase else { return false }
+        phase = .idle
         return again
     }
 
     mutating func allow(_ isAllowed: Bool) {
-        switch (self, isAllowed) {
-        case (.unavailable, true): self = .idle
-        case (.idle, false): self = .unavailable
+        switch (phase, isAllowed) {
+        case (.unavailable, true): phase = .idle
+        case (.idle, false): phase = .unavailable
         default: break
         }
     }

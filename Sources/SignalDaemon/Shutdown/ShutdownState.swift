@@ -10,9 +10,19 @@ enum ShutdownState {
         var isShutdown: Bool { if case .shutdown = self { true } else { false } }
     }
 
+    /// The clean-up whose turn it is. When its time is up, the next one starts; if its user set a limit, it is cancelled then.
     struct Cleanup {
         let id: Int
         var deadline: Duration
+        let hasLimit: Bool
+    }
+
+    struct CleanupTimes {
+        /// No deadline: a restart that waits.
+        var deadline: Duration?
+        /// When all clean-ups that still run are cancelled; `nil`: that was done.
+        var cancels: Duration?
+        var current: Cleanup?
     }
 
     /// The body loads its first configuration: there is nothing yet that could drain.
@@ -21,8 +31,8 @@ enum ShutdownState {
     case draining(Purpose, deadline: Duration)
     /// No deadline: a restart that waits.
     case cancelling(Purpose, deadline: Duration?)
-    /// One clean-up at a time has a deadline of its own. One that overran its deadline may still run beside it.
-    case cleaningUp(Purpose, deadline: Duration?, current: Cleanup?)
+    /// It is one clean-up's turn at a time. One that overran its time may still run beside it.
+    case cleaningUp(Purpose, CleanupTimes)
     case over
 
     var isLoading: Bool { if case .loading = self { true } else { false } }
@@ -42,7 +52,7 @@ enum ShutdownState {
     var purpose: Purpose? {
         switch self {
         case .loading, .running, .over: nil
-        case .draining(let purpose, _), .cancelling(let purpose, _), .cleaningUp(let purpose, _, _): purpose
+        case .draining(let purpose, _), .cancelling(let purpose, _), .cleaningUp(let purpose, _): purpose
         }
     }
 
@@ -51,42 +61,53 @@ enum ShutdownState {
         case .loading, .running, .over: nil
         case .draining(_, let deadline): deadline
         case .cancelling(_, let deadline): deadline
-        case .cleaningUp(_, let deadline, let current): [deadline, current?.deadline].compactMap { $0 }.min()
+        case .cleaningUp(_, let times):
+            [times.deadline, times.cancels, times.current?.deadline].compactMap { $0 }.min()
         }
     }
 
-    /// The same purpose in another phase. A clean-up that runs goes on.
-    func entering(_ phase: DaemonPhase, _ purpose: Purpose, deadline: Duration) -> ShutdownState {
-        switch (phase, self) {
-        case (.draining, _): .draining(purpose, deadline: deadline)
-        case (.cancelling, _): .cancelling(purpose, deadline: deadline)
-        case (_, .cleaningUp(_, _, let current)): .cleaningUp(purpose, deadline: deadline, current: current)
-        default: .cleaningUp(purpose, deadline: deadline, current: nil)
+    /// The same purpose in another phase, for at most so long. A clean-up that runs goes on.
+    func entering(_ phase: DaemonPhase, _ purpose: Purpose, at now: Duration, for period: Duration) -> ShutdownState {
+        let deadline = now + period
+        switch phase {
+        case .draining: return .draining(purpose, deadline: deadline)
+        case .cancelling: return .cancelling(purpose, deadline: deadline)
+        default:
+            var times = CleanupTimes(deadline: deadline, cancels: now + period * 9 / 10)  // a tenth to notice that
+            if case .cleaningUp(_, let earlier) = self { times.current = earlier.current }
+            return .cleaningUp(purpose, times)
         }
     }
 
-    /// The clean-up no longer counts: it ended, or its time is up.
+    /// The clean-up's turn is over: it ended, or its time is up.
     func leaving(cleanup id: Int) -> ShutdownState {
-        guard case .cleaningUp(let purpose, let deadline, let current) = self, current?.id == id else { return self }
-        return .cleaningUp(purpose, deadline: deadline, current: nil)
+        guard case .cleaningUp(let purpose, var times) = self, times.current?.id == id else { return self }
+        times.current = nil
+        return .cleaningUp(purpose, times)
     }
 
     /// With deadlines no later than these.
-    func shortened(to end: Duration, cleanupTo cleanupEnd: Duration) -> ShutdownState {
+    func shortened(at now: Duration, to period: Duration) -> ShutdownState {
+        let end = now + period
         switch self {
         case .cancelling(let purpose, let deadline):
             return .cancelling(purpose, deadline: deadline.map { min($0, end) })
-        case .cleaningUp(let purpose, let deadline, var current):
-            if let deadline = current?.deadline { current?.deadline = min(deadline, cleanupEnd) }
-            return .cleaningUp(purpose, deadline: deadline.map { min($0, end) }, current: current)
+        case .cleaningUp(let purpose, var times):
+            times.deadline = times.deadline.map { min($0, end) }
+            times.cancels = times.cancels.map { min($0, now + period * 9 / 10) }
+            if let deadline = times.current?.deadline {
+                times.current?.deadline = min(deadline, times.cancels ?? end)
+            }
+            return .cleaningUp(purpose, times)
         default: return self
         }
     }
 
     /// A restart that waits for ever: nothing is forced for the sake of a new configuration.
     var overdue: ShutdownState {
-        if case .cleaningUp(_, _, let current) = self {
-            return .cleaningUp(.restart(isOverdue: true), deadline: nil, current: current)
+        if case .cleaningUp(_, var times) = self {
+            times.deadline = nil
+            return .cleaningUp(.restart(isOverdue: true), times)
         }
         return .cancelling(.restart(isOverdue: true), deadline: nil)
     }

@@ -7,9 +7,12 @@
 // M1  It is over once, by `finish` or by `force`. Then every input has no effect.
 // M2  Outside of `loading` and `running` there is a deadline, except where a restart waits for work of the old body.
 // M3  Work that completes (`ShutdownBehavior.complete`) and clean-ups within their time are never cancelled.
-// M4  Clean-ups run after all other work has ended, one at a time, the last registered first.
+// M4  Clean-ups run after all other work has ended, one at a time, the last registered first. One that overran its share of
+//     the time runs on beside the next: what the others leave unused is for it.
 // M5  At most one reload runs. Requests during one lead to exactly one more. A shutdown cancels the one that runs.
 // M6  Actions run if a shutdown or a restart was requested, and never if all work ended by itself.
+// M7  One request may arrive twice. A signal within the duplicate window of the last request changes nothing but counts.
+// M8  Draining reaches work only when the work that it comes after has ended. Cancelling reaches all work at once.
 import SignalBridge
 
 struct ShutdownStateMachine {
@@ -18,11 +21,14 @@ struct ShutdownStateMachine {
         case start(Int)
         case startReload(Int)
         case cancel(Int)
-        /// `shutdownRequested()` returns.
+        /// `shutdownRequested()` returns; for work that comes after other work, by `tell`.
         case signalShutdown
+        case tell(Int)
         case announce(DaemonTransition)
         /// Everything of the old body has ended: start the new body as this work.
         case startBody(Int)
+        /// Reloads up to this number have ended, with this error.
+        case reloadEnded(Int, (any Error)?)
         case finish
         case force(ForcedExitReason)
     }
@@ -36,13 +42,14 @@ struct ShutdownStateMachine {
     /// One more with each restart: work of an old body is refused.
     private(set) var generation = 0
     private(set) var summary = DaemonSummary()
+    private var duplicates = DuplicateFilter()
 
     /// Begins with its body, whose id is 0. If that loads a configuration first, `loaded` follows.
     init(_ policy: SignalPolicy, loads: Bool = false, restarts: Bool = false, at now: Duration) {
         self.policy = policy
         self.restarts = restarts
         state = loads ? .loading : .running
-        reloads = loads ? .running(again: false) : .unavailable
+        reloads = ReloadState(isLoading: loads)
         phaseBegan = now
         _ = work.add(WorkTable.Item(name: "body", kind: .body), at: now)
     }
@@ -62,6 +69,16 @@ struct ShutdownStateMachine {
     func isRunning(_ id: Int) -> Bool { work.running[id] != nil }
     func isCancelled(_ id: Int) -> Bool { work.running[id]?.isCancelled ?? isOver }
     func takesWork(of generation: Int) -> Bool { phase == .running && generation == self.generation }
+    func isCycle(_ item: WorkTable.Item) -> Bool { work.isCycle(item.name, after: item.after) }
+
+    func runningWork(at now: Duration) -> [RunningWork] {
+        work.runningIDs.compactMap { id in
+            let item = work.running[id]!
+            return item.kind.map {
+                RunningWork(name: item.name, kind: $0, since: now - item.since, isCancelled: item.isCancelled)
+            }
+        }
+    }
 
     /// What the summary no longer keeps. Release it outside of every lock: an error may have a `deinit`.
     mutating func takeDropped() -> [any Sendable] { summary.takeDropped() }
@@ -83,12 +100,12 @@ struct ShutdownStateMachine {
 
     /// Registers an action or a clean-up; `nil`: it will not run.
     mutating func register(
-        _ kind: DaemonTask.Kind, _ name: String, generation: Int, at now: Duration
+        _ kind: DaemonTask.Kind, _ name: String, within limit: Duration? = nil, generation: Int, at now: Duration
     ) -> (id: Int, actions: [Action])? {
         guard let phase, generation == self.generation else { return nil }
         let isByItself = phase != .running && summary.reason == .finished
         if kind == .action, isByItself { return nil }  // M6
-        let id = work.register(WorkTable.Item(name: name, kind: kind))
+        let id = work.register(WorkTable.Item(name: name, kind: kind, limit: limit.map { max(.zero, $0) }))
         switch phase {
         case .running: return (id, [])
         case .cleaningUp where kind == .cleanup: return (id, settle(at: now))
@@ -106,7 +123,7 @@ struct ShutdownStateMachine {
     mutating func ended(_ id: Int, _ error: (any Error)?, at now: Duration) -> [Action] {
         guard !isOver, let item = work.end(id) else { return [] }
         let isRefusal = purpose != nil && (error as? SignalBridgeError)?.code == .shuttingDown
-        let isCancellation = isRefusal || (item.isCancelled && error is CancellationError)
+        let isCancellation = isRefusal || (error is CancellationError && (item.isCancelled || purpose != nil))
         let outcome = error.map { isCancellation ? DaemonTask.Outcome.cancelled : .failed($0) } ?? .finished
         guard let kind = item.kind else { return reloadEnded(outcome, at: now) + settle(at: now) }
         var task = DaemonTask(name: item.name, kind: kind, outcome: outcome, duration: now - item.since)
@@ -118,6 +135,7 @@ struct ShutdownStateMachine {
         if case .failed = outcome, item.onFailure == .shutDown, purpose == nil {
             actions += begin(.failure(of: item.name), at: now)
         }
+        if phase == .draining { actions += tellNext() }  // M8
         return actions + settle(at: now)
     }
 
@@ -125,9 +143,18 @@ struct ShutdownStateMachine {
 
     mutating func receive(_ event: SignalEvent, at now: Duration) -> [Action] {
         guard let phase else { return [] }
-        if policy.reload.contains(event.signal) { return receiveReload(event, at: now) }
+        if isReload(event) { return receiveReload(event, at: now) }
         let isHard = policy.hardExit.contains(event.signal)
+        if duplicates.isDuplicate(event, isHard: isHard) {  // M7
+            summary.duplicateSignals += 1
+            return [.announce(.received(event, .duplicate))]
+        }
         let isFirst = summary.signals.isEmpty
+        if !isFirst, policy.secondSignal == .ignored, isShuttingDown, !isHard || summary.hardExit != nil {
+            summary.record(event)
+            return [.announce(.received(event, .ignored))]
+        }
+        duplicates.accept(event, isHard: isHard, window: policy.duplicateWindow)
         summary.record(event)
         guard isShuttingDown else {
             if isHard { summary.hardExit = event }
@@ -135,22 +162,28 @@ struct ShutdownStateMachine {
                 + begin(.signal(event), at: now) + settle(at: now)
         }
         if isFirst, !isHard { return [.announce(.received(event, .joinedShutdown))] }
-        guard isFirst || (policy.secondSignal == .escalate && phase == .draining) else {
+        let escalates = policy.secondSignal == .ignored || (policy.secondSignal == .escalate && phase == .draining)
+        guard isFirst || escalates else {
             return [.announce(.received(event, .forcedExit))] + force(.signal(event), at: now)
         }
         if isHard { summary.hardExit = event }
         let response: DaemonTransition.Response = isHard ? .stoppedImmediately : .escalated
         if phase != .draining {  // its period is the hard exit's from here on
-            let (end, share) = (period(of: phase), period(of: .cleaningUp) / (work.cleanups.count + 2))
-            state = state.shortened(
-                to: now + min(end, .seconds(1 << 40)), cleanupTo: now + min(share, .seconds(1 << 40)))
+            state = state.shortened(at: now, to: min(period(of: phase), .seconds(1 << 40)))
         }
         return [.announce(.received(event, response))]
             + (phase == .draining ? enter(.cancelling, .shutdown, at: now) : []) + settle(at: now)
     }
 
-    mutating func shutdown(_ reason: ShutdownReason, at now: Duration) -> [Action] {
+    /// A closed terminal is no request to reload, and a daemon without reloads ends by SIGHUP.
+    private func isReload(_ event: SignalEvent) -> Bool {
+        guard policy.reload.contains(event.signal) else { return false }
+        return event.signal != .sighup || (event.cause != .kernel && (!reloads.isUnavailable || isShuttingDown))
+    }
+
+    mutating func shutdown(_ reason: ShutdownReason, exitCode: UInt8? = nil, at now: Duration) -> [Action] {
         if isOver { return [] }
+        summary.requestedExitCode = summary.requestedExitCode ?? exitCode
         guard isShuttingDown else { return begin(reason, at: now) + settle(at: now) }
         // The task that waits for the daemon was cancelled, so it does not wait for draining.
         guard reason == .cancelled, phase == .draining else { return [] }
@@ -161,13 +194,20 @@ struct ShutdownStateMachine {
         var actions: [Action] = []
         while let deadline, deadline <= now {
             switch state {
-            case .cleaningUp(_, let end, let current?) where current.deadline < end ?? .seconds(Int64.max):
+            case .cleaningUp(let purpose, var times) where times.cancels.map { $0 <= now } ?? false:
+                times.cancels = nil
+                times.current = nil
+                state = .cleaningUp(purpose, times)
+                actions += work.runningIDs.flatMap { timeOut(cleanup: $0) } + settle(at: now)
+            case .cleaningUp(_, let times) where times.current.map { $0.deadline <= now } ?? false:
+                let current = times.current!
                 state = state.leaving(cleanup: current.id)
-                actions.append(.announce(.cleanupTimedOut(work.running[current.id]!.name)))
-                actions += cancel(current.id) + settle(at: now)
+                let name = work.running[current.id]!.name
+                actions += current.hasLimit ? timeOut(cleanup: current.id) : [.announce(.cleanupOverran(name))]
+                actions += settle(at: now)
             case .draining(let purpose, _):
                 actions += enter(.cancelling, purpose, at: now) + settle(at: now)
-            case .cancelling(.restart(let isOverdue), _), .cleaningUp(.restart(let isOverdue), _, _):
+            case .cancelling(.restart(let isOverdue), _), .cleaningUp(.restart(let isOverdue), _):
                 state = state.overdue
                 if !isOverdue {
                     actions.append(.announce(.restartWaits(for: work.running.values.map(\.name).sorted())))
@@ -177,6 +217,12 @@ struct ShutdownStateMachine {
             }
         }
         return actions
+    }
+
+    /// The clean-up has had its time. What was cancelled before is only late.
+    private mutating func timeOut(cleanup id: Int) -> [Action] {
+        guard let item = work.running[id], item.kind == .cleanup, !item.isCancelled else { return [] }
+        return [.announce(.cleanupTimedOut(item.name))] + cancel(id)
     }
 
     // MARK: phases
@@ -197,23 +243,30 @@ struct ShutdownStateMachine {
         _ wanted: DaemonPhase, _ purpose: ShutdownState.Purpose, at now: Duration
     ) -> [Action] {
         let next = wanted == .draining && period(of: .draining) == .zero ? .cancelling : wanted
-        let deadline = now + min(period(of: next), .seconds(1 << 40))  // M2
         let (wasRunning, wasLoading) = (phase == .running, state.isLoading)
         endPhase(at: now)
-        state = state.entering(next, purpose, deadline: deadline)
+        state = state.entering(next, purpose, at: now, for: min(period(of: next), .seconds(1 << 40)))  // M2
         var actions: [Action] = [.announce(.entered(next, summary.reason))]
         if wasRunning {
             actions.append(.signalShutdown)
             if summary.reason == .finished { work.dropActions() }  // M6
             actions += startActions(at: now)
         }
-        for id in work.runningIDs {
+        if next == .draining { actions += tellNext() }
+        for id in work.runningIDs where next == .cancelling || (next == .draining && wasLoading) {
             let item = work.running[id]!
-            let isDue = next == .cancelling || wasLoading || item.onShutdown == .cancel
-            // M3
-            if next != .cleaningUp, item.kind != .cleanup, item.onShutdown != .complete, isDue { actions += cancel(id) }
+            if item.kind != nil, item.after != nil, !item.isTold { actions += tell(id) }
+            if item.kind != .cleanup, item.onShutdown != .complete { actions += cancel(id) }  // M3
         }
         return actions
+    }
+
+    /// M8
+    private mutating func tellNext() -> [Action] { work.toldNext.flatMap { tell($0) } }
+
+    private mutating func tell(_ id: Int) -> [Action] {
+        let item = work.tell(id)
+        return (item.after == nil ? [] : [.tell(id)]) + (item.onShutdown == .cancel ? cancel(id) : [])
     }
 
     /// Moves on if all work, or all clean-ups, have ended. Every input ends here.
@@ -226,15 +279,23 @@ struct ShutdownStateMachine {
         }
         if phase == .running || isOver || work.delaysCleanup { return actions }
         if phase != .cleaningUp { actions += enter(.cleaningUp, purpose!, at: now) }
-        guard case .cleaningUp(let purpose, let deadline, let current) = state else { return actions }
-        if current == nil, let id = work.startCleanup(at: now) {  // M4
-            let left = deadline.map { $0 - now } ?? period(of: .cleaningUp)
-            let share = left / (work.cleanups.count + 2)
-            state = .cleaningUp(purpose, deadline: deadline, current: .init(id: id, deadline: now + share))
+        guard case .cleaningUp(let purpose, var times) = state else { return actions }
+        if times.current == nil, let id = work.startCleanup(at: now) {  // M4
+            let end = times.cancels ?? times.deadline ?? now + min(period(of: .cleaningUp), .seconds(1 << 40))
+            let limit = work.running[id]!.limit.map { min($0, end - now) }
+            times.current = ShutdownState.Cleanup(
+                id: id, deadline: now + (limit ?? share(of: end - now)), hasLimit: limit != nil || times.cancels == nil)
+            state = .cleaningUp(purpose, times)
             actions.append(.start(id))
         }
         if work.running.isEmpty { actions += purpose.isShutdown ? finish(at: now) : restart(at: now) }
         return actions
+    }
+
+    /// The time of a clean-up without a limit: an equal part of what the limits of those that wait leave.
+    private func share(of time: Duration) -> Duration {
+        let waiting = work.waitingCleanups
+        return max(.zero, time - waiting.limits) / (waiting.unlimited + 1)
     }
 
     private func period(of phase: DaemonPhase) -> Duration {
@@ -266,6 +327,11 @@ struct ShutdownStateMachine {
         return [.announce(.finished(summary.exitStatus)), .finish]
     }
 
+    /// The daemon around this one ends by force.
+    mutating func abandon(_ reason: ForcedExitReason, at now: Duration) -> [Action] {
+        isOver ? [] : force(reason, at: now)
+    }
+
     private mutating func force(_ reason: ForcedExitReason, at now: Duration) -> [Action] {
         endPhase(at: now)
         let abandoned = work.unfinished
@@ -278,9 +344,11 @@ struct ShutdownStateMachine {
 
     mutating func allowReloads(_ areAllowed: Bool) { reloads.allow(areAllowed) }
 
-    mutating func reload(at now: Duration) -> [Action] {
-        if isOver || isShuttingDown { return [] }
-        return reloads.request() == .starts ? startReload(at: now) : []
+    /// Returns the number of the reload that the caller's request leads to; `nil`: there is none.
+    mutating func reload(at now: Duration) -> (number: Int, actions: [Action])? {
+        if isOver || isShuttingDown { return nil }
+        let answer = reloads.request()
+        return reloads.requested.map { ($0, answer == .starts ? startReload(at: now) : []) }
     }
 
     private mutating func receiveReload(_ event: SignalEvent, at now: Duration) -> [Action] {
@@ -308,15 +376,16 @@ struct ShutdownStateMachine {
         switch outcome {
         case .failed(let error):
             summary.record(failedReload: error)
-            return [.announce(.reloadFailed(error))] + finishReload(at: now)
-        case .finished where restarts && isShuttingDown: return finishReload(at: now)  // loaded, and never used
+            return [.announce(.reloadFailed(error))] + finishReload(error, at: now)
+        case .finished where restarts && isShuttingDown:  // loaded, and never used
+            return finishReload(CancellationError(), at: now)
         case .finished where restarts:
             summary.reason = .restart
             return enter(.draining, .restart(isOverdue: false), at: now)  // `settle` follows
         case .finished:
             summary.reloads += 1
             return [.announce(.reloaded)] + finishReload(at: now)
-        default: return finishReload(at: now)
+        default: return finishReload(CancellationError(), at: now)
         }
     }
 
@@ -329,8 +398,10 @@ struct ShutdownStateMachine {
         return [.announce(.started), .startBody(id), .announce(.reloaded)] + finishReload(at: now)
     }
 
-    private mutating func finishReload(at now: Duration) -> [Action] {
-        let again = reloads.finish()
-        return again && !isOver && !isShuttingDown && reloads.request() == .starts ? startReload(at: now) : []
+    private mutating func finishReload(_ error: (any Error)? = nil, at now: Duration) -> [Action] {
+        let ended = Action.reloadEnded(reloads.last, error)
+        if !reloads.finish() { return [ended] }
+        if isOver || isShuttingDown { return [ended, .reloadEnded(reloads.last + 1, CancellationError())] }
+        return reloads.request() == .starts ? [ended] + startReload(at: now) : [ended]
     }
 }

@@ -8,10 +8,17 @@ struct WorkTable {
         var onFailure = FailureBehavior.shutDown
         /// The caller waits for the result and handles its error.
         var isErrorHandled = false
+        /// A shutdown reaches this work only when the work of this name has ended.
+        var after: String?
+        /// How long a clean-up may take; `nil`: its share of the period.
+        var limit: Duration?
         fileprivate(set) var since = Duration.zero
         private(set) var isCancelled = false
+        /// Whether the shutdown has reached it.
+        private(set) var isTold = false
 
         fileprivate mutating func cancel() { isCancelled = true }
+        fileprivate mutating func tell() { isTold = true }
     }
 
     private(set) var running: [Int: Item] = [:]
@@ -29,6 +36,33 @@ struct WorkTable {
     var delaysCleanup: Bool { running.values.contains { $0.kind != .cleanup } }
     /// What would be left behind now: what runs, then the clean-ups that have not started.
     var unfinished: [Item] { runningIDs.map { running[$0]! } + cleanups.reversed().map { registered[$0]! } }
+
+    /// The work that a shutdown can reach now, in the order of the ids.
+    var toldNext: [Int] {
+        let names = Set(running.values.map(\.name))
+        return runningIDs.filter { id in
+            let item = running[id]!
+            return item.kind != nil && item.kind != .cleanup && !item.isTold
+                && !(item.after.map(names.contains) ?? false)
+        }
+    }
+
+    /// Whether work of this name after work of the other name would wait for itself.
+    func isCycle(_ name: String, after other: String?) -> Bool {
+        var (next, seen) = (other.map { [$0] } ?? [], Set<String>())
+        while let current = next.popLast() {
+            if current == name { return true }
+            guard seen.insert(current).inserted else { continue }
+            next += running.values.filter { $0.name == current }.compactMap(\.after)
+        }
+        return false
+    }
+
+    /// The time that the clean-ups which have not started ask for, and how many of them ask for none.
+    var waitingCleanups: (limits: Duration, unlimited: Int) {
+        let limits = cleanups.compactMap { registered[$0]!.limit }
+        return (limits.reduce(.zero, +), cleanups.count - limits.count)
+    }
 
     /// Adds work that its caller starts. The first, the body, has the id 0.
     mutating func add(_ item: Item, at now: Duration) -> Int {
@@ -74,6 +108,12 @@ struct WorkTable {
         guard running[id]?.isCancelled == false else { return false }
         running[id]!.cancel()
         return true
+    }
+
+    /// Marks work as reached by the shutdown, and returns it.
+    mutating func tell(_ id: Int) -> Item {
+        running[id]!.tell()
+        return running[id]!
     }
 
     mutating func end(_ id: Int) -> Item? { running.removeValue(forKey: id) }

@@ -35,6 +35,7 @@ struct NotificationSchedule {
         return "READY=1"
     }
 
+    /// `nil`: nothing is to be sent.
     mutating func datagram(for transition: DaemonTransition, _ machine: ShutdownStateMachine, at now: Duration)
         -> String?
     {
@@ -46,8 +47,11 @@ struct NotificationSchedule {
             isReloading = true
             let (seconds, attoseconds) = monotonicNow().components  // systemd's clock, also in a simulation
             return "RELOADING=1\nMONOTONIC_USEC=\(seconds * 1_000_000 + attoseconds / 1_000_000_000_000)"
-        case .reloaded where isReloading && !machine.restartsOnReload, .reloadFailed where isReloading && isBodyReady:
+        case .reloaded where isReloading && !machine.restartsOnReload:
             return machine.isShuttingDown ? nil : ready()  // a new body says so itself
+        case .reloadFailed(let error):
+            let status = "STATUS=" + "reload failed: \(error)".onOneLine
+            return isReloading && isBodyReady && !machine.isShuttingDown ? ready().map { "\($0)\n\(status)" } : status
         case .entered where machine.isShuttingDown && !isStopping:
             isStopping = true
             nextExtension = hasListener ? now : nil

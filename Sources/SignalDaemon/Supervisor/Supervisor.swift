@@ -4,9 +4,9 @@ import SignalBridge
 ///
 /// | datagram | when |
 /// |---|---|
-/// | `READY=1` | ``Daemon/notifyReady()``, and after a reload |
+/// | `READY=1` | ``Daemon/notifyReady()``, and after a reload; a readiness descriptor gets a line, once |
 /// | `RELOADING=1`, `MONOTONIC_USEC=` | a reload begins |
-/// | `STATUS=` | ``Daemon/setStatus(_:)`` |
+/// | `STATUS=` | ``Daemon/setStatus(_:)``, and a reload that failed |
 /// | `WATCHDOG=1` | at half of the watchdog's interval, see ``Daemon/setWatchdogCheck(_:)`` |
 /// | `STOPPING=1` | the shutdown begins |
 /// | `EXTEND_TIMEOUT_USEC=` | the shutdown begins, and every five seconds until its end |
@@ -15,19 +15,33 @@ import SignalBridge
 public struct Supervisor: Hashable, Sendable {
     let socket: String?
     let watchdog: Duration?
-    private let readsEnvironment: Bool
+    /// Takes a line when the daemon is ready, as s6 wants it.
+    private(set) var readinessDescriptor: Int32?
+    private let environment: EnvironmentUse
 
-    private init(socket: String?, watchdog: Duration?, readsEnvironment: Bool) {
+    private enum EnvironmentUse {
+        case none
+        case read
+        /// Read, and taken out.
+        case taken
+    }
+
+    private init(socket: String?, watchdog: Duration?, _ environment: EnvironmentUse = .none) {
         self.socket = socket
         self.watchdog = watchdog
-        self.readsEnvironment = readsEnvironment
+        self.environment = environment
     }
 
     /// The supervisor that the environment names: `NOTIFY_SOCKET`, and `WATCHDOG_USEC` unless `WATCHDOG_PID` is another
     /// process. Without these variables, and in a simulation, nothing is sent.
-    public static let fromEnvironment = Supervisor(socket: nil, watchdog: nil, readsEnvironment: true)
+    ///
+    /// The variables are taken out of the environment when the daemon starts. A child would inherit them, and what it says would
+    /// count as this process's word.
+    public static let fromEnvironment = Supervisor(socket: nil, watchdog: nil, .taken)
+    /// The same, but the variables stay in the environment, for children that notify the supervisor themselves.
+    public static let fromEnvironmentForChildrenToo = Supervisor(socket: nil, watchdog: nil, .read)
     /// No supervisor: nothing is sent.
-    public static let disabled = Supervisor(socket: nil, watchdog: nil, readsEnvironment: false)
+    public static let disabled = Supervisor(socket: nil, watchdog: nil)
 
     /// A supervisor that listens at this datagram socket.
     ///
@@ -35,14 +49,36 @@ public struct Supervisor: Hashable, Sendable {
     ///   - socket: an absolute path; or, on Linux, a name in the abstract namespace, written with an `@` in front.
     ///   - watchdog: after how much silence the supervisor acts; `nil`: never.
     public init(socket: String, watchdog: Duration? = nil) {
-        self.init(socket: socket, watchdog: watchdog, readsEnvironment: false)
+        self.init(socket: socket, watchdog: watchdog, .none)
     }
+
+    /// A copy that also writes a line to this descriptor when the daemon is ready, and closes it: the `notification-fd` of s6.
+    public func withReadinessDescriptor(_ descriptor: Int32) -> Supervisor {
+        var supervisor = self
+        supervisor.readinessDescriptor = descriptor
+        return supervisor
+    }
+
+    var isEnabled: Bool { socket != nil || readinessDescriptor != nil }
+
+    /// What the environment said before it was taken out, for a later daemon of the process.
+    private static let taken = Lock<Supervisor?>(nil)
 
     /// The supervisor with the environment read. This is done once, at the start, because `getenv(3)` is unsafe beside
     /// threads that change the environment.
     var resolved: Supervisor {
-        guard readsEnvironment else { return self }
-        guard let socket = environmentVariable("NOTIFY_SOCKET") else { return .disabled }
+        if environment == .none { return self }
+        var supervisor = Supervisor.inEnvironment ?? Self.taken.withLock { $0 } ?? .disabled
+        if environment == .taken, supervisor.socket != nil {
+            Self.taken.withLock { $0 = supervisor }
+            for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] { removeEnvironmentVariable(name) }
+        }
+        supervisor.readinessDescriptor = readinessDescriptor
+        return supervisor
+    }
+
+    private static var inEnvironment: Supervisor? {
+        guard let socket = environmentVariable("NOTIFY_SOCKET") else { return nil }
         var watchdog: Duration?
         if let microseconds = environmentVariable("WATCHDOG_USEC").flatMap({ Int64($0) }), microseconds > 0,
             environmentVariable("WATCHDOG_PID").map(isThisProcess) ?? true
@@ -53,7 +89,14 @@ public struct Supervisor: Hashable, Sendable {
     }
 
     /// The same in a simulation, which does not read the environment.
-    var simulated: Supervisor { readsEnvironment ? .disabled : self }
+    var simulated: Supervisor { environment == .none ? self : .disabled }
+
+    /// Writes the line that says that the daemon is ready.
+    func reportReady() throws(SignalBridgeError) {
+        guard let readinessDescriptor else { return }
+        let failure = reportReadiness(on: readinessDescriptor)
+        if failure != 0 { throw .systemCall("write(\(readinessDescriptor))", nil, failure) }
+    }
 
     func send(_ datagram: String) throws(SignalBridgeError) {
         guard let socket else { return }

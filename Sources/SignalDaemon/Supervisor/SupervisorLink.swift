@@ -13,6 +13,7 @@ final class SupervisorLink: Sendable {
         var schedule: NotificationSchedule
         var check: (@Sendable () async -> Bool)?
         var waiting = 0
+        var hasReportedReady = false
     }
 
     private static let limit = 10_000
@@ -28,13 +29,22 @@ final class SupervisorLink: Sendable {
         let lastFailure = Lock<SignalBridgeError?>(nil)
         let state = Lock(State(schedule: NotificationSchedule(supervisor, at: now)))
         self.state = state
-        isEnabled = supervisor.socket != nil
-        worker = try SerialWorker(isInline: isInline || supervisor.socket == nil) { item in
+        isEnabled = supervisor.isEnabled
+        worker = try SerialWorker(isInline: isInline || !supervisor.isEnabled) { item in
             switch item {
             case .datagram(let text):
-                state.withLock { $0.waiting -= 1 }
+                let isFirstReady = state.withLock { state in
+                    state.waiting -= 1
+                    defer { state.hasReportedReady = state.hasReportedReady || text.hasPrefix("READY=1") }
+                    return !state.hasReportedReady && text.hasPrefix("READY=1")
+                }
                 var failure: SignalBridgeError?
-                do throws(SignalBridgeError) { try supervisor.send(text) } catch { failure = error }
+                do throws(SignalBridgeError) {
+                    if isFirstReady { try supervisor.reportReady() }
+                    try supervisor.send(text)
+                } catch {
+                    failure = error
+                }
                 let isNew = lastFailure.withLock { last in
                     defer { last = failure }
                     return failure != last
@@ -59,8 +69,7 @@ final class SupervisorLink: Sendable {
 
     /// Sends a line for the supervisor's user.
     func reportStatus(_ text: String) {
-        let line = String(text.map { $0.isNewline ? " " : $0 })  // a new line would be a new assignment
-        send("STATUS=\(line)")
+        send("STATUS=\(text.onOneLine)")
     }
 
     /// Asks for more time if that is due. Returns whether the watchdog must be answered now, by `check`.
@@ -107,4 +116,9 @@ final class SupervisorLink: Sendable {
         }
         if hasRoom { worker.append(.datagram(datagram)) }
     }
+}
+
+extension String {
+    /// Without line breaks: in a datagram, a new line would be a new assignment.
+    var onOneLine: String { String(map { $0.isNewline ? " " : $0 }) }
 }

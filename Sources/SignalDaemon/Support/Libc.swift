@@ -1,4 +1,6 @@
 // The C library, whatever it is called here: what only a daemon needs of it.
+import SignalBridge
+
 #if canImport(Darwin)
     import Darwin
 
@@ -28,6 +30,56 @@ func disableCoreDumps() {
 func environmentVariable(_ name: String) -> String? {
     guard let value = getenv(name), value.pointee != 0 else { return nil }
     return String(cString: value)
+}
+
+func removeEnvironmentVariable(_ name: String) { unsetenv(name) }
+
+/// Whether the process is a child of this one that nobody has waited for: `waitid(2)`, which leaves its status.
+func isUnreapedChild(_ process: Int32) -> Bool {
+    if process <= 0 { return false }
+    var info = siginfo_t()
+    var result: Int32
+    repeat {
+        result = waitid(P_PID, id_t(process), &info, WEXITED | WNOHANG | WNOWAIT)
+    } while result != 0 && errno == EINTR
+    return result == 0
+}
+
+/// Kills an unreaped child; its process group, if it leads one.
+func killChild(_ process: Int32) { kill(getpgid(process) == process ? -process : process, SIGKILL) }
+
+/// Tells a supervisor such as s6 that the program is ready: a line on the descriptor, which is closed. Returns errno or 0.
+func reportReadiness(on descriptor: Int32) -> Int32 {
+    var (line, result): (UInt8, Int) = (UInt8(ascii: "\n"), 0)
+    repeat {
+        result = write(descriptor, &line, 1)
+    } while result < 0 && errno == EINTR
+    let failure = result < 0 ? errno : 0
+    close(descriptor)
+    return failure
+}
+
+/// The signals that descriptors of this process take: `signalfd(2)`, as proc(5) shows them. Dispatch has one for each of its
+/// signal sources on Linux.
+func signalsReadByDescriptors() -> Set<SignalNumber> {
+    guard let directory = opendir("/proc/self/fdinfo") else { return [] }
+    defer { closedir(directory) }
+    var mask: UInt64 = 0
+    while let entry = readdir(directory) {
+        let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+            String(cString: $0.bindMemory(to: CChar.self).baseAddress!)
+        }
+        guard let file = fopen("/proc/self/fdinfo/\(name)", "re") else { continue }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 128)
+        while fgets(&line, Int32(line.count), file) != nil {
+            let text = line.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+            if text.hasPrefix("sigmask:") {
+                mask |= UInt64(text.dropFirst(8).filter { !$0.isWhitespace }, radix: 16) ?? 0
+            }
+        }
+    }
+    return Set((1...64).filter { mask >> ($0 - 1) & 1 == 1 }.map { SignalNumber(rawValue: $0) })
 }
 
 func isThisProcess(_ id: String) -> Bool { pid_t(id) == getpid() }

@@ -1,0 +1,18 @@
+import SignalBridge
+
+/// A piece of work that runs in a daemon: what a shutdown would wait for now.
+public struct RunningWork: Hashable, Sendable, CustomStringConvertible {
+    /// The name that it was added with; "body" for the body.
+    public let name: String
+    /// The kind of work.
+    public let kind: DaemonTask.Kind
+    /// How long it has run.
+    public let since: Duration
+    /// Whether the daemon has cancelled it.
+    public let isCancelled: Bool
+
+    /// A phrase such as "task consumer for 120 ms, cancelled".
+    public var description: String {
+        "\(kind.rawValue) \(name) for \(since.roundedUpToMilliseconds) ms\(isCancelled ? ", cancelled" : "")"
+    }
+}

@@ -1,0 +1,48 @@
+import SignalBridge
+
+/// The parts of a daemon that run, by id, and the reports of those that have ended.
+final class DaemonParts: Sendable {
+    private struct State {
+        var running: [Int: (name: String, runtime: DaemonRuntime)] = [:]
+        var ended: [String: DaemonSummary] = [:]
+    }
+    private let state = Lock(State())
+
+    func add(_ id: Int, _ name: String, _ part: DaemonRuntime) { state.withLock { $0.running[id] = (name, part) } }
+
+    func end(_ id: Int) {
+        let part = state.withLock { $0.running[id] }
+        guard let part else { return }
+        let summary = part.runtime.summary
+        state.discard { state in
+            state.ended[part.name] = summary
+            return state.running.removeValue(forKey: id)
+        }
+    }
+
+    /// The process ends: what runs in the parts is abandoned.
+    func abandon(_ reason: ForcedExitReason) {
+        for (id, part) in state.withLock({ $0.running }) {
+            part.runtime.abandon(reason)
+            end(id)
+        }
+    }
+
+    var summaries: [String: DaemonSummary] { state.withLock { $0.ended } }
+}
+
+/// The surroundings of a part: those of its daemon, except that it has no supervisor, and ends no process.
+struct PartEnvironment: DaemonEnvironment {
+    let outer: any DaemonEnvironment
+
+    var isInline: Bool { outer.isInline }
+    var now: Duration { outer.now }
+    func resolve(_ supervisor: Supervisor) -> Supervisor { .disabled }
+    func startMonitor(of runtime: DaemonRuntime) throws(SignalBridgeError) { try outer.startMonitor(of: runtime) }
+    func stopMonitor(of runtime: DaemonRuntime) { outer.stopMonitor(of: runtime) }
+    func startThread(_ body: @escaping @Sendable () -> Void) throws(SignalBridgeError) { try outer.startThread(body) }
+    func forceExit(of runtime: DaemonRuntime, _ summary: DaemonSummary) { runtime.requestClose() }
+    func forPart() -> any DaemonEnvironment { outer.forPart() }
+    func reportReady() {}
+    func reportEnd() {}
+}

@@ -1,0 +1,13 @@
+import SignalBridge
+
+/// What runs last of all, at a forced exit too: ``Daemon/atExit(_:)``.
+final class FinalActions: Sendable {
+    private let actions = Lock<[@Sendable () -> Void]>([])
+
+    func add(_ action: @escaping @Sendable () -> Void) { actions.withLock { $0.append(action) } }
+
+    /// Runs each action that has not run, the last registered first.
+    func run() {
+        while let action = actions.withLock({ $0.popLast() }) { action() }
+    }
+}

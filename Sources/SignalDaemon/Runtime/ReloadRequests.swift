@@ -1,0 +1,40 @@
+import SignalBridge
+
+/// Tasks that wait for the end of a reload: `Daemon.reload()`.
+final class ReloadRequest: Sendable {
+    private let isDone = Latch()
+    private let error = SharedValue<any Error>()
+
+    func finish(_ error: (any Error)?) {
+        self.error.current = error
+        isDone.open()
+    }
+
+    func waitBlocking() throws {
+        isDone.block(or: Latch(), timeout: nil)
+        if let error = error.current { throw error }
+    }
+
+    func wait() async throws {
+        await isDone.wait()
+        try Task.checkCancellation()
+        if let error = error.current { throw error }
+    }
+}
+
+/// The requests by the number of the reload that answers them. A plain value.
+struct ReloadRequests: Sendable {
+    private var requests: [(number: Int, request: ReloadRequest)] = []
+
+    mutating func add(_ number: Int) -> ReloadRequest {
+        let request = ReloadRequest()
+        requests.append((number, request))
+        return request
+    }
+
+    /// Takes out those that the reload with this number answers.
+    mutating func take(upTo number: Int) -> [ReloadRequest] {
+        defer { requests.removeAll { $0.number <= number } }
+        return requests.filter { $0.number <= number }.map(\.request)
+    }
+}
