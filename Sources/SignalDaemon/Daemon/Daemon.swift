@@ -5,15 +5,16 @@ import SignalBridge
 /// ``run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)`` makes one and gives it to its body. Every function may be called from
 /// any thread and task. After a restart by a reload the new body gets a `Daemon` of its own, and the old one refuses new work.
 public final class Daemon: Sendable {
-    private let runtime: DaemonRuntime
-    private let generation: Int
+    private let requests: DaemonRequests
     /// The daemon that this one is a part of.
     private var outer: Daemon? { runtime.outer }
 
     init(_ runtime: DaemonRuntime, generation: Int) {
-        self.runtime = runtime
-        self.generation = generation
+        requests = DaemonRequests(runtime: runtime, generation: generation)
     }
+
+    private var runtime: DaemonRuntime { requests.runtime }
+    func isOf(_ other: DaemonRuntime) -> Bool { runtime === other }
 
     /// The daemon that the calling task or thread is work of; `nil` outside of one. Child tasks and `Task { }` inherit it.
     public static var current: Daemon? { WorkContext.current?.daemon }
@@ -38,9 +39,8 @@ public final class Daemon: Sendable {
     ) throws(SignalBridgeError) {
         let kind: DaemonTask.Kind = onShutdown == .complete ? .shielded : .task
         let operation = Sent(operation)
-        try runtime.add(
-            WorkTable.Item(name: name, kind: kind, onShutdown: onShutdown, onFailure: onFailure, after: other),
-            generation: generation
+        try requests.add(
+            WorkTable.Item(name: name, kind: kind, onShutdown: onShutdown, onFailure: onFailure, after: other)
         ) { try await operation.closure() }
     }
 
@@ -55,9 +55,8 @@ public final class Daemon: Sendable {
         after other: String? = nil, operation: sending @escaping (StopToken) throws -> Void
     ) throws(SignalBridgeError) {
         let operation = Sent(operation)
-        try runtime.addThread(
-            WorkTable.Item(name: name, kind: .thread, onShutdown: onShutdown, onFailure: onFailure, after: other),
-            generation: generation
+        try requests.addThread(
+            WorkTable.Item(name: name, kind: .thread, onShutdown: onShutdown, onFailure: onFailure, after: other)
         ) { token in try operation.closure(token) }
     }
 
@@ -81,9 +80,8 @@ public final class Daemon: Sendable {
         _ body: sending @escaping (Daemon) async throws -> Void
     ) throws(SignalBridgeError) -> Daemon {
         let body = Sent(body)
-        let part = try runtime.addPart(
-            WorkTable.Item(name: name, kind: .part, onFailure: onFailure, after: other), of: self,
-            generation: generation
+        let part = try requests.addPart(
+            WorkTable.Item(name: name, kind: .part, onFailure: onFailure, after: other), of: self
         ) { try await body.closure($0) }
         return Daemon(part, generation: 0)
     }
@@ -100,7 +98,7 @@ public final class Daemon: Sendable {
     }
 
     /// The work that runs, in the order of its start: what a shutdown waits for.
-    public var running: [RunningWork] { runtime.runningWork }
+    public var running: [RunningWork] { requests.running }
 
     /// Runs `operation` to its end although the calling task is cancelled, and returns its result: for a commit that must not be
     /// cut in half.
@@ -113,7 +111,7 @@ public final class Daemon: Sendable {
         _ name: String, operation: sending @escaping () async throws -> Result
     ) async throws -> Result {
         let operation = Sent(operation)
-        let id = try runtime.addShield(name)
+        let id = try requests.addShield(name)
         let result = await Task { try await operation.closure() }.result  // the caller's cancellation does not reach it
         switch result {
         case .success: runtime.ended(id, nil)
@@ -144,7 +142,7 @@ public final class Daemon: Sendable {
     /// Returns once a shutdown was requested: stop accepting new work, and finish what there is. Returns too if the calling task
     /// is cancelled. In work that comes `after` other work, it returns when that has ended.
     public func shutdownRequested() async {
-        await latch.wait()
+        await requests.ownLatch.wait()
     }
 
     /// Runs `operation`, and cancels it when a shutdown is requested: for a loop of `Task.sleep`, or a stream that never ends.
@@ -156,7 +154,7 @@ public final class Daemon: Sendable {
     ) async throws -> Result {
         let operation = Sent(operation)
         let task = Task { try await operation.closure() }
-        let forget = latch.onOpen { task.cancel() }
+        let forget = requests.ownLatch.onOpen { task.cancel() }
         defer { forget() }
         return try await withTaskCancellationHandler {
             try await task.value
@@ -165,16 +163,8 @@ public final class Daemon: Sendable {
         }
     }
 
-    /// What says that the shutdown has reached the calling work.
-    private var latch: Latch {
-        if let context = WorkContext.current, context.daemon.runtime === runtime, let latch = context.latch {
-            return latch
-        }
-        return runtime.shutdownLatch(of: generation)
-    }
-
     /// Whether a shutdown was requested: for a readiness page that turns to 503.
-    public var isShuttingDown: Bool { runtime.shutdownLatch(of: generation).isOpen }
+    public var isShuttingDown: Bool { requests.shutdownLatch.isOpen }
 
     /// Blocks the thread until a shutdown is requested, or the time is over.
     ///
@@ -183,7 +173,7 @@ public final class Daemon: Sendable {
     @available(*, noasync, message: "it blocks the thread; use shutdownRequested()")
     @discardableResult
     public func waitForShutdown(timeout: Duration? = nil) -> Bool {
-        StopToken(stop: runtime.shutdownLatch(of: generation), cancel: Latch()).wait(timeout: timeout)
+        StopToken(stop: requests.shutdownLatch, cancel: Latch()).wait(timeout: timeout)
     }
 
     /// Runs `action` when a shutdown is requested, or at once if it was: to close a listener, or to trigger a `ServiceGroup`.
@@ -195,7 +185,7 @@ public final class Daemon: Sendable {
         _ name: String = "onGracefulShutdown", _ action: sending @escaping () async throws -> Void
     ) {
         let action = Sent(action)
-        _ = runtime.register(.action, name, generation: generation) { try await action.closure() }
+        _ = requests.register(.action, name) { try await action.closure() }
     }
 
     /// Registers a clean-up. Clean-ups run after the body and all work have ended, one after the other, the last registered
@@ -217,7 +207,7 @@ public final class Daemon: Sendable {
         _ name: String, within limit: Duration? = nil, _ cleanup: sending @escaping () async throws -> Void
     ) -> Bool {
         let cleanup = Sent(cleanup)
-        return runtime.register(.cleanup, name, within: limit, generation: generation) { try await cleanup.closure() }
+        return requests.register(.cleanup, name, within: limit) { try await cleanup.closure() }
     }
 
     /// Runs `action` last of all, and at a forced exit too: to leave the alternate screen, or to restore a terminal.
@@ -249,7 +239,7 @@ public final class Daemon: Sendable {
         _ signal: SignalNumber, _ action: sending @escaping (SignalEvent) async -> Void
     ) throws(SignalBridgeError) {
         let action = Sent(action)
-        try runtime.addSignalAction(signal, generation: generation) { event in await action.closure(event) }
+        try requests.addSignalAction(signal) { event in await action.closure(event) }
     }
 
     // MARK: reload
@@ -266,7 +256,7 @@ public final class Daemon: Sendable {
     public func onReload(_ action: sending @escaping () async throws -> Void) throws(SignalBridgeError) {
         if let outer { return try outer.onReload(action) }
         let action = Sent(action)
-        try runtime.addReload(generation: generation) { try await action.closure() }
+        try requests.addReload { try await action.closure() }
     }
 
     /// Reloads, as a signal would, and returns when that is done: for a `POST /-/reload`. If a reload runs, it is the next one.
@@ -278,14 +268,14 @@ public final class Daemon: Sendable {
     ///   ``/SignalBridge/SignalBridgeError/Code/invalidArgument`` if there is nothing to reload.
     public func reload() async throws {
         if let outer { return try await outer.reload() }
-        try await runtime.reload().wait()
+        try await requests.reload().wait()
     }
 
     /// The same for a thread, which it blocks.
     @available(*, noasync, message: "it blocks the thread; use try await reload()")
     public func reload() throws {
         if let outer { return try outer.reload() }
-        try runtime.reload().waitBlocking()
+        try requests.reload().waitBlocking()
     }
 
     // MARK: supervisor
@@ -295,13 +285,13 @@ public final class Daemon: Sendable {
     ///
     /// A test waits for it with ``SignalBridge/SignalSimulator/waitUntilReady()``.
     public func notifyReady() {
-        runtime.notifyReady(generation: generation)
+        requests.notifyReady()
     }
 
     /// Tells the supervisor, in a line for its user, how the daemon is doing: `STATUS=`.
     public func setStatus(_ text: String) {
         if let outer { return outer.setStatus(text) }
-        runtime.notify(generation: generation) { $0.reportStatus(text) }
+        requests.notify { $0.reportStatus(text) }
     }
 
     /// Answers the supervisor's watchdog only while `check` returns `true`, within half of the watchdog's interval. Without a
@@ -310,7 +300,7 @@ public final class Daemon: Sendable {
         if let outer { return outer.setWatchdogCheck(check) }
         let check = Sent(check)
         var old: (@Sendable () async -> Bool)?  // released outside of the locks
-        runtime.notify(generation: generation) { old = $0.setCheck { await check.closure() } }
+        requests.notify { old = $0.setCheck { await check.closure() } }
         _ = old
     }
 

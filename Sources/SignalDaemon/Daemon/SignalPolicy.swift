@@ -130,6 +130,16 @@ public struct SignalPolicy: Hashable, Sendable {
     }
     var meaningfulSignals: Set<SignalNumber> { hardExit.union(graceful).union(reload) }
 
+    func period(of phase: DaemonPhase, isHardExit: Bool) -> Duration {
+        let period =
+            switch phase {
+            case .cancelling: cancelPeriod
+            case .cleaningUp: cleanupPeriod
+            default: gracePeriod
+            }
+        return min(max(.zero, isHardExit ? min(period, hardExitPeriod) : period), .seconds(1 << 40))
+    }
+
     /// For a daemon inside one with this policy. It gets no signals, and its clean-ups take place while the outer daemon waits for
     /// work that it has cancelled.
     var forPart: SignalPolicy {

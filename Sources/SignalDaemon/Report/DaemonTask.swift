@@ -54,6 +54,8 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
         /// It still ran when the process was forced to end, or was a clean-up that had not started.
         case abandoned
 
+        var isFailure: Bool { if case .failed = self { true } else { false } }
+
         /// "finished", "cancelled", "failed: …" or "abandoned".
         public var description: String {
             switch self {

@@ -10,17 +10,27 @@ final class SignalRecovery: Sendable {
     private struct State {
         var sources: [SignalNumber: any DispatchSourceSignal] = [:]
         var hasEnded = false
+        /// When Dispatch sources are looked for, too. A source appears a little later than its handler.
+        var deadline: Duration?
     }
     private let state = Lock(State())
 
+    /// When `check` must be called.
+    var deadline: Duration? { state.withLock { $0.deadline } }
+
+    func checkThoroughly(at time: Duration) { state.withLock { $0.deadline = time } }
+
     /// Looks at each signal, on the monitor thread. Returns what was found.
-    ///
-    /// - Parameter thoroughly: also looks for Dispatch sources that are older than the daemon's handler.
     func check(
-        _ signals: Set<SignalNumber>, thoroughly: Bool, onSignal: @escaping @Sendable (SignalEvent) -> Void
+        _ signals: Set<SignalNumber>, at now: Duration, onSignal: @escaping @Sendable (SignalEvent) -> Void
     ) -> [DaemonTransition] {
         let displaced = signals.filter { $0.isDisplaced && (try? $0.rearm()) != nil }
-        if displaced.isEmpty, !thoroughly { return [] }
+        let isDue = state.withLock { state in
+            let isDue = state.deadline.map { $0 <= now } ?? false
+            if !displaced.isEmpty { state.deadline = now + .seconds(1) } else if isDue { state.deadline = nil }
+            return isDue
+        }
+        if displaced.isEmpty, !isDue { return [] }
         let read = signalsReadByDescriptors()
         return signals.sorted { $0.rawValue < $1.rawValue }.compactMap { signal in
             let isShared = read.contains(signal)

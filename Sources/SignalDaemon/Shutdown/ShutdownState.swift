@@ -23,6 +23,17 @@ enum ShutdownState {
         /// When all clean-ups that still run are cancelled; `nil`: that was done.
         var cancels: Duration?
         var current: Cleanup?
+
+        /// Gives a clean-up its turn. Without a limit it has an equal part of what the limits of those that wait leave.
+        mutating func begin(
+            _ id: Int, _ limit: Duration?, waiting: (limits: Duration, unlimited: Int), at now: Duration,
+            of period: Duration
+        ) {
+            let left = (cancels ?? deadline ?? now + period) - now
+            let share = max(.zero, left - waiting.limits) / (waiting.unlimited + 1)
+            current = Cleanup(
+                id: id, deadline: now + min(left, limit ?? share), hasLimit: limit != nil || cancels == nil)
+        }
     }
 
     /// The body loads its first configuration: there is nothing yet that could drain.

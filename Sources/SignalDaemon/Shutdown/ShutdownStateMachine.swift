@@ -16,23 +16,6 @@
 import SignalBridge
 
 struct ShutdownStateMachine {
-    enum Action {
-        /// Starts work that was registered: an action or a clean-up.
-        case start(Int)
-        case startReload(Int)
-        case cancel(Int)
-        /// `shutdownRequested()` returns; for work that comes after other work, by `tell`.
-        case signalShutdown
-        case tell(Int)
-        case announce(DaemonTransition)
-        /// Everything of the old body has ended: start the new body as this work.
-        case startBody(Int)
-        /// Reloads up to this number have ended, with this error.
-        case reloadEnded(Int, (any Error)?)
-        case finish
-        case force(ForcedExitReason)
-    }
-
     private let policy: SignalPolicy
     private let restarts: Bool
     private(set) var state: ShutdownState
@@ -69,16 +52,6 @@ struct ShutdownStateMachine {
     func isRunning(_ id: Int) -> Bool { work.running[id] != nil }
     func isCancelled(_ id: Int) -> Bool { work.running[id]?.isCancelled ?? isOver }
     func takesWork(of generation: Int) -> Bool { phase == .running && generation == self.generation }
-    func isCycle(_ item: WorkTable.Item) -> Bool { work.isCycle(item.name, after: item.after) }
-
-    func runningWork(at now: Duration) -> [RunningWork] {
-        work.runningIDs.compactMap { id in
-            let item = work.running[id]!
-            return item.kind.map {
-                RunningWork(name: item.name, kind: $0, since: now - item.since, isCancelled: item.isCancelled)
-            }
-        }
-    }
 
     /// What the summary no longer keeps. Release it outside of every lock: an error may have a `deinit`.
     mutating func takeDropped() -> [any Sendable] { summary.takeDropped() }
@@ -127,16 +100,12 @@ struct ShutdownStateMachine {
         let outcome = error.map { isCancellation ? DaemonTask.Outcome.cancelled : .failed($0) } ?? .finished
         guard let kind = item.kind else { return reloadEnded(outcome, at: now) + settle(at: now) }
         var task = DaemonTask(name: item.name, kind: kind, outcome: outcome, duration: now - item.since)
-        task.countsAsFailure = kind == .cleanup && item.isCancelled  // its time was up
-        if case .failed = outcome, !item.isErrorHandled { task.countsAsFailure = true }
+        let isTooLate = kind == .cleanup && item.isCancelled
+        task.countsAsFailure = isTooLate || (outcome.isFailure && !item.isErrorHandled)
         summary.record(task, isLast: isShuttingDown)
         state = state.leaving(cleanup: id)
-        var actions: [Action] = [.announce(.ended(task))]
-        if case .failed = outcome, item.onFailure == .shutDown, purpose == nil {
-            actions += begin(.failure(of: item.name), at: now)
-        }
-        if phase == .draining { actions += tellNext() }  // M8
-        return actions + settle(at: now)
+        let endsDaemon = outcome.isFailure && item.onFailure == .shutDown && purpose == nil
+        return [.announce(.ended(task))] + (endsDaemon ? begin(.failure(of: item.name), at: now) : []) + settle(at: now)
     }
 
     // MARK: signals and requests
@@ -169,7 +138,7 @@ struct ShutdownStateMachine {
         if isHard { summary.hardExit = event }
         let response: DaemonTransition.Response = isHard ? .stoppedImmediately : .escalated
         if phase != .draining {  // its period is the hard exit's from here on
-            state = state.shortened(at: now, to: min(period(of: phase), .seconds(1 << 40)))
+            state = state.shortened(at: now, to: period(of: phase))
         }
         return [.announce(.received(event, response))]
             + (phase == .draining ? enter(.cancelling, .shutdown, at: now) : []) + settle(at: now)
@@ -209,9 +178,8 @@ struct ShutdownStateMachine {
                 actions += enter(.cancelling, purpose, at: now) + settle(at: now)
             case .cancelling(.restart(let isOverdue), _), .cleaningUp(.restart(let isOverdue), _):
                 state = state.overdue
-                if !isOverdue {
-                    actions.append(.announce(.restartWaits(for: work.running.values.map(\.name).sorted())))
-                }
+                let names = work.running.values.map(\.name).sorted()
+                if !isOverdue { actions.append(.announce(.restartWaits(for: names))) }
             default:
                 actions += force(.deadline(phase!), at: now)
             }
@@ -245,14 +213,13 @@ struct ShutdownStateMachine {
         let next = wanted == .draining && period(of: .draining) == .zero ? .cancelling : wanted
         let (wasRunning, wasLoading) = (phase == .running, state.isLoading)
         endPhase(at: now)
-        state = state.entering(next, purpose, at: now, for: min(period(of: next), .seconds(1 << 40)))  // M2
+        state = state.entering(next, purpose, at: now, for: period(of: next))  // M2
         var actions: [Action] = [.announce(.entered(next, summary.reason))]
         if wasRunning {
             actions.append(.signalShutdown)
             if summary.reason == .finished { work.dropActions() }  // M6
             actions += startActions(at: now)
         }
-        if next == .draining { actions += tellNext() }
         for id in work.runningIDs where next == .cancelling || (next == .draining && wasLoading) {
             let item = work.running[id]!
             if item.kind != nil, item.after != nil, !item.isTold { actions += tell(id) }
@@ -260,9 +227,6 @@ struct ShutdownStateMachine {
         }
         return actions
     }
-
-    /// M8
-    private mutating func tellNext() -> [Action] { work.toldNext.flatMap { tell($0) } }
 
     private mutating func tell(_ id: Int) -> [Action] {
         let item = work.tell(id)
@@ -277,14 +241,12 @@ struct ShutdownStateMachine {
             actions += work.reloadIDs.flatMap { cancel($0) }
             actions += enter(work.running.isEmpty ? .cleaningUp : .cancelling, .shutdown, at: now)
         }
+        if phase == .draining { actions += work.toldNext.flatMap { tell($0) } }  // M8
         if phase == .running || isOver || work.delaysCleanup { return actions }
         if phase != .cleaningUp { actions += enter(.cleaningUp, purpose!, at: now) }
         guard case .cleaningUp(let purpose, var times) = state else { return actions }
         if times.current == nil, let id = work.startCleanup(at: now) {  // M4
-            let end = times.cancels ?? times.deadline ?? now + min(period(of: .cleaningUp), .seconds(1 << 40))
-            let limit = work.running[id]!.limit.map { min($0, end - now) }
-            times.current = ShutdownState.Cleanup(
-                id: id, deadline: now + (limit ?? share(of: end - now)), hasLimit: limit != nil || times.cancels == nil)
+            times.begin(id, work.running[id]!.limit, waiting: work.waitingCleanups, at: now, of: period(of: .cleaningUp))
             state = .cleaningUp(purpose, times)
             actions.append(.start(id))
         }
@@ -292,20 +254,8 @@ struct ShutdownStateMachine {
         return actions
     }
 
-    /// The time of a clean-up without a limit: an equal part of what the limits of those that wait leave.
-    private func share(of time: Duration) -> Duration {
-        let waiting = work.waitingCleanups
-        return max(.zero, time - waiting.limits) / (waiting.unlimited + 1)
-    }
-
     private func period(of phase: DaemonPhase) -> Duration {
-        let period =
-            switch phase {
-            case .cancelling: policy.cancelPeriod
-            case .cleaningUp: policy.cleanupPeriod
-            default: policy.gracePeriod
-            }
-        return max(.zero, summary.hardExit == nil ? period : min(period, policy.hardExitPeriod))
+        policy.period(of: phase, isHardExit: summary.hardExit != nil)
     }
 
     private mutating func startActions(at now: Duration) -> [Action] {
@@ -327,12 +277,9 @@ struct ShutdownStateMachine {
         return [.announce(.finished(summary.exitStatus)), .finish]
     }
 
-    /// The daemon around this one ends by force.
-    mutating func abandon(_ reason: ForcedExitReason, at now: Duration) -> [Action] {
-        isOver ? [] : force(reason, at: now)
-    }
-
-    private mutating func force(_ reason: ForcedExitReason, at now: Duration) -> [Action] {
+    /// Also called by the daemon that this one is a part of.
+    mutating func force(_ reason: ForcedExitReason, at now: Duration) -> [Action] {
+        if isOver { return [] }
         endPhase(at: now)
         let abandoned = work.unfinished
         summary.recordForcedExit(reason, abandoning: abandoned, at: now)

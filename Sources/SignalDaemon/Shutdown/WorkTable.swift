@@ -28,6 +28,15 @@ struct WorkTable {
     private(set) var cleanups: [Int] = []
     private var lastID = -1
 
+    func list(at now: Duration) -> [RunningWork] {
+        runningIDs.compactMap { id in
+            let item = running[id]!
+            return item.kind.map {
+                RunningWork(name: item.name, kind: $0, since: now - item.since, isCancelled: item.isCancelled)
+            }
+        }
+    }
+
     var runningIDs: [Int] { running.keys.sorted() }
     var reloadIDs: [Int] { runningIDs.filter { running[$0]!.kind == nil } }
     /// Whether anything runs besides reloads.

@@ -1,0 +1,52 @@
+import SignalBridge
+
+/// What the lock of a runtime guards.
+struct RuntimeState: Sendable {
+    var machine: ShutdownStateMachine
+    var program = DaemonProgram()
+    /// `nil` when it is closed.
+    var signals: DaemonSignals?
+    var handles = WorkHandles()
+    /// Opens when the shutdown of this generation is requested.
+    var shutdownLatch = Latch()
+    var reloadActions = ReloadActions()
+    var reloadRequests = ReloadRequests()
+    var signalActions: [SignalAction] = []
+    /// Before that, signals wait: the start is reported before what ends it.
+    var hasStarted = false
+    var isClosing = false
+    var isClosed = false
+    var reportDeadline: Duration?
+    /// When it is reported what the shutdown waits for.
+    var waitingDeadline: Duration?
+
+    var deadline: Duration? { [machine.deadline, reportDeadline, waitingDeadline].compactMap { $0 }.min() }
+
+    /// Whether the daemon is ending, or has ended.
+    var isEnding: Bool { machine.isShuttingDown || machine.isOver }
+
+    func latch(of generation: Int) -> Latch { machine.generation == generation ? shutdownLatch : Latch(isOpen: true) }
+
+    /// Takes out what only the body of a generation has. The caller releases it outside of the lock.
+    mutating func takeGeneration() -> RuntimeState {
+        defer {
+            shutdownLatch = Latch()
+            reloadActions = ReloadActions()
+            signalActions = []
+            waitingDeadline = nil
+        }
+        return self
+    }
+
+    /// Takes out everything, at the end. The signals stay where the process ends with the daemon: a late one must not end it in
+    /// another way.
+    mutating func takeAll() -> RuntimeState {
+        defer {
+            let keepsSignals = program.endsProcess
+            self = RuntimeState(
+                machine: machine, signals: keepsSignals ? signals : nil, shutdownLatch: shutdownLatch,
+                signalActions: keepsSignals ? signalActions : [], isClosing: true)
+        }
+        return self
+    }
+}

@@ -1,0 +1,19 @@
+extension ShutdownStateMachine {
+    /// What is to be done. The caller carries it out in this order.
+    enum Action {
+        /// Starts work that was registered: an action or a clean-up.
+        case start(Int)
+        case startReload(Int)
+        case cancel(Int)
+        /// `shutdownRequested()` returns; for work that comes after other work, by `tell`.
+        case signalShutdown
+        case tell(Int)
+        case announce(DaemonTransition)
+        /// Everything of the old body has ended: start the new body as this work.
+        case startBody(Int)
+        /// Reloads up to this number have ended, with this error.
+        case reloadEnded(Int, (any Error)?)
+        case finish
+        case force(ForcedExitReason)
+    }
+}
