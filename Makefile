@@ -1,7 +1,8 @@
 # SignalBridge. From a fresh clone, with a Swift 6.1 toolchain and nothing else:
 #
 #   make demo      a daemon in a process of its own gets signals from another one, and says from whom
-#   make test      every test: Swift, C, C++, the documentation's examples, a package that uses this one
+#   make test      every test: Swift, C, C++, the documentation's examples, a package that uses this one, and daemons in the
+#                  situations that users reported
 #   make examples  builds the examples, runs each as a process of its own, signals it, and checks what it prints; fetches
 #                  SwiftNIO, swift-log and swift-service-lifecycle, and wants libevent, libuv, libsystemd, mosquitto
 #
@@ -24,11 +25,11 @@ SCRATCH := .build
 # Two cores and some hundred child processes: all at once, everybody starves. Older toolchains do not know the option.
 WIDTH = $(shell $(SWIFT) test --help-hidden 2>/dev/null | grep -o -- '--experimental-maximum-parallelization-width' | head -1 | sed 's/$$/ 16/')
 C_FILES = $(shell find Sources Tests Examples Benchmarks -name .build -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print)
-SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonTests Tests/TestSupport Tests/integration \
+SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonTests Tests/TestSupport Tests/integration Tests/situations \
     Examples/Package.swift Examples/Sources Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
     Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration check header builds layers symbols api api-baseline budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke footprint clean
+.PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration test-situations check header builds layers symbols api api-baseline budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke footprint clean
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
@@ -47,7 +48,7 @@ examples: toolchain
 	SWIFTC=$(SWIFT)c Examples/check-c.sh $(SCRATCH)/c-examples
 	SWIFT=$(SWIFT) Examples/mosquitto/check.sh $(SCRATCH)/mosquitto
 
-test: test-swift test-c test-library test-documentation test-integration
+test: test-swift test-c test-library test-documentation test-integration test-situations
 
 test-swift: toolchain
 	SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH)
@@ -60,6 +61,9 @@ test-documentation: toolchain
 
 test-integration: toolchain
 	Tests/integration/run.sh all
+
+test-situations: toolchain
+	SWIFT=$(SWIFT) SCRATCH=$(SCRATCH)/situations Tests/situations/run.sh $(TIMES)
 
 check: lint header builds layers symbols api budgets man-calls docs test sanitize prove-quick bench-smoke
 
@@ -130,6 +134,6 @@ docs: toolchain
 	    --warnings-as-errors --output-path $(SCRATCH)/docs
 
 clean:
-	rm -rf $(SCRATCH) Examples/.build Examples/Server/.build Examples/embedding/.build Tests/integration/.build
+	rm -rf $(SCRATCH) Examples/.build Examples/Server/.build Examples/embedding/.build Tests/integration/.build Tests/situations/.build
 
 include library/library.mk

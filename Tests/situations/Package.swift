@@ -1,0 +1,16 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+    name: "situations",
+    platforms: [.macOS(.v15)],
+    dependencies: [.package(name: "SignalBridge", path: "../..")],
+    targets: [
+        .executableTarget(
+            name: "situation",
+            dependencies: [
+                .product(name: "SignalBridge", package: "SignalBridge"),
+                .product(name: "SignalDaemon", package: "SignalBridge"),
+            ])
+    ]
+)
