@@ -14,7 +14,8 @@ struct DaemonRequests: Sendable {
         _ item: WorkTable.Item, _ operation: @escaping @Sendable () async throws -> Void
     ) throws(SignalBridgeError) {
         let (id, latch) = try add(item)
-        runtime.launcher.startTaskHere(id, of: runtime, context(latch), operation)  // for the caller's task-local values
+        // Here, so that it has the caller's task-local values.
+        runtime.launcher.startTaskHere(id, of: runtime, context(latch), operation)
     }
 
     func addThread(
@@ -181,7 +182,9 @@ struct DaemonRequests: Sendable {
 
     /// Notifies the supervisor, unless all is over.
     func notify(_ report: (SupervisorLink) -> Void) {
-        runtime.withState { if $0.machine.generation == generation, !$0.isClosing { report(runtime.workers.supervisor) } }
+        runtime.withState { state in
+            if state.machine.generation == generation, !state.isClosing { report(runtime.workers.supervisor) }
+        }
         runtime.workers.runInline()
     }
 }

@@ -62,7 +62,9 @@ final class DaemonRuntime: Sendable {
     }
 
     /// A daemon inside this one.
-    func makePart(_ name: String, of daemon: Daemon, _ program: DaemonProgram) throws(SignalBridgeError) -> DaemonRuntime {
+    func makePart(
+        _ name: String, of daemon: Daemon, _ program: DaemonProgram
+    ) throws(SignalBridgeError) -> DaemonRuntime {
         let report: @Sendable (DaemonTransition) -> Void = { [workers] transition in
             workers.report(.part(name, transition))
             workers.runInline()
@@ -237,7 +239,7 @@ final class DaemonRuntime: Sendable {
     /// Says how running work is cancelled. If it was cancelled before, this is the moment (R3).
     func attach(_ id: Int, _ cancel: @escaping @Sendable () -> Void) {
         let isLate = state.withLock { state in
-            guard state.machine.isRunning(id) else { return false }
+            guard state.machine.work.running[id] != nil else { return false }
             if state.machine.isCancelled(id) { return true }
             state.handles.attach(id, cancel)
             return false

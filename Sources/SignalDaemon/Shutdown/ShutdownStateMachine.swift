@@ -17,7 +17,7 @@ import SignalBridge
 
 struct ShutdownStateMachine {
     private let policy: SignalPolicy
-    private let restarts: Bool
+    let restartsOnReload: Bool
     private(set) var state: ShutdownState
     private(set) var reloads: ReloadState
     private(set) var work = WorkTable()
@@ -30,7 +30,7 @@ struct ShutdownStateMachine {
     /// Begins with its body, whose id is 0. If that loads a configuration first, `loaded` follows.
     init(_ policy: SignalPolicy, loads: Bool = false, restarts: Bool = false, at now: Duration) {
         self.policy = policy
-        self.restarts = restarts
+        restartsOnReload = restarts
         state = loads ? .loading : .running
         reloads = ReloadState(isLoading: loads)
         phaseBegan = now
@@ -41,7 +41,6 @@ struct ShutdownStateMachine {
 
     var isOver: Bool { if case .over = state { true } else { false } }
     var isShuttingDown: Bool { purpose?.isShutdown ?? false }
-    var restartsOnReload: Bool { restarts }
 
     /// When `tick` must be called.
     var deadline: Duration? { state.deadline }
@@ -49,7 +48,6 @@ struct ShutdownStateMachine {
     private var phase: DaemonPhase? { state.phase }
     private var purpose: ShutdownState.Purpose? { state.purpose }
 
-    func isRunning(_ id: Int) -> Bool { work.running[id] != nil }
     func isCancelled(_ id: Int) -> Bool { work.running[id]?.isCancelled ?? isOver }
     func takesWork(of generation: Int) -> Bool { phase == .running && generation == self.generation }
 
@@ -76,8 +74,7 @@ struct ShutdownStateMachine {
         _ kind: DaemonTask.Kind, _ name: String, within limit: Duration? = nil, generation: Int, at now: Duration
     ) -> (id: Int, actions: [Action])? {
         guard let phase, generation == self.generation else { return nil }
-        let isByItself = phase != .running && summary.reason == .finished
-        if kind == .action, isByItself { return nil }  // M6
+        if kind == .action, phase != .running, summary.reason == .finished { return nil }  // M6
         let id = work.register(WorkTable.Item(name: name, kind: kind, limit: limit.map { max(.zero, $0) }))
         switch phase {
         case .running: return (id, [])
@@ -136,11 +133,10 @@ struct ShutdownStateMachine {
             return [.announce(.received(event, .forcedExit))] + force(.signal(event), at: now)
         }
         if isHard { summary.hardExit = event }
-        let response: DaemonTransition.Response = isHard ? .stoppedImmediately : .escalated
         if phase != .draining {  // its period is the hard exit's from here on
             state = state.shortened(at: now, to: period(of: phase))
         }
-        return [.announce(.received(event, response))]
+        return [.announce(.received(event, isHard ? .stoppedImmediately : .escalated))]
             + (phase == .draining ? enter(.cancelling, .shutdown, at: now) : []) + settle(at: now)
     }
 
@@ -246,7 +242,8 @@ struct ShutdownStateMachine {
         if phase != .cleaningUp { actions += enter(.cleaningUp, purpose!, at: now) }
         guard case .cleaningUp(let purpose, var times) = state else { return actions }
         if times.current == nil, let id = work.startCleanup(at: now) {  // M4
-            times.begin(id, work.running[id]!.limit, waiting: work.waitingCleanups, at: now, of: period(of: .cleaningUp))
+            let period = period(of: .cleaningUp)
+            times.begin(id, work.running[id]!.limit, waiting: work.waitingCleanups, at: now, of: period)
             state = .cleaningUp(purpose, times)
             actions.append(.start(id))
         }
@@ -324,9 +321,9 @@ struct ShutdownStateMachine {
         case .failed(let error):
             summary.record(failedReload: error)
             return [.announce(.reloadFailed(error))] + finishReload(error, at: now)
-        case .finished where restarts && isShuttingDown:  // loaded, and never used
+        case .finished where restartsOnReload && isShuttingDown:  // loaded, and never used
             return finishReload(CancellationError(), at: now)
-        case .finished where restarts:
+        case .finished where restartsOnReload:
             summary.reason = .restart
             return enter(.draining, .restart(isOverdue: false), at: now)  // `settle` follows
         case .finished:
