@@ -1,6 +1,5 @@
 // Every decision of a daemon's life, as a plain value. What happened goes in with the time; what is to be done comes out,
-// as actions in their order. It knows no thread, no clock and no closure, so a test can walk all of its states
-// (ShutdownStateMachineTests, which refutes the opposite of each invariant).
+// as actions in their order. It knows no thread, clock or closure, so ShutdownExplorationTests can walk all of its states.
 //
 //     loading → running → draining → cancelling → cleaning up → over
 //
