@@ -156,7 +156,7 @@ final class DaemonRuntime: Sendable {
 
     /// Takes back the signals for which other code has installed a handler.
     private func checkSignals() {
-        let signals = state.withLock { $0.isClosing ? nil : $0.signals?.waiter.signals }
+        let signals = state.withLock { $0.hasStarted && !$0.isClosing ? $0.signals?.waiter.signals : nil }
         guard let signals else { return }
         let found = recovery.check(signals, at: environment.now) { [weak self] event in
             self?.process { $0.machine.receive(event, at: $1) }
@@ -314,7 +314,7 @@ final class DaemonRuntime: Sendable {
         recovery.end()
         if !rest.program.endsProcess { rest.signals?.waiter.cancel() }
         let requests = rest.reloadRequests.take(upTo: .max)
-        workers.perform { [workers, rest] in
+        workers.perform { [workers, rest = consume rest] in
             rest.shutdownLatch.open()  // for whoever waits outside of the daemon's tasks
             for request in requests { request.finish(CancellationError()) }
             if !rest.program.endsProcess { for action in rest.signalActions { action.end() } }

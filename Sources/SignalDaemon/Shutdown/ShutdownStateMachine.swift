@@ -139,10 +139,10 @@ struct ShutdownStateMachine {
             + (phase == .draining ? enter(.cancelling, .shutdown, at: now) : []) + settle(at: now)
     }
 
-    /// A closed terminal is no request to reload, and a daemon without reloads ends by SIGHUP.
+    /// A closed terminal is no request to reload, and a daemon without reloads ends by SIGHUP. Neither hurries a shutdown.
     private func isReload(_ event: SignalEvent) -> Bool {
         guard policy.reload.contains(event.signal) else { return false }
-        return event.signal != .sighup || (event.cause != .kernel && (!reloads.isUnavailable || isShuttingDown))
+        return event.signal != .sighup || isShuttingDown || (event.cause != .kernel && !reloads.isUnavailable)
     }
 
     mutating func shutdown(_ reason: ShutdownReason, exitCode: UInt8? = nil, at now: Duration) -> [Action] {
