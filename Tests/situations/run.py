@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Daemons in the situations that users reported: real processes, signals, terminals and launchers.
 
-run.py [-n TIMES] [NAME…]   a line for each situation; exit status 1 if one failed. TIMES is how often each race is run (10).
+run.py [-n TIMES] [--with FRAMEWORK] [NAME…]   a line for each situation; exit status 1 if one failed. TIMES is how often each
+race is run (10). FRAMEWORK, which is fetched and built: service-group, hummingbird.
 
 A situation that needs a program which is not there (npm, bash, unshare) is skipped with a word. SCRATCH=DIR builds there.
 """
@@ -21,6 +22,7 @@ here = os.path.dirname(os.path.abspath(__file__))
 scratch = os.environ.get("SCRATCH", os.path.join(here, "../../.build/situations"))
 swift = os.environ.get("SWIFT", "swift")
 program = None
+frameworks = []
 situations = []
 
 
@@ -51,10 +53,10 @@ def need(*names):
 class Daemon:
     """A process, and what it has printed."""
 
-    def __init__(self, *arguments, prefix=(), stdin=subprocess.DEVNULL, env=None, **options):
+    def __init__(self, *arguments, prefix=(), path=None, stdin=subprocess.DEVNULL, env=None, **options):
         self.output = b""
         self.process = subprocess.Popen(
-            [*prefix, program, *arguments], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [*prefix, path or program, *arguments], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})}, **options)
         os.set_blocking(self.process.stdout.fileno(), False)
 
@@ -416,6 +418,22 @@ def a_dispatch_source_takes_a_share_and_the_daemon_is_told_all_the_same(times):
                 daemon.expect_end(0, "drained", "cleaned up", seconds=10)
 
 
+@situation
+def a_service_group_with_signals_of_its_own(times):
+    for _ in range(times):
+        with Daemon(path=framework("service-group")) as daemon:
+            daemon.wait_for("ready").wait_for("SIGTERM; took it back, but shares").send(signal.SIGTERM)
+            daemon.expect_end(0, "group ended", "drained", "cleaned up")
+
+
+@situation
+def hummingbird_runs_as_a_service_of_its_own(times):
+    for _ in range(times):
+        with Daemon(path=framework("hummingbird")) as daemon:
+            daemon.wait_for("ready").wait_for("SIGTERM; took it back, but shares").send(signal.SIGTERM)
+            daemon.expect_end(0, "server ended", "drained", "cleaned up")
+
+
 # B6: errors that people see
 
 
@@ -508,18 +526,31 @@ def parts_end_in_their_order(times):
         daemon.send(signal.SIGTERM).expect_end(0, "server done", "drained")
 
 
-def main():
-    global program
-    parser = argparse.ArgumentParser()
-    parser.add_argument("-n", type=int, default=10)
-    parser.add_argument("names", nargs="*")
-    options = parser.parse_args()
-    command = [swift, "build", "--package-path", here, "--scratch-path", scratch]
+def build(package, directory, product):
+    os.utime(os.path.join(package, "Package.swift"))  # or SwiftPM overlooks new files of the library
+    command = [swift, "build", "--package-path", package, "--scratch-path", directory, "--product", product]
     built = subprocess.run(command, capture_output=True, text=True)
     if built.returncode != 0:
         sys.exit(built.stdout + built.stderr)
-    program = os.path.abspath(
-        subprocess.run([*command, "--show-bin-path"], capture_output=True, text=True).stdout.strip()) + "/situation"
+    path = subprocess.run([*command, "--show-bin-path"], capture_output=True, text=True).stdout.strip()
+    return os.path.join(os.path.abspath(path), product)
+
+
+def framework(name):
+    if name not in frameworks:
+        raise Skip(f"not asked for, by --with {name}")
+    return build(os.path.join(here, "frameworks"), scratch + "-frameworks", name)
+
+
+def main():
+    global program, frameworks
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-n", type=int, default=10)
+    parser.add_argument("--with", action="append", default=[], dest="frameworks")
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    frameworks = options.frameworks
+    program = build(here, scratch, "situation")
     passed = failed = skipped = 0
     for function in situations:
         if options.names and function.__name__ not in options.names:

@@ -30,7 +30,7 @@ final class SignalRecovery: Sendable {
             if !displaced.isEmpty { state.deadline = now + .seconds(1) } else if isDue { state.deadline = nil }
             return isDue
         }
-        if displaced.isEmpty, !isDue { return [] }
+        if signals.isEmpty || (displaced.isEmpty && !isDue) { return [] }
         let read = signalsReadByDescriptors()
         return signals.sorted { $0.rawValue < $1.rawValue }.compactMap { signal in
             let isShared = read.contains(signal)

@@ -198,6 +198,7 @@ case "has-parts":
         if CommandLine.arguments.contains("alone") { search.shutdown() }
         try await serve(daemon)
     }
+case "chaos": try await Chaos().run(UInt64(CommandLine.arguments[2])!)
 default: fatalError("no such situation: \(mode)")
 }
 
