@@ -1,10 +1,10 @@
-// Running, stopping and leaving a loop, and who is on it.
+// A loop's calls: run, stop, enter, and the threads that make them.
 import Foundation
 import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct Loops {
+@Suite("SignalLoop") struct LoopTests {
     @Test("run(body) runs body on this thread, and gives what it returns or throws", arguments: mechanisms)
     func body(mechanism: String) async {
         await #expect(processExitsWith: .success) { [mechanism] in
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test("a stop() while run(body) runs is for the next run(), and what is left runs there")
+    @Test("A stop() while run(body) runs is for the next run(), and what is left runs there")
     func stopDuringBody() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    @Test("a loop may move from thread to thread between two drains")
+    @Test("A loop may move from thread to thread between two drains")
     func moves() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -156,7 +156,7 @@ import Testing
         }
     }
 
-    @Test("the thread that resumes the last task may be the last that has the loop")
+    @Test("The thread that resumes the last task may be the last that has the loop")
     func lastReference() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -200,4 +200,5 @@ private enum Values {
 }
 
 private func visit(_ resident: Resident) { resident.assumeIsolated { _ = $0.threads.insert(thisThread()) } }
+
 private func enter(_ loop: SignalLoop, _ resident: Resident) { loop.enter { visit(resident) } }
