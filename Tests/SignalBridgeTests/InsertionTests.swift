@@ -142,6 +142,36 @@ import Testing
         }
     }
 
+    @Test("A wake-up reaches the thread that waits, although an insert has read it first", arguments: [false, true])
+    func wakeUp(isRefused: Bool) async {
+        await #expect(processExitsWith: .success) { [isRefused] in
+            limit()
+            let waiter = try SignalWaiter(.sigusr1)
+            let loop = try? SignalLoop(mechanism: .signalfd)
+            let other = isRefused ? try loop.map { try SignalEvents(.sigusr2, loop: $0) } : nil
+            let returned = DispatchSemaphore(value: 0)
+            let rounds = flood(500)
+            startThread {
+                for _ in 0..<rounds {
+                    _ = waiter.next()
+                    returned.signal()
+                }
+            }
+            let lost = await onThread { () -> Int? in
+                for round in 0..<rounds {
+                    usleep(300)  // it sleeps now, most of the time
+                    waiter.wake()
+                    let error = refusal { try waiter.insert(isRefused ? .sigusr2 : .sigusr1) }  // reads the bridge
+                    if error?.code != (other == nil ? nil : .signalInUse) { return -1 }
+                    if returned.wait(timeout: .now() + patience / 8) != .success { return round }
+                }
+                return nil
+            }
+            #expect(lost == nil)
+            waiter.cancel()
+        }
+    }
+
     @Test("The option .keepIgnored holds for inserted signals")
     func keepIgnored() async {
         await #expect(processExitsWith: .success) {

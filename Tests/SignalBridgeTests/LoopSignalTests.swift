@@ -194,6 +194,35 @@ import Testing
         }
     }
 
+    // The thread sanitizer merges signals that come while another waits to be handled.
+    @Test(
+        "drain() is bounded: a job that raises a signal for each one does not keep it, and it asks to be called again",
+        .enabled(if: !underThreadSanitizer))
+    func bounded() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let loop = try SignalLoop()
+            let events = try SignalEvents(.sigusr1, loop: loop)
+            let (raised, received) = (Shared(0), Shared(0))
+            let task = Task(executorPreference: loop) {
+                for await event in events {
+                    received { $0 += event.count }
+                    if raised.now < 100_000 { raiseHere(times: event.count + 1, counting: raised) }
+                }
+            }
+            await onThread {
+                raiseHere(times: 300, counting: raised)
+                loop.drain()
+                #expect(raised.now < 100_000 && isReadable(loop), "\(raised.now)")
+                while isReadable(loop) { loop.drain() }
+                #expect(raised.now >= 100_000 && received.now == raised.now, "\(received.now) of \(raised.now)")
+                events.finish()
+                loop.drain()
+            }
+            await task.value
+        }
+    }
+
     @Test("Where a loop drains, a delivery that was consumed does not escalate")
     func consumed() async {
         await #expect(processExitsWith: .success) {
@@ -283,4 +312,10 @@ import Testing
 private func stick(_ isStuck: DispatchSemaphore) {
     isStuck.signal()
     while true { sleep(1000) }
+}
+
+/// To this thread.
+private func raiseHere(times: Int, counting raised: Shared<Int>) {
+    for _ in 0..<times { raise(SIGUSR1) }
+    raised { $0 += times }
 }

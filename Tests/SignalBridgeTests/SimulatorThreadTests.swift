@@ -96,6 +96,20 @@ import Testing
         }
     }
 
+    @Test("A thread does not sleep until a simulated deadline that has passed already")
+    func passedDeadline() async throws {
+        try await withSimulatedSignals { simulator in
+            simulator.advance(by: .seconds(2))
+            let (semaphore, returned) = (DispatchSemaphore(value: 0), Shared(false))
+            startThread {
+                simulator.block(on: semaphore, until: .seconds(1))
+                returned { $0 = true }
+            }
+            #expect(await eventually(within: 20) { returned.now })
+            semaphore.signal()  // where it does sleep, it ends now
+        }
+    }
+
     @Test("A simulated deadline passes for every thread that waits on one waiter")
     func deadlines() async throws {
         try await withSimulatedSignals { simulator in
