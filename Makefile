@@ -96,9 +96,9 @@ sanitize:
 	Tests/c/run.sh address,undefined
 	SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH) --sanitize=thread --scratch-path $(SCRATCH)/thread
 	SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH) --sanitize=address --scratch-path $(SCRATCH)/address \
-	    --skip SignalDaemonTests --skip OriginalMasks
+	    --skip SignalDaemonTests --skip OriginalMaskTests
 	ASAN_OPTIONS=detect_leaks=0 SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH) --sanitize=address --scratch-path $(SCRATCH)/address \
-	    --filter 'SignalDaemonTests|OriginalMasks' # a simulated forced end leaves tasks behind, as it should; Process leaks
+	    --filter 'SignalDaemonTests|OriginalMaskTests' # a simulated forced end leaves tasks behind, as it should; Process leaks
 
 prove: toolchain
 	SWIFT=$(SWIFT) Tests/prove/run.sh

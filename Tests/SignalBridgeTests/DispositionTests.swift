@@ -5,7 +5,7 @@ import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct Dispositions {
+@Suite("Dispositions") struct DispositionTests {
     @Test("setDisposition and disposition agree with the kernel")
     func setAndLook() async {
         await #expect(processExitsWith: .success) {
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test("a signal that has a subscription, of whatever kind, cannot be set by hand")
+    @Test("The disposition of a signal that has a subscription, of whatever kind, cannot be set")
     func inUse() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test("a handler cannot be set by hand, subscribed or not, and nothing is changed")
+    @Test("A handler cannot be set as a disposition, and the attempt changes nothing")
     func handler() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test("after csigshim_reset_for_exec, what was ignored at the start is ignored by the next program too")
+    @Test("After csigshim_reset_for_exec the next program ignores what was ignored at the start")
     func resetForExec() async {
         await #expect(processExitsWith: .exitCode(7)) {
             limit()
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    @Test("performDefaultAction dies by the signal, from a task, whatever is installed")
+    @Test("performDefaultAction ends the process by the signal, from a task, whatever is installed")
     func dies() async {
         await #expect(processExitsWith: .signal(SIGINT)) {
             limit()
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test("it dies although the signal is ignored and the calling thread blocks it")
+    @Test("performDefaultAction ends the process although the signal is ignored and the thread blocks it")
     func diesIgnored() async {
         await #expect(processExitsWith: .signal(SIGUSR1)) {
             limit()
@@ -109,7 +109,7 @@ import Testing
         }
     }
 
-    @Test("it goes on where the default action is to do nothing, and leaves what is installed")
+    @Test("performDefaultAction returns where the default action is to do nothing, and leaves what is installed")
     func goesOn() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -123,7 +123,7 @@ import Testing
         }
     }
 
-    @Test("numbers that do not exist are refused")
+    @Test("A signal number that does not exist has no disposition and no default action")
     func refused() {
         for number in [Int32(0), -1, 65, 100, .max] {
             let signal = SignalNumber(rawValue: number)

@@ -1,4 +1,4 @@
-// G11: what is refused, and what the refusal says. None of this installs anything, but where it runs in a process of
+// What is refused, and what the refusal says. None of this installs anything, but where it runs in a process of
 // its own.
 import Foundation
 import SignalBridge
@@ -19,8 +19,8 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
     return list
 }()
 
-@Suite struct Errors {
-    @Test("G11: what cannot be subscribed to is refused, by name and with the reason", arguments: refused)
+@Suite("Errors") struct ErrorTests {
+    @Test("A signal that cannot be subscribed to is refused, by name and with the reason", arguments: refused)
     func refuses(signal: SignalNumber, code: SignalBridgeError.Code) async throws {
         let errors = [
             refusal { _ = try SignalEvents(signal) },
@@ -42,7 +42,7 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
         await #expect(throws: errors[0]!) { try await withSignalEvents(signal) { _ in Issue.record("the body ran") } }
     }
 
-    @Test("G11: a partial failure leaves the signals before it untouched")
+    @Test("A subscription that is refused leaves the signals before the bad one untouched")
     func rollback() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -59,7 +59,7 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
         }
     }
 
-    @Test("G11: more bridges than there are fail with the system's reason, and hurt none of the others")
+    @Test("A 65th bridge is refused with the system's reason, and the others work on")
     func tooMany() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -78,7 +78,7 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
         }
     }
 
-    @Test("G11: out of descriptors")
+    @Test("A process that is out of descriptors gets EMFILE, and no signal is touched")
     func noDescriptors() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -103,7 +103,7 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
         }
     }
 
-    @Test("G11: an empty list is refused")
+    @Test("An empty list of signals is refused")
     func empty() async {
         let none: [SignalNumber] = []
         #expect(refusal { _ = try SignalEvents(none) }?.code == .noSignals)
@@ -116,7 +116,7 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
     }
 
     @Test(
-        "G11: a signal whose default action ends no process cannot escalate, alone or beside one that can",
+        "A signal whose default action ends no process cannot escalate, alone or beside one that can",
         arguments: [SignalNumber.sigchld, .sigwinch, .sigcont, .sigtstp, .sigttin, .sigttou, .sigurg])
     func cannotEscalate(signal: SignalNumber) throws {
         for signals in [[signal], [.sigterm, signal], [signal, .sigterm]] {
@@ -130,7 +130,7 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
     }
 
     @Test(
-        "G11: a number of unread deliveries that makes no sense is refused",
+        "A limit of unread deliveries that makes no sense is refused",
         arguments: [0, -1, .min, Int(Int32.max) + 1, .max])
     func escalatesNever(number: Int) throws {
         for error in escalationRefusals([.sigterm], number) {
@@ -149,7 +149,7 @@ private let refused: [(SignalNumber, SignalBridgeError.Code)] = {
         ]
     }
 
-    @Test("a signal that is named twice counts once")
+    @Test("A signal that is named twice is subscribed once")
     func duplicates() async {
         await #expect(processExitsWith: .success) {
             limit()

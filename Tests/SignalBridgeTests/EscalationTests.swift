@@ -1,11 +1,11 @@
-// G10: the Nth unread SIGTERM ends the process, whatever its threads are doing.
+// escalateAfterUnread: the Nth unread SIGTERM ends the process, whatever its threads are doing.
 import Foundation
 import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct Escalation {
-    @Test("G10: the second unread SIGTERM kills while every thread of Swift and Dispatch is stuck")
+@Suite("Escalation") struct EscalationTests {
+    @Test("The second unread SIGTERM ends a process in which every thread of Swift and Dispatch is stuck")
     func everythingStuck() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test("G10: it also does while the library's own thread is stuck, in an executor of the user's")
+    @Test("The second unread SIGTERM ends a process whose reading thread is stuck in an executor of the program")
     func readerStuck() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test("G10: so does the first one, if that is one too many")
+    @Test("With a limit of 1 the first SIGTERM ends the process")
     func firstOne() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
@@ -43,7 +43,7 @@ import Testing
         }
     }
 
-    @Test("G10: every signal of the subscription escalates", arguments: [SIGINT, SIGUSR1])
+    @Test("Every signal of a subscription escalates", arguments: [SIGINT, SIGUSR1])
     func eachSignal(number: Int32) async {
         await #expect(processExitsWith: .signal(number)) { [number] in
             limit()
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test("G10: one below the limit does not kill, stuck or not")
+    @Test("One delivery below the limit does not end the process, stuck or not")
     func belowTheLimit() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test("G10: what was consumed does not count")
+    @Test("A delivery that was consumed does not count")
     func consumed() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test("G10: after some were consumed, unread ones count from there")
+    @Test("Unread deliveries count from the last one that was consumed")
     func consumedThenStuck() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    @Test("G10: a SignalObserver whose queue is stuck")
+    @Test("The unread signals of a SignalObserver whose queue is stuck escalate")
     func stuckQueue() async {
         await #expect(processExitsWith: .signal(SIGINT)) {
             limit()
@@ -117,7 +117,7 @@ import Testing
         }
     }
 
-    @Test("G10: a handler call that has begun has consumed its event")
+    @Test("A handler call that has begun has consumed its event")
     func handlerHasBegun() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    @Test("G10: a SignalWaiter that nobody calls")
+    @Test("The unread signals of a SignalWaiter that nobody calls escalate")
     func waiter() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
@@ -149,7 +149,7 @@ import Testing
         }
     }
 
-    @Test("G10: of two subscriptions, the one that does not read decides, not the one that does")
+    @Test("Of two subscriptions, the one that does not read decides")
     func twoSubscriptions() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
@@ -163,7 +163,7 @@ import Testing
         }
     }
 
-    @Test("G10: where nobody reads, the smallest limit decides, also after another subscription has ended")
+    @Test("Where nobody reads, the smallest limit decides, also after another subscription has ended")
     func smallestLimit() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
@@ -175,7 +175,7 @@ import Testing
         }
     }
 
-    @Test("G10: it dies by the signal although a handler was there before, and chains")
+    @Test("Escalation ends the process although a handler was there before, and is chained to")
     func overHandler() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
@@ -186,7 +186,7 @@ import Testing
         }
     }
 
-    @Test("an ended subscription escalates no more")
+    @Test("A subscription that has ended escalates no more")
     func ended() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -201,9 +201,42 @@ import Testing
             #expect(await other.rest().deliveries == 4)
         }
     }
+
+    @Test("A waiter that ends unread does not count for a subscriber that has had one delivery")
+    func waiterEndsBesideEscalation() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
+            let waiter = try SignalWaiter(.sigterm)
+            await deliver(.sigterm)
+            waiter.cancel()
+            try await Task.sleep(for: .milliseconds(200))
+            events.finish()
+            #expect(await events.rest().deliveries == 1)
+        }
+    }
+
+    @Test("A clean-up that hangs is ended by the second SIGTERM, as the documentation shows")
+    func hangingCleanUp() async {
+        await #expect(processExitsWith: .signal(SIGTERM)) {
+            limit()
+            let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
+            await deliver(.sigterm)
+            for await _ in events {
+                let force = try SignalEvents(.sigterm, escalateAfterUnread: 1)
+                await onThread {
+                    kill(getpid(), SIGTERM)
+                    usleep(20_000_000)
+                }
+                force.finish()
+                break
+            }
+            _exit(98)
+        }
+    }
 }
 
-/// Not by way of the end of a subscription, which sends an unread SIGTERM again.
+/// Not by way of the end of a subscription, which raises an unread SIGTERM again.
 private func survive(_ subscriptions: Any) -> Never {
     sleep(10)
     withExtendedLifetime(subscriptions) { _exit(98) }

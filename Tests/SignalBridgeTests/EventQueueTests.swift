@@ -48,8 +48,8 @@ private func event(_ index: Int, using random: inout Seeded) -> SignalEvent {
     return event
 }
 
-@Suite struct EventQueues {
-    @Test("below its capacity the queue is a plain list", arguments: [false, true], 0..<25)
+@Suite("The queue of unread events") struct EventQueueTests {
+    @Test("Below its capacity the queue is a plain list", arguments: [false, true], 0..<25)
     func likeAList(everyDelivery: Bool, seed: Int) {
         var random = Seeded(state: UInt64(seed))
         var queue = EventQueue(everyDelivery: everyDelivery)
@@ -72,7 +72,8 @@ private func event(_ index: Int, using random: inout Seeded) -> SignalEvent {
     }
 
     @Test(
-        "past it, counts are exact, memory is bounded, and what was dropped is marked", arguments: [false, true], 0..<5)
+        "Past its capacity the counts are exact, memory is bounded, and what was dropped is marked",
+        arguments: [false, true], 0..<5)
     func overflow(everyDelivery: Bool, seed: Int) {
         var random = Seeded(state: UInt64(1000 + seed))
         var queue = EventQueue(everyDelivery: everyDelivery)
@@ -103,43 +104,5 @@ private func event(_ index: Int, using random: inout Seeded) -> SignalEvent {
         #expect(-length >= EventQueue.capacity)
         #expect(inOrder)
         #expect(balance.values.allSatisfy { $0 == 0 }, "\(balance)")
-    }
-
-    @Test("exactly the first 16,384 keep their details")
-    func boundary() {
-        var queue = EventQueue(everyDelivery: true)
-        for index in 0..<16_386 {
-            queue.append(SignalEvent(.sighup, count: 1, sender: nil, value: index, nanoseconds: 0))
-        }
-        for index in 0..<16_384 {
-            let event = queue.popFirst()
-            #expect(event?.value == index && event?.detailsDropped == false && event?.count == 1)
-        }
-        let last = queue.popFirst()
-        #expect(last?.count == 2 && last?.detailsDropped == true)
-        #expect(queue.popFirst() == nil && queue.isEmpty)
-    }
-
-    @Test("a standard signal has its place in a full queue, and what follows an overflow comes after it")
-    func overflowOrder() {
-        var queue = EventQueue(everyDelivery: false)
-        func value(_ value: Int) -> SignalEvent {
-            SignalEvent(.realtime(0), count: 1, sender: nil, value: value, nanoseconds: 0)
-        }
-        for index in 0...EventQueue.capacity { queue.append(value(index)) }  // one too many
-        queue.append(SignalEvent(.sigterm, count: 1, sender: nil, value: nil, nanoseconds: 0))
-        var seen: [SignalEvent] = []
-        for index in 0..<(2 * EventQueue.capacity) {  // never empty: one comes for each that is taken
-            guard let event = queue.popFirst() else { break }
-            seen.append(event)
-            queue.append(value(EventQueue.capacity + 1 + index))
-        }
-        while let event = queue.popFirst() { seen.append(event) }
-        #expect(seen.firstIndex { $0.signal == .sigterm } == EventQueue.capacity)
-        let values = seen.compactMap(\.value)
-        #expect(values == values.sorted())
-        #expect(seen.map(\.count).reduce(0, +) == 3 * EventQueue.capacity + 2)
-        let dropped = seen.contains { $0.detailsDropped }
-        #expect(dropped)
     }
 }

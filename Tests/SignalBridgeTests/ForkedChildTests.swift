@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 
 #if os(Linux)
-    @Suite struct ForkedChildren {
-        @Test("a forked child that ends its copy of a subscription is not sent the parent's SIGTERM")
+    @Suite("Forked children") struct ForkedChildTests {
+        @Test("A forked child that ends its copy of a subscription is not sent the parent's SIGTERM")
         func childEndsCopy() async {
             await #expect(processExitsWith: .success) {
                 limit()
@@ -14,7 +14,7 @@ import Testing
                 await onThread {
                     raise(SIGTERM)  // to this thread: recorded when it returns
                     raise(SIGHUP)
-                    _ = waiter.next(timeout: .zero)  // brings both into the mailbox
+                    _ = waiter.next(timeout: .zero)  // reads both into the buffer
                     #expect(
                         forked {
                             waiter.cancel()
@@ -25,7 +25,7 @@ import Testing
             }
         }
 
-        @Test("in a forked child the parent's waiter does nothing, and signals meet the dispositions from before")
+        @Test("In a forked child the parent's waiter does nothing, and signals meet the dispositions from before")
         func parentsWaiter() async {
             await #expect(processExitsWith: .success) {
                 limit()
@@ -54,7 +54,7 @@ import Testing
             }
         }
 
-        @Test("in a forked child other subscriptions say that they do not work")
+        @Test("A subscription that a forked child makes is refused")
         func others() async {
             await #expect(processExitsWith: .success) {
                 limit()
@@ -76,7 +76,7 @@ import Testing
 
         // Under the thread sanitizer, Swift's runtime takes locks of its own at every turn.
         @Test(
-            "they say so too if a thread of the parent's was at a subscription when it forked",
+            "A forked child is refused also if a thread of the parent was subscribing when it forked",
             .enabled(if: !underThreadSanitizer))
         func othersWhileSubscribing() async {
             await #expect(processExitsWith: .success) {
@@ -109,7 +109,7 @@ import Testing
         }
 
         @Test(
-            "ending a subscription in a child waits for no lock, whatever threads of the parent's consumed when it forked",
+            "Ending a subscription in a forked child waits for no lock of the parent's threads",
             .enabled(if: !underThreadSanitizer))
         func consumingWhileForking() async {
             await #expect(processExitsWith: .success) {

@@ -4,9 +4,9 @@ import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct LoopJobs {
+@Suite("Jobs of a loop") struct LoopJobTests {
     @Test(
-        "jobs of eight threads and signals in between: each runs, in its sender's order, on the loop's thread",
+        "Jobs of eight threads each run once, in their sender's order, on the loop's thread",
         arguments: mechanisms, hosts)
     func manySenders(mechanism: String, host: String) async {
         await #expect(processExitsWith: .success) { [mechanism, host] in
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test("a job at a time, again and again: no wake-up is lost", arguments: mechanisms, hosts)
+    @Test("No wake-up is lost where a loop gets one job at a time", arguments: mechanisms, hosts)
     func pingPong(mechanism: String, host: String) async {
         await #expect(processExitsWith: .success) { [mechanism, host] in
             limit()
@@ -69,7 +69,8 @@ import Testing
     }
 
     @Test(
-        "nor where other threads subscribe and end meanwhile, which empties the descriptor", arguments: mechanisms,
+        "No wake-up is lost where other threads subscribe meanwhile, which empties the descriptor",
+        arguments: mechanisms,
         hosts)
     func subscribing(mechanism: String, host: String) async {
         await #expect(processExitsWith: .success) { [mechanism, host] in
@@ -93,7 +94,7 @@ import Testing
         }
     }
 
-    @Test("a burst of jobs rings once, and what jobs enqueue does not ring at all")
+    @Test("A burst of jobs makes one wake-up, and jobs that jobs enqueue make none")
     func oneWake() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -143,7 +144,7 @@ import Testing
         }
     }
 
-    @Test("a drain runs all that was ready when it began")
+    @Test("drain() runs all jobs that were ready when it began")
     func allThatWasReady() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -172,7 +173,7 @@ private final class Record: @unchecked Sendable {
     }
 }
 
-/// In the doorbell of a loop with handlers, which is a pipe.
+/// The wake-ups in the pipe of a loop with handlers.
 private func bytes(in loop: SignalLoop) -> Int {
     var count: Int32 = 0
     _ = ioctl(loop.fileDescriptor, UInt(FIONREAD), &count)

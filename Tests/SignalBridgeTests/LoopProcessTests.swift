@@ -1,14 +1,13 @@
 // What a loop does to its process: nothing while nothing comes, nothing that stays, and a clear end for misuse.
-import CSignalShim
 import Foundation
 import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct LoopProcesses {
+@Suite("A loop and its process") struct LoopProcessTests {
     #if os(Linux)
         @Test(
-            "G13: a loop that waits takes no CPU, wakes no thread and starts none", .enabled(if: !underThreadSanitizer),
+            "A loop that waits takes no CPU time, wakes no thread and starts none", .enabled(if: !underThreadSanitizer),
             arguments: mechanisms, hosts)
         func idle(mechanism: String, host: String) async {
             await #expect(processExitsWith: .success) { [mechanism, host] in
@@ -37,7 +36,7 @@ import Testing
             }
         }
 
-        @Test("a loop starts no thread", arguments: mechanisms)
+        @Test("A loop starts no thread", arguments: mechanisms)
         func threads(mechanism: String) async {
             await #expect(processExitsWith: .success) { [mechanism] in
                 limit()
@@ -59,7 +58,7 @@ import Testing
         }
     #endif
 
-    @Test("a loop that goes restores dispositions and closes its descriptors", arguments: mechanisms)
+    @Test("A loop that is released has restored dispositions, and closes its descriptors", arguments: mechanisms)
     func leavesNothing(mechanism: String) async {
         await #expect(processExitsWith: .success) { [mechanism] in
             limit()
@@ -90,49 +89,7 @@ import Testing
         }
     }
 
-    #if os(Linux)
-        @Test("signalfd: .chain and escalateAfterUnread are refused, and so is a signal that another mechanism has")
-        func refused() async {
-            await #expect(processExitsWith: .success) {
-                limit()
-                await onThread {
-                    guard let loop = try? SignalLoop(mechanism: .signalfd) else {
-                        Issue.record("no loop")
-                        return
-                    }
-                    let chain = refusal { _ = try SignalEvents(.sigterm, options: .chain, loop: loop) }
-                    #expect(chain?.code == .unsupported && chain?.description.contains(".handler") == true)
-                    let escalate = refusal {
-                        _ = try SignalEvents(.sigterm, escalateAfterUnread: 2, loop: loop)
-                    }
-                    #expect(
-                        escalate?.code == .unsupported && escalate?.description.contains("escalateAfterUnread") == true)
-                    #expect(csigshim_state(SIGTERM) == Int32(CSIGSHIM_ABSENT))
-
-                    let shared = try? SignalEvents(.sighup)
-                    let taken = refusal { _ = try SignalEvents(.sigusr1, .sighup, loop: loop) }
-                    #expect(taken?.code == .signalInUse && taken?.signal == .sighup && taken?.errnoCode == EBUSY)
-                    #expect(csigshim_state(SIGUSR1) == Int32(CSIGSHIM_ABSENT), "rolled back")
-                    shared?.finish()
-
-                    let both = [try? SignalEvents(.sighup, loop: loop), try? SignalEvents(.sighup, loop: loop)]
-                    #expect(!both.contains { $0 == nil }, "two subscriptions on one loop")
-                    #expect(refusal { _ = try SignalEvents(.sighup) }?.code == .signalInUse)
-                    #expect(refusal { _ = try SignalWaiter(.sighup) }?.code == .signalInUse)
-                    #expect(refusal { _ = try SignalEvents(.sighup, loop: SignalLoop()) }?.code == .signalInUse)
-                    for events in both { events?.finish() }
-                    #expect(refusal { try SignalEvents(.sighup).finish() } == nil)
-                }
-            }
-        }
-    #else
-        @Test("there is no signalfd here, and the error says so")
-        func unsupported() {
-            #expect(refusal { _ = try SignalLoop(mechanism: .signalfd) }?.code == .unsupported)
-        }
-    #endif
-
-    @Test("a job that runs its own loop, and a second thread in run() or enter(), stop the program", arguments: 0..<5)
+    @Test("A job that runs its own loop, and a second thread in run() or enter(), stop the program", arguments: 0..<5)
     func misuse(way: Int) async {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { [way] in
             limit()
@@ -172,21 +129,6 @@ import Testing
                 _exit(0)
             }
             server?.leave()
-        }
-    }
-
-    @Test("if the descriptors are closed, jobs still run and stop() still ends it")
-    func closed() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            let loop = try SignalLoop()
-            let server = Server(loop)
-            await Task(executorPreference: loop) { [descriptor = loop.fileDescriptor] in
-                _ = close(descriptor)
-            }.value
-            for _ in 0..<3 { await Task(executorPreference: loop) {}.value }
-            #expect(refusal { _ = try SignalEvents(.sigusr1, loop: loop) }?.errnoCode == EBADF)
-            server.leave()
         }
     }
 }

@@ -4,7 +4,7 @@ import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct LoopReentry {
+@Suite("Reentry into a loop") struct LoopReentryTests {
     @Test("drain() inside a job returns at once, leaves the descriptor readable, and what is left runs afterwards")
     func insideJob() async {
         await #expect(processExitsWith: .success) {
@@ -64,7 +64,7 @@ import Testing
     }
 
     #if os(Linux)
-        @Test("a signal whose edge a nested drain() used up is delivered after the outer one")
+        @Test("A signal whose edge a nested drain() used up is delivered after the outer one")
         func edge() async {
             await #expect(processExitsWith: .success) {
                 limit()
@@ -92,7 +92,7 @@ import Testing
     #endif
 
     @Test(
-        "a host that re-enters itself, with jobs, signals and other threads: everything runs once, and nothing is missed",
+        "A host that re-enters its loop, with jobs, signals and other threads, runs everything once",
         arguments: mechanisms, hosts.filter { $0 != "run" })
     func storm(mechanism: String, host: String) async {
         await #expect(processExitsWith: .success) { [mechanism, host] in

@@ -5,9 +5,9 @@ import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct LoopSignals {
+@Suite("Signals on a loop") struct LoopSignalTests {
     @Test(
-        "a signal reaches `for await` with no change of thread: in an actor and in a task", arguments: mechanisms, hosts
+        "A signal reaches `for await` with no change of thread, in an actor and in a task", arguments: mechanisms, hosts
     )
     func sameThread(mechanism: String, host: String) async {
         await #expect(processExitsWith: .success) { [mechanism, host] in
@@ -47,7 +47,7 @@ import Testing
 
     #if os(Linux)
         @Test(
-            "realtime signals of an edge-triggered host keep values and order, past what one drain reads",
+            "Realtime signals of an edge-triggered host keep values and order, past what one drain reads",
             arguments: mechanisms)
         func values(mechanism: String) async {
             await #expect(processExitsWith: .success) { [mechanism] in
@@ -75,7 +75,7 @@ import Testing
         }
     #endif
 
-    @Test("the shared bridge, a waiter and two loops all get a signal")
+    @Test("The shared bridge, a waiter and two loops all get a signal")
     func everybody() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    @Test("withSignalEvents and nextSignal listen on the loop, and restore", arguments: mechanisms)
+    @Test("withSignalEvents and nextSignal subscribe on the loop, and restore the disposition", arguments: mechanisms)
     func scoped(mechanism: String) async {
         await #expect(processExitsWith: .success) { [mechanism] in
             limit()
@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    @Test("in a simulation a subscription on a loop listens to the simulator", arguments: mechanisms)
+    @Test("In a simulation a subscription on a loop listens to the simulator", arguments: mechanisms)
     func simulated(mechanism: String) async throws {
         let loop = try makeLoop(mechanism)
         let server = Server(loop)
@@ -144,8 +144,7 @@ import Testing
         server.leave()
     }
 
-    @Test(
-        "a subscription that ends beside another one still gets what was captured before, although nobody had read it")
+    @Test("A subscription that ends beside another one gets what was captured before, although nobody had read it")
     func endsBesideAnother() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -160,7 +159,7 @@ import Testing
         }
     }
 
-    @Test("a new subscription gets nothing that was captured before it, although nobody had read it")
+    @Test("A new subscription gets nothing that was captured before it, although nobody had read it")
     func newcomer() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -175,7 +174,7 @@ import Testing
         }
     }
 
-    @Test("a subscription that begins or ends wakes those whose signals it read", arguments: [true, false])
+    @Test("A subscription that begins or ends wakes those whose signals it read", arguments: [true, false])
     func wakesOthers(begins: Bool) async {
         await #expect(processExitsWith: .success) { [begins] in
             limit()
@@ -195,7 +194,36 @@ import Testing
         }
     }
 
-    @Test("escalation on a loop: what was consumed does not count, while it drains")
+    // The thread sanitizer merges signals that come while another waits to be handled.
+    @Test(
+        "drain() is bounded: a job that raises a signal for each one does not keep it, and it asks to be called again",
+        .enabled(if: !underThreadSanitizer))
+    func bounded() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let loop = try SignalLoop()
+            let events = try SignalEvents(.sigusr1, loop: loop)
+            let (raised, received) = (Shared(0), Shared(0))
+            let task = Task(executorPreference: loop) {
+                for await event in events {
+                    received { $0 += event.count }
+                    if raised.now < 100_000 { raiseHere(times: event.count + 1, counting: raised) }
+                }
+            }
+            await onThread {
+                raiseHere(times: 300, counting: raised)
+                loop.drain()
+                #expect(raised.now < 100_000 && isReadable(loop), "\(raised.now)")
+                while isReadable(loop) { loop.drain() }
+                #expect(raised.now >= 100_000 && received.now == raised.now, "\(received.now) of \(raised.now)")
+                events.finish()
+                loop.drain()
+            }
+            await task.value
+        }
+    }
+
+    @Test("Where a loop drains, a delivery that was consumed does not escalate")
     func consumed() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -212,7 +240,7 @@ import Testing
         }
     }
 
-    @Test("escalation on a loop: it ends the process while the loop is stuck")
+    @Test("Escalation ends the process while the loop is stuck")
     func stuck() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
@@ -229,6 +257,48 @@ import Testing
             withExtendedLifetime((server, events)) {}
         }
     }
+
+    #if os(Linux)
+        @Test("signalfd refuses .chain, escalateAfterUnread, and a signal that another mechanism has")
+        func signalfdRefuses() async {
+            await #expect(processExitsWith: .success) {
+                limit()
+                await onThread {
+                    guard let loop = try? SignalLoop(mechanism: .signalfd) else {
+                        Issue.record("no loop")
+                        return
+                    }
+                    let chain = refusal { _ = try SignalEvents(.sigterm, options: .chain, loop: loop) }
+                    #expect(chain?.code == .unsupported && chain?.description.contains(".handler") == true)
+                    let escalate = refusal {
+                        _ = try SignalEvents(.sigterm, escalateAfterUnread: 2, loop: loop)
+                    }
+                    #expect(
+                        escalate?.code == .unsupported && escalate?.description.contains("escalateAfterUnread") == true)
+                    #expect(csigshim_state(SIGTERM) == Int32(CSIGSHIM_ABSENT))
+
+                    let shared = try? SignalEvents(.sighup)
+                    let taken = refusal { _ = try SignalEvents(.sigusr1, .sighup, loop: loop) }
+                    #expect(taken?.code == .signalInUse && taken?.signal == .sighup && taken?.errnoCode == EBUSY)
+                    #expect(csigshim_state(SIGUSR1) == Int32(CSIGSHIM_ABSENT), "rolled back")
+                    shared?.finish()
+
+                    let both = [try? SignalEvents(.sighup, loop: loop), try? SignalEvents(.sighup, loop: loop)]
+                    #expect(!both.contains { $0 == nil }, "two subscriptions on one loop")
+                    #expect(refusal { _ = try SignalEvents(.sighup) }?.code == .signalInUse)
+                    #expect(refusal { _ = try SignalWaiter(.sighup) }?.code == .signalInUse)
+                    #expect(refusal { _ = try SignalEvents(.sighup, loop: SignalLoop()) }?.code == .signalInUse)
+                    for events in both { events?.finish() }
+                    #expect(refusal { try SignalEvents(.sighup).finish() } == nil)
+                }
+            }
+        }
+    #else
+        @Test("A loop over signalfd is refused where the system has none")
+        func unsupported() {
+            #expect(refusal { _ = try SignalLoop(mechanism: .signalfd) }?.code == .unsupported)
+        }
+    #endif
 }
 
 #if os(Linux)
@@ -242,4 +312,10 @@ import Testing
 private func stick(_ isStuck: DispatchSemaphore) {
     isStuck.signal()
     while true { sleep(1000) }
+}
+
+/// To this thread.
+private func raiseHere(times: Int, counting raised: Shared<Int>) {
+    for _ in 0..<times { raise(SIGUSR1) }
+    raised { $0 += times }
 }

@@ -1,10 +1,11 @@
-// Running, stopping and leaving a loop, and who is on it.
+// A loop's calls: run, stop, enter, and the threads that make them.
 import Foundation
 import SignalBridge
+import Synchronization
 import TestSupport
 import Testing
 
-@Suite struct Loops {
+@Suite("SignalLoop") struct LoopTests {
     @Test("run(body) runs body on this thread, and gives what it returns or throws", arguments: mechanisms)
     func body(mechanism: String) async {
         await #expect(processExitsWith: .success) { [mechanism] in
@@ -82,7 +83,7 @@ import Testing
         }
     }
 
-    @Test("a stop() while run(body) runs is for the next run(), and what is left runs there")
+    @Test("A stop() while run(body) runs is for the next run(), and what is left runs there")
     func stopDuringBody() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -134,7 +135,7 @@ import Testing
         }
     }
 
-    @Test("a loop may move from thread to thread between two drains")
+    @Test("A loop may move from thread to thread between two drains")
     func moves() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -156,7 +157,7 @@ import Testing
         }
     }
 
-    @Test("the thread that resumes the last task may be the last that has the loop")
+    @Test("The thread that resumes the last task may be the last that has the loop")
     func lastReference() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -193,6 +194,41 @@ import Testing
             #expect(await eventually { action(of: .sigusr1) == before })
         }
     }
+
+    #if os(Linux)
+        /// A thread that writes a wake-up into a full pipe is held there, by a signal handler, until the loop is let go.
+        @Test(
+            "A thread that enqueues the last job keeps the loop until it has woken it",
+            .enabled(if: !underThreadSanitizer, "the thread sanitizer runs a handler when a call returns"))
+        func enqueueHoldsTheLoop() async {
+            await #expect(processExitsWith: .success) {
+                limit()
+                fillFreedMemory()
+                let loop = Shared<SignalLoop?>(try SignalLoop())
+                let waiting = Shared<CheckedContinuation<Void, Never>?>(nil)
+                let ended = Shared(false)
+                await onThread { enqueueWaitingTask(on: loop, waiting, ended) }
+                let pipe = fillPipe(of: loop)
+                install(holdThread, for: .sigusr2, flags: SA_RESTART)
+                let (resuming, left) = (Shared<pthread_t?>(nil), DispatchSemaphore(value: 0))
+                startThread {
+                    resuming { $0 = pthread_self() }
+                    waiting.now?.resume()  // enqueues a job, and sleeps as it wakes the loop
+                    left.signal()
+                }
+                #expect(await eventually { resuming.now != nil })
+                await onThread {
+                    usleep(100_000)
+                    pthread_kill(resuming.now!, SIGUSR2)
+                    while handledCount == 0 { usleep(1000) }
+                    release(loop, after: ended)
+                    releaseThread()
+                    left.wait()
+                }
+                #expect(await eventually { fcntl(pipe, F_GETFD) < 0 }, "the loop is gone")
+            }
+        }
+    #endif
 }
 
 private enum Values {
@@ -200,4 +236,44 @@ private enum Values {
 }
 
 private func visit(_ resident: Resident) { resident.assumeIsolated { _ = $0.threads.insert(thisThread()) } }
+
 private func enter(_ loop: SignalLoop, _ resident: Resident) { loop.enter { visit(resident) } }
+
+#if os(Linux)
+    /// What is freed is overwritten from now on, so that a use of it is seen.
+    private func fillFreedMemory() {
+        typealias Option = @convention(c) (Int32, Int32) -> Int32
+        if let option = dlsym(nil, "mallopt") { _ = unsafeBitCast(option, to: Option.self)(-6, 0x5a) }  // M_PERTURB
+    }
+
+    private func enqueueWaitingTask(
+        on loop: Shared<SignalLoop?>, _ waiting: Shared<CheckedContinuation<Void, Never>?>, _ ended: Shared<Bool>
+    ) {
+        Task(executorPreference: loop.now) {
+            await withCheckedContinuation { continuation in waiting { $0 = continuation } }
+            ended { $0 = true }
+        }
+        while waiting.now == nil { loop.now?.drain() }
+    }
+
+    /// Returns the descriptor, both ends of the pipe, which blocks its writers now.
+    private func fillPipe(of loop: Shared<SignalLoop?>) -> Int32 {
+        let descriptor = loop.now?.fileDescriptor ?? -1
+        while write(descriptor, "x", 1) == 1 {}
+        #expect(errno == EAGAIN && fcntl(descriptor, F_SETFL, O_RDWR) == 0)
+        return descriptor
+    }
+
+    private func release(_ loop: Shared<SignalLoop?>, after ended: Shared<Bool>) {
+        while !ended.now { loop.now?.drain() }
+        loop { $0 = nil }
+    }
+
+    /// Counts, and keeps the thread until `releaseThread`.
+    private let holdThread: Handler = { _ in
+        handled.add(1, ordering: .sequentiallyConsistent)
+        while !isReleased.load(ordering: .sequentiallyConsistent) { usleep(1000) }
+    }
+    private let isReleased = Atomic(false)
+    private func releaseThread() { isReleased.store(true, ordering: .sequentiallyConsistent) }
+#endif

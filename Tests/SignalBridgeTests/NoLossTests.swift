@@ -1,11 +1,11 @@
-// G1, G2 and G3: every delivery counts, with its details, in order.
+// Every delivery counts, and realtime signals keep their order.
 import Foundation
 import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct NoLoss {
-    @Test("G1: the counts add up while the consumer sleeps now and then")
+@Suite("No loss") struct NoLossTests {
+    @Test("The counts add up although the consumer sleeps now and then")
     func sleepyConsumer() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test("G1: of 50,000 kills, each subscriber gets as many as the kernel delivered")
+    @Test("Of 50,000 kills, each subscriber gets as many as the kernel delivered")
     func kills() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test("G1: subscribers that come and go take nothing from the one that stays")
+    @Test("Subscribers that come and go take nothing from the one that stays")
     func churn() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test("G1: each of two waiters gets all, although nobody looks for a while")
+    @Test("Each of two waiters gets all signals, although nobody looks for a while")
     func waiters() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -110,50 +110,10 @@ import Testing
             #expect(counts == [total, total])
         }
     }
-}
-
-@Suite struct Details {
-    @Test("G2: every delivery keeps its details, 16,384 unread; past that the count is exact and says so")
-    func capacity() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            let events = try SignalEvents(.sigusr1, options: .everyDelivery)
-            await deliver(.sigusr1, times: 16_384)
-            #expect(await eventually { pendingRecordsAreRead() })
-            await deliver(.sigusr1, times: 500)
-            events.finish()
-            let all = await events.rest()
-            let detailed = all.prefix(16_384)
-            #expect(detailed.count == 16_384)
-            #expect(detailed.allSatisfy { $0.count == 1 && !$0.detailsDropped })
-            #expect(detailed.allSatisfy { $0.sender == .current && $0.cause == .thread })
-            #expect(detailed.map(\.monotonicNanoseconds) == detailed.map(\.monotonicNanoseconds).sorted())
-            #expect(all.count == 16_385, "the rest is one event")
-            #expect(all.last?.count == 500)
-            #expect(all.last?.detailsDropped == true)
-        }
-    }
-
-    @Test("G2: a waiter that nobody calls keeps 16,384 deliveries with their details")
-    func waiterCapacity() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            let waiter = try SignalWaiter(.sigusr1, options: .everyDelivery)
-            await deliver(.sigusr1, times: 17_000)
-            let all = await onThread { () -> [SignalEvent] in
-                var all: [SignalEvent] = []
-                while let event = waiter.next(timeout: .zero) { all.append(event) }
-                return all
-            }
-            #expect(all.deliveries == 17_000)
-            #expect(all.prefix { !$0.detailsDropped && $0.count == 1 && $0.sender == .current }.count == 16_384)
-            #expect(all.dropFirst(16_384).allSatisfy { $0.detailsDropped })
-        }
-    }
 
     // The thread sanitizer merges signals that come while another waits to be handled, realtime or not.
     @Test(
-        "G3: values of a realtime signal arrive each once and in order for each sender",
+        "The values of a realtime signal arrive once each, and in order for each sender",
         .enabled(if: !underThreadSanitizer))
     func realtimeOrder() async {
         await #expect(processExitsWith: .success) {
@@ -178,31 +138,4 @@ import Testing
             }
         }
     }
-
-    @Test(
-        "G2, G3: signals of several processes arrive each once, from whom they are",
-        .enabled(if: !underThreadSanitizer))
-    func processes() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            let signal = SignalNumber.realtime(3)
-            let events = try SignalEvents(signal)
-            let script = "i=0; while [ $i -lt 200 ]; do kill -\(signal.rawValue) \(getpid()); i=$((i + 1)); done"
-            let children = (0..<3).map { _ in spawnShell(script) }
-            let all = await events.collect(deliveries: 600)
-            for child in children {
-                let sender = SignalEvent.Sender(processID: child, userID: getuid())
-                #expect(all.filter { $0.sender == sender && $0.count == 1 && $0.cause == .kill }.count == 200)
-                reap(child)
-            }
-            #expect(all.count == 600)
-        }
-    }
-}
-
-/// A subscription made now reads what is captured before it starts.
-private func pendingRecordsAreRead() -> Bool {
-    guard let events = try? SignalEvents(.sigusr2) else { return false }
-    events.finish()
-    return true
 }

@@ -4,8 +4,8 @@ import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct Origins {
-    @Test("G2: SIGTERM from another process names it, and prints so")
+@Suite("The origin of an event") struct OriginTests {
+    @Test("SIGTERM from another process names that process, and prints so")
     func otherProcess() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test("G2: SIGCHLD says which child, and how it ended")
+    @Test("SIGCHLD says which child, and how it ended")
     func children() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test("G2: the kernel's own signals say so")
+    @Test("The kernel's own signals say so")
     func kernel() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test("G2: values of sigqueue arrive whole, and print")
+    @Test("Values of sigqueue arrive whole, and print")
     func values() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    @Test("a merged event prints its count, pthread_kill says thread")
+    @Test("A coalesced event prints its count, and a signal of pthread_kill has a thread as its cause")
     func merged() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -112,8 +112,28 @@ import Testing
         }
     }
 
+    @Test(
+        "The signals of several processes arrive once each, with their sender",
+        .enabled(if: !underThreadSanitizer))
+    func processes() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let signal = SignalNumber.realtime(3)
+            let events = try SignalEvents(signal)
+            let script = "i=0; while [ $i -lt 200 ]; do kill -\(signal.rawValue) \(getpid()); i=$((i + 1)); done"
+            let children = (0..<3).map { _ in spawnShell(script) }
+            let all = await events.collect(deliveries: 600)
+            for child in children {
+                let sender = SignalEvent.Sender(processID: child, userID: getuid())
+                #expect(all.filter { $0.sender == sender && $0.count == 1 && $0.cause == .kill }.count == 200)
+                reap(child)
+            }
+            #expect(all.count == 600)
+        }
+    }
+
     #if os(Linux)
-        @Test("G2: a POSIX timer says so, with its value and its overrun")
+        @Test("A signal of a POSIX timer says so, with its value and its overrun")
         func timer() async {
             await #expect(processExitsWith: .success) {
                 limit()
@@ -146,7 +166,7 @@ import Testing
             }
         }
 
-        @Test("G2: SIGIO by F_SETSIG names the descriptor")
+        @Test("SIGIO by F_SETSIG names the descriptor")
         func descriptor() async {
             await #expect(processExitsWith: .success) {
                 limit()

@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 
 #if os(Linux)
-    @Suite struct OriginalMasks {
-        @Test("G8: a child that Foundation's Process starts from a task is ended by SIGTERM")
+    @Suite("The original signal mask") struct OriginalMaskTests {
+        @Test("A child that Foundation's Process starts from a task is ended by SIGTERM")
         func process() async {
             await #expect(processExitsWith: .success) {
                 limit()
@@ -27,7 +27,7 @@ import Testing
             }
         }
 
-        @Test("without it such a child blocks SIGTERM; in it, it starts as the process did")
+        @Test("A child that a task starts blocks SIGTERM, and in the scope it starts with the mask of the process")
         func masks() async {
             await #expect(processExitsWith: .success) {
                 limit()
@@ -43,7 +43,7 @@ import Testing
             }
         }
 
-        @Test("a signal that comes in the scope is delivered; the mask comes back if the body throws, and scopes nest")
+        @Test("A signal that comes in the scope is delivered, the mask comes back after a throw, and scopes nest")
         func scope() async {
             await #expect(processExitsWith: .success) {
                 limit()
@@ -65,19 +65,6 @@ import Testing
                 }.value
                 #expect(failed)
                 #expect(await events.collect(deliveries: 1).deliveries == 1)
-            }
-        }
-
-        @Test("diagnostics do not ask for a thread that takes what is over signalfd")
-        func diagnostics() async {
-            await #expect(processExitsWith: .success) {
-                limit()
-                let loop = try SignalLoop(mechanism: .signalfd)
-                let events = try SignalEvents(.sigusr1, loop: loop)
-                let diagnostics = try SignalDiagnostics(for: .sigusr1)
-                #expect(diagnostics.explanation.contains("over signalfd; it will arrive"), "\(diagnostics.explanation)")
-                #expect(diagnostics.isArmed && !diagnostics.unblockedThreads.isEmpty)
-                withExtendedLifetime(events) {}
             }
         }
     }
@@ -104,4 +91,5 @@ import Testing
         process.waitUntilExit()
         return (signals("SigBlk", in: status), signals("SigIgn", in: status))
     }
+
 #endif

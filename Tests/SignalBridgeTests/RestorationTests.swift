@@ -1,4 +1,4 @@
-// G5: a process is left as it was found.
+// After the end of a subscription the process's dispositions are as they were.
 import Foundation
 import SignalBridge
 import TestSupport
@@ -55,6 +55,7 @@ private let endings: [(name: String, run: @Sendable ([SignalNumber]) async throw
 ]
 
 private func armed(_ signals: [SignalNumber]) { #expect(signals.allSatisfy(isHandled)) }
+
 private func isHandled(_ signal: SignalNumber) -> Bool { disposition(of: signal) == .handler }
 
 @inline(never) private func dropEvents(_ signals: [SignalNumber]) throws {
@@ -72,8 +73,8 @@ private func isHandled(_ signal: SignalNumber) -> Bool { disposition(of: signal)
     withExtendedLifetime(waiter) { armed(signals) }
 }
 
-@Suite struct Restoration {
-    @Test("G5: after any ending, handler, flags and mask of every signal are those from before")
+@Suite("Restoration") struct RestorationTests {
+    @Test("After any ending, handler, flags and mask of every signal are those from before")
     func everyEnding() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -86,7 +87,7 @@ private func isHandled(_ signal: SignalNumber) -> Bool { disposition(of: signal)
         }
     }
 
-    @Test("G5: so are foreign handlers, with unusual flags and masks")
+    @Test("After any ending, a foreign handler has its flags and its mask from before, however unusual")
     func foreignHandlers() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -103,7 +104,7 @@ private func isHandled(_ signal: SignalNumber) -> Bool { disposition(of: signal)
         }
     }
 
-    @Test("G5: only the last of several subscriptions restores")
+    @Test("Only the last of several subscriptions restores the disposition")
     func lastOne() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -123,31 +124,31 @@ private func isHandled(_ signal: SignalNumber) -> Bool { disposition(of: signal)
         }
     }
 
-    @Test("G5: under a foreign handler on top ours stays, and passes on what that one hands down")
+    @Test("Under a foreign handler the library's stays, and passes on what that one hands down")
     func foreignOnTop() async {
         await #expect(processExitsWith: .success) {
             limit()
             install(countingHandler, for: .sigusr1)
             let events = try SignalEvents(.sigusr1)
-            var ours = sigaction()
-            sigaction(SIGUSR1, nil, &ours)
-            savedHandler = Saved(ours)
-            var theirs = sigaction()
+            var saved = sigaction()
+            sigaction(SIGUSR1, nil, &saved)
+            savedHandler = Saved(saved)
+            var foreign = sigaction()
             #if os(Linux)
-                theirs.__sigaction_handler.sa_sigaction = { savedHandler.run($0, $1, $2) }
+                foreign.__sigaction_handler.sa_sigaction = { savedHandler.run($0, $1, $2) }
             #else
-                theirs.__sigaction_u.__sa_sigaction = { savedHandler.run($0, $1, $2) }
+                foreign.__sigaction_u.__sa_sigaction = { savedHandler.run($0, $1, $2) }
             #endif
-            theirs.sa_flags = SA_SIGINFO
-            sigaction(SIGUSR1, &theirs, nil)
+            foreign.sa_flags = SA_SIGINFO
+            sigaction(SIGUSR1, &foreign, nil)
             let onTop = action(of: .sigusr1)
             await deliver(.sigusr1)
             events.finish()
             #expect(await events.rest().deliveries == 1)
-            #expect(action(of: .sigusr1) == onTop, "theirs is not taken away")
+            #expect(action(of: .sigusr1) == onTop, "the foreign one is not taken away")
             #expect(handledCount == 0)
             await deliver(.sigusr1)
-            #expect(handledCount == 1, "ours passes it to the one from before")
+            #expect(handledCount == 1, "the library passes it to the one from before")
         }
     }
 }

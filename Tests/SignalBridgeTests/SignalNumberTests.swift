@@ -1,11 +1,11 @@
-// Names and numbers, and sending.
+// Names and numbers.
 import Foundation
 import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct SignalNumbers {
-    @Test("every signal that can be caught has a name that leads back to it", arguments: catchable)
+@Suite("Signal numbers") struct SignalNumberTests {
+    @Test("Every signal that can be caught has a name that leads back to it", arguments: catchable)
     func roundTrip(signal: SignalNumber) {
         #expect(signal.name.hasPrefix("SIG"))
         #expect(signal.description == signal.name)
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test("every signal of SignalNumber.catchable can be subscribed to, alone and with all the others")
+    @Test("Every signal of SignalNumber.catchable can be subscribed to, alone and with all the others")
     func subscribed() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test("the constants have the system's numbers and names")
+    @Test("The constants have the system's numbers and names")
     func constants() {
         let all: [(SignalNumber, Int32, String)] = [
             (.sighup, SIGHUP, "HUP"), (.sigint, SIGINT, "INT"), (.sigquit, SIGQUIT, "QUIT"), (.sigill, SIGILL, "ILL"),
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test(
-        "what is no name gives nil",
+        "A text that names no signal gives nil",
         arguments: [
             "", "SIG", "FOO", "SIGSIGTERM", " TERM", "TERM ", "15", "RTMIN+31", "RTMIN-1", "RTMAX+1", "RTMIN+",
             "RTMAX-",
@@ -73,7 +73,7 @@ import Testing
         #expect(SignalNumber(name: name) == nil)
     }
 
-    @Test("numbers without a name print as numbers")
+    @Test("Numbers without a name print as numbers")
     func unnamed() {
         #expect(SignalNumber(rawValue: 99).name == "signal 99")
         #expect(SignalNumber(rawValue: -1).description == "signal -1")
@@ -81,7 +81,7 @@ import Testing
     }
 
     #if os(Linux)
-        @Test("realtime signals count from SIGRTMIN")
+        @Test("Realtime signals count from SIGRTMIN")
         func realtime() {
             #expect(SignalNumber.realtime(0).rawValue == __libc_current_sigrtmin())
             #expect(SignalNumber.realtime(0).name == "SIGRTMIN")
@@ -94,74 +94,4 @@ import Testing
             #expect(!SignalNumber.realtime(1000).isRealtime)
         }
     #endif
-}
-
-@Suite struct Sending {
-    @Test("groups and everybody are refused", arguments: [pid_t(0), -1, -100, .min])
-    func groups(process: pid_t) {
-        for value in [nil, 7] {
-            let error = refusal { try SignalNumber.sigwinch.send(to: process, value: value) }
-            #expect(error?.code == .invalidArgument)
-            #expect(error?.description.isEmpty == false)
-        }
-    }
-
-    @Test("a process that is gone is reported with its errno", arguments: [nil, 7])
-    func gone(value: Int?) {
-        let child = spawnShell("exit 0")
-        reap(child)
-        let error = refusal { try SignalNumber.sigterm.send(to: child, value: value) }
-        #expect(error?.code == .systemCallFailed)
-        #expect(error?.errnoCode == ESRCH)
-        #expect(error?.signal == .sigterm)
-    }
-
-    @Test("numbers that do not exist are refused", arguments: [Int32(0), -1, 65, 100, .max])
-    func numbers(number: Int32) {
-        #expect(refusal { try SignalNumber(rawValue: number).send(to: getpid()) }?.code == .outOfRange)
-    }
-
-    @Test("ids that name no one group are refused", arguments: [pid_t(1), 0, -1, -100, .min])
-    func groupIDs(group: pid_t) {
-        let error = refusal { try SignalNumber.sigwinch.send(toGroup: group) }
-        #expect(error?.code == .invalidArgument && error?.signal == .sigwinch, "\(String(describing: error))")
-        #expect(refusal { try SignalNumber(rawValue: 100).send(toGroup: group) }?.code == .outOfRange)
-    }
-
-    @Test("a group that is gone is reported with its errno")
-    func groupIsGone() {
-        let child = spawnShell("exit 0", ownGroup: true)
-        reap(child)
-        let error = refusal { try SignalNumber.sigterm.send(toGroup: child) }
-        #expect(error?.code == .systemCallFailed && error?.signal == .sigterm, "\(String(describing: error))")
-        #expect(error?.errnoCode == ESRCH)
-    }
-
-    @Test("a signal to a group reaches each process of it, and not the sender")
-    func reachesGroup() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            var ends: [Int32] = [0, 0]
-            pipe(&ends)
-            // Both hold the pipe's other end, so that it closes when both have ended.
-            let child = spawnShell("sleep 1000 & echo > /dev/fd/\(ends[1]); exec sleep 1000", ownGroup: true)
-            close(ends[1])
-            var byte: UInt8 = 0
-            #expect(read(ends[0], &byte, 1) == 1, "both run")
-            try SignalNumber.sigterm.send(toGroup: child)
-            var status: Int32 = 0
-            #expect(waitpid(child, &status, 0) == child)
-            #expect(status & 0x7f == SIGTERM, "\(status)")
-            #expect(read(ends[0], &byte, 1) == 0, "nobody is left")
-        }
-    }
-
-    @Test("a signal reaches another process")
-    func reaches() {
-        let child = spawnShell("exec sleep 100")
-        #expect(throws: Never.self) { try SignalNumber.sigkill.send(to: child) }
-        var status: Int32 = 0
-        #expect(waitpid(child, &status, 0) == child)
-        #expect(status & 0x7f == SIGKILL)
-    }
 }

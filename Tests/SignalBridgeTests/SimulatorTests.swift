@@ -4,8 +4,8 @@ import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct Simulations {
-    @Test("every kind of subscription listens to the simulator, and nothing real is installed")
+@Suite("Simulated signals") struct SimulatorTests {
+    @Test("Every kind of subscription listens to the simulator, and nothing real is installed")
     func allKinds() async throws {
         let before = catchable.map(action(of:))
         try await withSimulatedSignals { simulator in
@@ -32,7 +32,7 @@ import Testing
         #expect(catchable.map(action(of:)) == before)
     }
 
-    @Test("simulations in parallel do not see each other")
+    @Test("Simulations in parallel do not see each other")
     func parallel() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for index in 0..<20 {
@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test("where the process would have ended, forcedExit says by what: the first")
+    @Test("forcedExit names the first signal by which the process would have ended")
     func forcedExit() async throws {
         await withSimulatedSignals { simulator in
             #expect(simulator.forcedExit == nil)
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test("dispositions are the simulation's own")
+    @Test("Dispositions are the simulation's own")
     func dispositions() async throws {
         try await withSimulatedSignals { simulator in
             #expect(disposition(of: .sighup) == .default)
@@ -101,7 +101,7 @@ import Testing
         }
     }
 
-    @Test("what this process sends to itself, or to its group, goes to the simulator")
+    @Test("What this process sends to itself, or to its group, goes to the simulator")
     func sending() async throws {
         try await withSimulatedSignals { simulator in
             let events = try SignalEvents(.sigurg)
@@ -113,7 +113,19 @@ import Testing
         }
     }
 
-    @Test("it refuses what the system refuses")
+    @Test("A simulated SIGTERM of this process to itself ends nothing")
+    func simulationIsClosed() async throws {
+        try await withSimulatedSignals { simulator in
+            let events = try SignalEvents(.sigterm)
+            try SignalNumber.sigterm.send(to: getpid())
+            var iterator = events.makeAsyncIterator()
+            #expect(await iterator.next()?.signal == .sigterm)
+            simulator.advance(by: .seconds(Int64.max))
+            try simulator.send(.sigterm)
+        }
+    }
+
+    @Test("The simulator refuses what the system refuses")
     func refuses() async {
         await withSimulatedSignals { simulator in
             for number: Int32 in [SIGKILL, SIGSTOP, SIGSEGV, 0, -1, 65, 100, .max] {
@@ -138,7 +150,7 @@ import Testing
         }
     }
 
-    @Test("escalation records a forced end, and what was consumed does not count")
+    @Test("Escalation records a forced end, and what was consumed does not count")
     func escalation() async throws {
         try await withSimulatedSignals { simulator in
             let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
@@ -154,7 +166,7 @@ import Testing
         }
     }
 
-    @Test("unread SIGTERM at the end is a forced end, as it is with the system")
+    @Test("An unread SIGTERM at the end is a forced end, as it is with the system")
     func unread() async throws {
         for (signal, consume, expected) in [
             (SignalNumber.sigterm, false, SignalNumber.sigterm), (.sigint, false, .sigint), (.sighup, false, nil),
@@ -173,7 +185,7 @@ import Testing
         }
     }
 
-    @Test("merging, values, senders and times are as with the system")
+    @Test("Coalescing, values, senders and times are as with the system")
     func details() async throws {
         try await withSimulatedSignals { simulator in
             let merging = try SignalEvents(.sighup)
@@ -193,7 +205,7 @@ import Testing
         }
     }
 
-    @Test("its result and its error come out")
+    @Test("withSimulatedSignals gives what its body returns or throws")
     func results() async {
         #expect(await withSimulatedSignals { _ in 7 } == 7)
         await #expect(throws: CancellationError.self) {

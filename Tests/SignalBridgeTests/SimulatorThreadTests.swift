@@ -4,9 +4,9 @@ import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct SimulatedThreads {
-    @Test("threads and queues enter with bind")
-    func bind() async throws {
+@Suite("Threads and the clock of a simulation") struct SimulatorThreadTests {
+    @Test("Threads and queues enter with withSimulation")
+    func withSimulation() async throws {
         try await withSimulatedSignals { simulator in
             async let event = onThread {
                 simulator.withSimulation {
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test("a deadline that passes while next(timeout:) goes to sleep is not missed")
+    @Test("A deadline that passes while next(timeout:) goes to sleep is not missed")
     func clockRace() async throws {
         try await withSimulatedSignals { simulator in
             let waiter = try SignalWaiter(.sigusr1)
@@ -96,7 +96,40 @@ import Testing
         }
     }
 
-    @Test("a signal that comes while a task goes to sleep is not missed")
+    @Test("A thread does not sleep until a simulated deadline that has passed already")
+    func passedDeadline() async throws {
+        try await withSimulatedSignals { simulator in
+            simulator.advance(by: .seconds(2))
+            let (semaphore, returned) = (DispatchSemaphore(value: 0), Shared(false))
+            startThread {
+                simulator.block(on: semaphore, until: .seconds(1))
+                returned { $0 = true }
+            }
+            #expect(await eventually(within: 20) { returned.now })
+            semaphore.signal()  // where it does sleep, it ends now
+        }
+    }
+
+    @Test("A simulated deadline passes for every thread that waits on one waiter")
+    func deadlines() async throws {
+        try await withSimulatedSignals { simulator in
+            let waiter = try SignalWaiter(.sigterm)
+            let ended = Shared(0)
+            for _ in 0..<2 {
+                startThread {
+                    _ = waiter.next(timeout: .seconds(1))
+                    ended { $0 += 1 }
+                }
+            }
+            simulator.advance(by: .seconds(2))
+            while ended.now < 2 {  // threads that came after the first advance measure from there
+                simulator.advance(by: .seconds(2))
+                try await Task.sleep(for: .milliseconds(5))
+            }
+        }
+    }
+
+    @Test("A signal that comes while a task goes to sleep is not missed")
     func sleepRace() async throws {
         try await withSimulatedSignals { simulator in
             let rounds = flood(20_000)
@@ -138,7 +171,7 @@ import Testing
         }
     }
 
-    @Test("several threads wait on one simulated waiter: each event goes to one")
+    @Test("Each event goes to one of several threads that wait on a simulated waiter")
     func severalThreads() async throws {
         try await withSimulatedSignals { simulator in
             let waiter = try SignalWaiter(.realtime(0))
@@ -176,7 +209,7 @@ import Testing
         }
     }
 
-    @Test("a user's shutdown code, tested without a signal")
+    @Test("A user's shutdown code can be tested without a signal")
     func shutdown() async throws {
         @Sendable func serve() async throws -> [String] {
             var log: [String] = []

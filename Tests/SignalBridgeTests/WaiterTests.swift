@@ -4,7 +4,7 @@ import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct Waiters {
+@Suite("SignalWaiter") struct WaiterTests {
     @Test("next() returns events in order, and nothing is lost between two calls")
     func inOrder() async {
         await #expect(processExitsWith: .success) {
@@ -19,7 +19,7 @@ import Testing
         }
     }
 
-    @Test("next(timeout:) waits as long as it was told, and returns at once when something comes")
+    @Test("next(timeout:) waits as long as it was told, and returns at once when a signal comes")
     func timeout() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test("other signals do not shorten the wait")
+    @Test("Other signals do not shorten a wait")
     func interrupted() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test("a very long timeout is one")
+    @Test("A signal ends a wait with a very long timeout")
     func longTimeout() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -80,107 +80,21 @@ import Testing
         }
     }
 
-    @Test("wake() makes one call return nil, the one that waits or else the next")
-    func wake() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            let waiter = try SignalWaiter(.sighup)
-            async let waiting = onThread { waiter.next() }
-            try await Task.sleep(for: .milliseconds(100))
-            waiter.wake()
-            #expect(await waiting == nil)
-            waiter.wake()
-            await onThread {
-                #expect(waiter.next() == nil, "the next one")
-                raise(SIGHUP)
-                #expect(waiter.next()?.signal == .sighup, "only one")
-            }
-        }
-    }
-
-    @Test("of several waiting threads wake() makes one return; the others get what comes")
-    func wakeOne() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            let waiter = try SignalWaiter(.realtime(0))
-            let returned = Shared((woken: 0, events: 0))
-            for _ in 0..<3 {
-                startThread {
-                    setMask([.realtime(0)])
-                    let event = waiter.next()
-                    returned { if event == nil { $0.woken += 1 } else { $0.events += 1 } }
-                }
-            }
-            try await Task.sleep(for: .milliseconds(200))
-            waiter.wake()
-            #expect(await eventually { returned.now.woken > 0 })
-            try await Task.sleep(for: .milliseconds(100))
-            #expect(returned.now == (1, 0))
-            await deliver(.realtime(0), times: 2)
-            #expect(await eventually { returned.now == (1, 2) })
-        }
-    }
-
-    @Test("two wake-ups at once make two waiting threads return")
-    func wakeTwo() async {
-        await #expect(processExitsWith: .success) {
+    @Test(
+        "No duration is too long for a timeout",
+        arguments: [
+            Duration.seconds(1e19), .seconds(9_223_372_036_854_775) + .milliseconds(900), .seconds(Int64.max),
+        ])
+    func durations(timeout: Duration) async {
+        await #expect(processExitsWith: .success) { [timeout] in
             limit()
             let waiter = try SignalWaiter(.sigusr1)
-            for _ in 0..<flood(1000) {
-                let left = DispatchSemaphore(value: 0)
-                for _ in 0..<2 {
-                    startThread {
-                        if waiter.next() == nil { left.signal() }
-                    }
-                }
-                waiter.wake()
-                waiter.wake()
-                await onThread { for _ in 0..<2 { left.wait() } }
-            }
+            waiter.wake()
+            await onThread { #expect(waiter.next(timeout: timeout) == nil) }
         }
     }
 
-    @Test("next(timeout: .zero) on one thread leaves the wake-up to a thread that sleeps")
-    func pollsBesideSleeper() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            try await wakeSleepers(rounds: flood(300))
-        }
-    }
-
-    @Test("so it does in a simulation")
-    func simulatedPollsBesideSleeper() async throws {
-        try await withSimulatedSignals { simulator in
-            try await wakeSleepers(rounds: flood(300)) { body in { simulator.withSimulation { body() } } }
-        }
-    }
-
-    @Test("a wake() that comes with an event is for the next call")
-    func wakeBesideEvent() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            let waiter = try SignalWaiter(.sighup)
-            for round in 0..<50 {
-                let results = Shared<[SignalNumber?]>([])
-                startThread {
-                    for _ in 0..<2 {
-                        let event = waiter.next()
-                        results { $0.append(event?.signal) }
-                    }
-                }
-                try await Task.sleep(for: .milliseconds(5))
-                await onThread {
-                    raise(SIGHUP)
-                    waiter.wake()
-                }
-                let haveReturned = await eventually(within: patience / 8) { results.now.count == 2 }
-                try #require(haveReturned, "round \(round): \(results.now)")
-                #expect(Set(results.now) == [nil, .sighup])
-            }
-        }
-    }
-
-    @Test("several threads wait: each event goes to one")
+    @Test("Each event goes to one of several threads that wait")
     func manyThreads() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -203,7 +117,7 @@ import Testing
         }
     }
 
-    @Test("cancel() ends calls that wait and later ones, and restores")
+    @Test("cancel() ends calls that wait and later ones, and restores the dispositions")
     func cancel() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -223,7 +137,7 @@ import Testing
         }
     }
 
-    @Test("unconsumed signals merge here too")
+    @Test("Unread standard signals coalesce in a waiter too")
     func merging() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -238,47 +152,54 @@ import Testing
             #expect(all.map(\.count) == [6, 1], "\(all)")
         }
     }
-}
 
-/// Each time, `wake()` is to make the thread return that sleeps, and not one that only polls.
-private func wakeSleepers(
-    rounds: Int, enter: @escaping @Sendable (@escaping @Sendable () -> Void) -> @Sendable () -> Void = { $0 }
-) async throws {
-    let waiter = try SignalWaiter(.sigusr1)
-    let (stop, stopped) = (Shared(false), Shared(0))
-    for _ in 0..<2 {
-        startThread {
-            enter { while !stop.now { _ = waiter.next(timeout: .zero) } }()
-            stopped { $0 += 1 }
+    @Test("A thread that waits for SIGINT sleeps, and then stops the worker threads")
+    func workerThreads() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let stopped = await onThread { () -> Int in
+                let stop = NSCondition()
+                let state = Shared((stopping: false, stopped: 0))
+                do {
+                    let waiter = try SignalWaiter(.sigint)
+                    for _ in 0..<3 {
+                        Thread.detachNewThread {
+                            stop.lock()
+                            while !state.now.stopping { stop.wait() }
+                            state { $0.stopped += 1 }
+                            stop.broadcast()
+                            stop.unlock()
+                        }
+                    }
+                    let sender = spawnShell("sleep 1; kill -INT \(getpid())")
+                    let before = cpuTime()
+                    let event = waiter.next()
+                    #expect(cpuTime() - before < 0.02, "the waiting thread slept")
+                    #expect(event?.signal == .sigint)
+                    #expect(event?.sender?.processID == sender)
+                    reap(sender)
+                } catch { Issue.record(error) }
+                stop.lock()
+                state { $0.stopping = true }
+                stop.broadcast()
+                while state.now.stopped < 3 { stop.wait() }
+                stop.unlock()
+                return state.now.stopped
+            }
+            #expect(stopped == 3)
         }
     }
-    var missed = 0  // a thread that got no core before it slept looks like one whose wake-up was taken
-    for _ in 0..<rounds where missed <= 3 {
-        let (asleep, returned) = (Shared(false), Shared(false))
-        startThread {
-            enter {
-                asleep { $0 = true }
-                _ = waiter.next()
-            }()
-            returned { $0 = true }
-        }
-        while !asleep.now { await Task.yield() }
-        usleep(3000)
-        waiter.wake()
-        if await eventually(within: 1, { returned.now }) { continue }
-        missed += 1
-        while !returned.now {
-            waiter.wake()
-            try await Task.sleep(for: .milliseconds(1))
-        }
-    }
-    #expect(missed <= 3)
-    stop { $0 = true }
-    #expect(await eventually { stopped.now == 2 })
 }
 
 private func timed(_ body: () -> SignalEvent?) -> (SignalEvent?, Double) {
     let start = ProcessInfo.processInfo.systemUptime
     let event = body()
     return (event, ProcessInfo.processInfo.systemUptime - start)
+}
+
+/// Seconds that the calling thread has computed.
+private func cpuTime() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }

@@ -4,6 +4,7 @@ import PackageDescription
 // A user of the library, in a package of its own: it sees the public products and nothing else.
 
 let library = Target.Dependency.product(name: "SignalBridge", package: "SignalBridge")
+let lifecycle = Target.Dependency.product(name: "SignalDaemon", package: "SignalBridge")
 let shim = Target.Dependency.product(name: "CSignalShim", package: "SignalBridge")
 
 func program(_ name: String, _ settings: [SwiftSetting] = []) -> Target {
@@ -27,6 +28,7 @@ let package = Package(
     targets: [.target(name: "Reporting", dependencies: [library])]
         + programs("parked") + programs("atmain") + programs("toplevel")
         + ["sender", "nohupped", "closer", "wedged", "spawner", "leaver", "mixed"].map { program($0) }
+        + [.executableTarget(name: "serving", dependencies: ["Reporting", lifecycle])]
         + ["c-poll", "cxx-poll", "c-child"].map {
             .executableTarget(name: $0, dependencies: [shim], linkerSettings: [withoutSwift])
         }

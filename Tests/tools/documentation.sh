@@ -49,8 +49,7 @@ missing=0
 for name in $(sed -n '/^| [GL][0-9]/p' README.md | grep -o '`[a-z_0-9]*`' | tr -d '`' | grep _); do
     grep -q "^TEST($name)" Tests/c/*.c || { bad "README names $name, which is no test in Tests/c"; missing=1; }
 done
-sed -n '/^| G[0-9]/p' README.md | grep -o '"G[0-9][^"]*"' >"$work/names"
-sed -n '/^| L[0-9]/p' README.md | grep -o '"[^"]*"' >>"$work/names"
+sed -n '/^| [GL][0-9]/p' README.md | cut -d '|' -f 4 | grep -o '"[^"]*"' >"$work/names"
 while read -r name; do
     grep -qF "$name" Tests/SignalBridgeTests/*.swift Tests/SignalDaemonTests/*.swift || { bad "README names $name, which is no test"; missing=1; }
 done <"$work/names"

@@ -35,6 +35,12 @@ if command -v nm >/dev/null 2>&1; then
         check "$each: its symbols can be read" grep -q csigshim_read "$work/symbols"
         check "$each: no Swift symbol inside" lacks "$work/symbols" 'swift\|dispatch_\|\$s[0-9A-Za-z]'
     done
+    # Swift's symbols begin with the length and the name of their module.
+    nm "$programs/atmain" >"$work/symbols" 2>/dev/null
+    check "atmain: its symbols can be read" grep -q '\$s12SignalBridge' "$work/symbols"
+    check "atmain, which has a SignalEvents: nothing of SignalDaemon" lacks "$work/symbols" '12SignalDaemon'
+    nm "$programs/serving" >"$work/symbols" 2>/dev/null
+    check "serving, which has a daemon: its symbols have the name" grep -q '\$s12SignalDaemon' "$work/symbols"
 else
     skip "linking: no nm"
 fi

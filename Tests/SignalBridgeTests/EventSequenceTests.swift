@@ -1,11 +1,11 @@
-// What delivery through SignalEvents and nextSignal means.
+// What delivery through SignalEvents means.
 import Foundation
 import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct EventSequences {
-    @Test("a sequence buffers from the moment that it is made; a new iterator goes on with the same buffer")
+@Suite("SignalEvents") struct EventSequenceTests {
+    @Test("A sequence buffers from the moment that it is made, and a new iterator goes on with its buffer")
     func buffers() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    @Test("unconsumed standard signals merge: the first one's details, the counts summed, its place kept")
+    @Test("Unread standard signals coalesce: the first one gives details and place, and the counts add up")
     func merging() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test(".everyDelivery keeps each, and realtime signals never merge")
+    @Test("With .everyDelivery each delivery is an event, and realtime signals never coalesce")
     func keepsEach() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test("iterators in many tasks share one sequence: each event goes to one of them")
+    @Test("Iterators in many tasks share one sequence, and each event goes to one of them")
     func sharedIterators() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    @Test("cancelling the iterating task ends the iteration, not the subscription")
+    @Test("Cancelling the iterating task ends the iteration, not the subscription")
     func cancelling() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -109,7 +109,7 @@ import Testing
         }
     }
 
-    @Test("G1: a signal that races with cancellation goes to the task, or stays for the next")
+    @Test("A signal that races with cancellation goes to the task, or stays for the next one")
     func cancellationRace() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -133,7 +133,7 @@ import Testing
         }
     }
 
-    @Test("finish() ends every iteration, may be called again, and takes nothing more in")
+    @Test("finish() ends every iteration, may be called again, and lets nothing more in")
     func finishing() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -151,7 +151,7 @@ import Testing
         }
     }
 
-    @Test("a copy that escapes withSignalEvents gives nothing more")
+    @Test("A copy that escapes withSignalEvents gives no more events")
     func escaped() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -163,7 +163,7 @@ import Testing
         }
     }
 
-    @Test("for broadcast, two sequences each get all")
+    @Test("Two sequences each get every signal")
     func broadcast() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -175,7 +175,7 @@ import Testing
         }
     }
 
-    @Test("a sequence is iterated on the main actor without a trap")
+    @Test("A sequence can be iterated on the main actor")
     func mainActor() async {
         await #expect(processExitsWith: .success) { @MainActor in
             limit()
@@ -191,147 +191,74 @@ import Testing
             #expect(seen == 3)
         }
     }
-}
 
-@Suite struct NextSignal {
-    @Test("nextSignal returns one event, and restores")
-    func event() async {
-        await #expect(processExitsWith: .success) {
+    @Test("On the main actor events are handled in order, and none before it yields")
+    func handlerTable() async {
+        await #expect(processExitsWith: .success) { @MainActor in
             limit()
-            let task = Task { try await nextSignal(.sigterm, .sigint) }
-            #expect(await eventually { disposition(of: .sigterm) == .handler })
-            try SignalNumber.sigterm.send(to: getpid())
-            let event = try await task.value
-            #expect(event?.signal == .sigterm && event?.sender == .current)
-            #expect(disposition(of: .sigterm) == .default && disposition(of: .sigint) == .default)
-        }
-    }
-
-    @Test("nextSignal returns nil when the task is cancelled, before or while it waits")
-    func cancelled() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            let task = Task { try await nextSignal(.sigterm) }
-            #expect(await eventually { disposition(of: .sigterm) == .handler })
-            task.cancel()
-            let waiting = try await task.value
-            #expect(waiting == nil)
-            let early = try await Task {
-                withUnsafeCurrentTask { $0?.cancel() }
-                return try await nextSignal(.sigterm)
-            }.value
-            #expect(early == nil)
-            #expect(disposition(of: .sigterm) == .default)
-        }
-    }
-
-    @Test("nextSignal returns nil after its timeout, and restores; a signal in time is returned")
-    func timeout() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            for timeout in [Duration.milliseconds(100), .zero, .seconds(-1)] {
-                let start = ContinuousClock.now
-                let event = try await nextSignal(.sigterm, timeout: timeout)
-                #expect(event == nil)
-                #expect(ContinuousClock.now - start >= timeout)
-                #expect(disposition(of: .sigterm) == .default)
-            }
-            let task = Task { try await nextSignal(.sigterm, timeout: .seconds(600)) }
-            #expect(await eventually { disposition(of: .sigterm) == .handler })
-            await deliver(.sigterm)
-            let inTime = try await task.value
-            #expect(inTime?.signal == .sigterm)
-            let cancelled = Task { try await nextSignal(.sigterm, timeout: .seconds(Int64.max)) }
-            #expect(await eventually { disposition(of: .sigterm) == .handler })
-            cancelled.cancel()
-            let none = try await cancelled.value
-            #expect(none == nil)
-        }
-    }
-
-    @Test("a signal that races with the timeout is returned, or meets the disposition from before")
-    func timeoutRace() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            install(countingHandler, for: .sigterm)
-            var received = 0
-            let rounds = flood(500)
-            for round in 0..<rounds {
-                async let raised: Void = onThread {
-                    usleep(UInt32(round % 20) * 100)
-                    raise(SIGTERM)
+            let log = Shared<[String]>([])
+            let handlers: [SignalNumber: @Sendable (SignalEvent) -> Void] = [
+                .sighup: { event in log { $0.append("reload \(event.signal)") } },
+                .sigusr1: { event in log { $0.append("rotate \(event.signal)") } },
+                .sigint: { event in log { $0.append("end \(event.signal)") } },
+            ]
+            let events = try SignalEvents(handlers.keys, options: .everyDelivery)
+            let task = Task { @MainActor in
+                for await event in events {
+                    handlers[event.signal]?(event)
+                    if event.signal == .sigint { break }
                 }
-                received += try await nextSignal(.sigterm, timeout: .milliseconds(1))?.count ?? 0
-                await raised
             }
-            #expect(received + handledCount == rounds, "\(received) and \(handledCount)")
+            onThreadAndWait { for signal in [SIGHUP, SIGHUP, SIGUSR1, SIGINT] { raise(signal) } }
+            usleep(50_000)
+            #expect(log.now.isEmpty, "nothing is handled before the program yields")
+            await task.value
+            #expect(log.now == ["reload SIGHUP", "reload SIGHUP", "rotate SIGUSR1", "end SIGINT"])
         }
     }
 
-    @Test("a timeout follows the clock of a simulation")
-    func simulatedTimeout() async throws {
-        try await withSimulatedSignals { simulator in
-            let task = Task { try await nextSignal(.sigterm, timeout: .seconds(60)) }
-            await simulator.waitForSubscriber(of: .sigterm)
-            simulator.advance(by: .seconds(59))
-            try await Task.sleep(for: .milliseconds(50))
-            #expect(disposition(of: .sigterm) == .handler)
-            while disposition(of: .sigterm) == .handler {  // it may have begun to measure after the first advance
-                simulator.advance(by: .seconds(1))
-                await Task.yield()
-            }
-            #expect(try await task.value == nil)
-            #expect(try await nextSignal(.sigterm, timeout: .zero) == nil)
-            async let event = nextSignal(.sigterm, timeout: .seconds(60))
-            await simulator.waitForSubscriber(of: .sigterm)
-            try simulator.send(.sigterm)
-            #expect(try await event?.signal == .sigterm)
-        }
-    }
-
-    @Test("a timeout works on a loop, and leaves the loop's thread", arguments: mechanisms)
-    func loopTimeout(mechanism: String) async {
-        await #expect(processExitsWith: .success) { [mechanism] in
+    @Test("A loop over two signals in withSignalEvents runs until it breaks")
+    func receiverLoop() async {
+        await #expect(processExitsWith: .success) {
             limit()
-            let loop = try makeLoop(mechanism)
-            try await onThread {
-                Swift.Result {
-                    try loop.run {
-                        let none = try await nextSignal(.sigusr1, loop: loop, timeout: .milliseconds(20))
-                        #expect(none == nil)
-                        async let event = nextSignal(.sigusr1, loop: loop, timeout: .seconds(600))
-                        while disposition(of: .sigusr1) != .handler { await Task.yield() }
-                        raise(SIGUSR1)
-                        let received = try await event
-                        #expect(received?.signal == .sigusr1)
+            var reloads = 0
+            try await withSignalEvents(.sighup, .sigterm) { events in
+                try SignalNumber.sighup.send(to: getpid())
+                loop: for await event in events {
+                    switch event.signal {
+                    case .sighup:
+                        reloads += event.count
+                        try (reloads < 3 ? SignalNumber.sighup : .sigterm).send(to: getpid())
+                    default: break loop
                     }
                 }
-            }.get()
-            #expect(disposition(of: .sigusr1) == .default)
+            }
+            #expect(reloads == 3)
         }
     }
 
-    #if os(Linux)
-        @Test("timeouts leave no thread behind", .enabled(if: !underThreadSanitizer))
-        func timeoutsLeaveNothing() async {
-            await #expect(processExitsWith: .success) {
-                limit()
-                func threads() -> Int {
-                    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count) ?? 0
-                }
-                for _ in 0..<10 { _ = try await nextSignal(.sigusr1, timeout: .milliseconds(2)) }
-                let before = threads()
-                await withThrowingTaskGroup(of: Void.self) { group in
-                    for index in 0..<200 {
-                        group.addTask {
-                            _ = try await nextSignal(.realtime(Int32(index % 20)), timeout: .milliseconds(index % 7))
-                        }
+    @Test("A signal can cancel a task group")
+    func taskGroup() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let cancelled = Shared(0)
+            let events = try SignalEvents(.sigint, .sigterm)
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<4 {
+                    group.addTask {
+                        do { try await Task.sleep(for: .seconds(1000)) } catch { cancelled { $0 += 1 } }
                     }
                 }
-                #expect(await eventually { threads() <= before + 2 }, "\(before) threads, then \(threads())")
+                kill(getpid(), SIGTERM)
+                for await event in events {
+                    #expect(event.signal == .sigterm)
+                    group.cancelAll()
+                    break
+                }
             }
+            #expect(cancelled.now == 4)
         }
-    #endif
+    }
 }
 
 /// Whether the kernel has delivered what another process sent; then it gives the handler a moment.

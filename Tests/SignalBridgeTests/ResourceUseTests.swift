@@ -1,12 +1,12 @@
-// G13: nothing happens while nothing comes.
+// What subscriptions take of the process: nothing while nothing comes, and a bounded amount in a storm.
 import Foundation
 import SignalBridge
 import TestSupport
 import Testing
 
 #if os(Linux)
-    @Suite struct Quiet {
-        @Test("G13: two idle seconds with every kind subscribed wake no thread", .enabled(if: !underThreadSanitizer))
+    @Suite("The resources of subscriptions") struct ResourceUseTests {
+        @Test("Two idle seconds with every kind of subscription wake no thread", .enabled(if: !underThreadSanitizer))
         func idle() async {
             await #expect(processExitsWith: .success) {
                 limit()
@@ -35,7 +35,7 @@ import Testing
         }
 
         @Test(
-            "G13: a storm leaves nothing behind: memory is bounded",
+            "The memory for unread deliveries is bounded, whatever the storm",
             .enabled(if: !underThreadSanitizer && !underAddressSanitizer))
         func memory() async {
             await #expect(processExitsWith: .success) {
@@ -51,7 +51,7 @@ import Testing
             }
         }
 
-        @Test("descriptors do not leak, and are closed on exec")
+        @Test("Descriptors do not leak, and are closed on exec")
         func descriptors() async {
             await #expect(processExitsWith: .success) {
                 limit()
@@ -102,4 +102,5 @@ import Testing
     private func openDescriptors() -> Set<Int32> {
         Set((0..<256).filter { fcntl($0, F_GETFD) >= 0 })
     }
+
 #endif

@@ -1,12 +1,12 @@
-// G5: a signal that is sent while a subscription ends is received, or meets what was there before; never both, never
+// A signal that races with the end of a subscription is received, or meets what was there before; never both, never
 // neither.
 import Foundation
 import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct EndingRaces {
-    @Test("G5: of USR1s that race with finish(), each is received or handled")
+@Suite("Races with the end of a subscription") struct EndingRaceTests {
+    @Test("A SIGUSR1 that races with finish() is received, or meets the handler from before")
     func finish() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test("G5: a SIGTERM that races with the end is received, or meets the handler from before, exactly once")
+    @Test("A SIGTERM that races with the end is received, or meets the handler from before, exactly once")
     func terminate() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -76,24 +76,7 @@ import Testing
         }
     }
 
-    @Test("G5, G6: with .chain the handler from before has each, whatever the race")
-    func chained() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            install(countingHandler, for: .sigterm)
-            for round in 0..<flood(500) {
-                let subscription = try SignalObserver(.sigterm, options: .chain) { _ in }
-                async let raised: Void = deliver(.sigterm, times: 5)
-                spin(round % 50)
-                subscription.cancel()
-                await raised
-            }
-            try await Task.sleep(for: .milliseconds(100))
-            #expect(handledCount == 5 * flood(500), "none is lost, none is sent again")
-        }
-    }
-
-    @Test("G5: subscriptions that start and end on many threads leave every disposition as it was")
+    @Test("Subscriptions that begin and end on many threads leave every disposition as it was")
     func manyThreads() async {
         await #expect(processExitsWith: .success) {
             limit()

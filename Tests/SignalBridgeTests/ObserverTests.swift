@@ -4,8 +4,8 @@ import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct Subscriptions {
-    @Test("on a concurrent queue calls stay in order, one at a time")
+@Suite("SignalObserver") struct ObserverTests {
+    @Test("On a concurrent queue calls stay in order, one at a time")
     func serial() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test("once cancel() has returned no call starts and none is running, hundreds of times and more")
+    @Test("After cancel() has returned no call starts and none is running")
     func cancelRace() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test("cancel() waits for a call that is running elsewhere")
+    @Test("cancel() waits for a call that is running on another thread")
     func cancelWaits() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    @Test("a handler may cancel its own subscription: that call is the last one")
+    @Test("A handler may cancel its own subscription, and that call is the last one")
     func cancelInside() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -118,7 +118,7 @@ import Testing
         }
     }
 
-    @Test("the last reference may be dropped inside the handler")
+    @Test("The last reference may be dropped inside the handler")
     func dropInside() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -146,7 +146,7 @@ import Testing
         }
     }
 
-    @Test("subscriptions may be dropped anywhere in a flood, also while it is being handed out")
+    @Test("Subscriptions may be dropped anywhere in a flood, also while it is handed out")
     func dropInFlood() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -181,13 +181,13 @@ import Testing
         }
     }
 
-    @Test("a stuck queue holds up its own signals, not those of others; nothing is lost meanwhile")
+    @Test("A stuck queue holds up its own signals, not those of others, and loses nothing")
     func stuckQueue() async {
         await #expect(processExitsWith: .success) {
             limit()
-            let gate = DispatchSemaphore(value: 0)
+            let resumes = DispatchSemaphore(value: 0)
             let queue = DispatchQueue(label: "stuck")
-            queue.async { gate.wait() }
+            queue.async { resumes.wait() }
             let late = Shared(0)
             let prompt = Shared(0)
             let first = try SignalObserver(.sigusr1, queue: queue) { event in late { $0 += event.count } }
@@ -195,14 +195,14 @@ import Testing
             await deliver(.sigusr1, times: flood(30_000))
             #expect(await eventually { prompt.now == flood(30_000) })
             #expect(late.now == 0)
-            gate.signal()
+            resumes.signal()
             #expect(await eventually { late.now == flood(30_000) })
             first.cancel()
             second.cancel()
         }
     }
 
-    @Test("a handler runs on its queue, also on the main one")
+    @Test("A handler runs on its queue, also on the main one")
     func mainQueue() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -217,7 +217,7 @@ import Testing
         }
     }
 
-    @Test("what a handler captured is released when the subscription ends")
+    @Test("What a handler captured is released when the subscription ends")
     func releases() async {
         await #expect(processExitsWith: .success) {
             limit()

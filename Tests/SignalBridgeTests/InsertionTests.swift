@@ -1,11 +1,11 @@
-// SignalWaiter.insert: more signals for a waiter that there is, all or nothing; and what SignalDaemon uses of a waiter.
+// SignalWaiter.insert: more signals for a waiter that there is, all or nothing.
 import Foundation
 import SignalBridge
 import TestSupport
 import Testing
 
-@Suite struct Insertion {
-    @Test("an inserted signal arrives, also at a call that waits already; one that is there is skipped")
+@Suite("Adding signals to a waiter") struct InsertionTests {
+    @Test("An inserted signal arrives, also at a call that waits already, and one that is there is skipped")
     func arrives() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -56,7 +56,7 @@ import Testing
         }
     #endif
 
-    @Test("an inserted signal has a limit of its own, whether or not somebody reads", arguments: [false, true])
+    @Test("An inserted signal has a limit of its own, whether or not somebody reads", arguments: [false, true])
     func limits(somebodyReads: Bool) async {
         await #expect(processExitsWith: .signal(SIGTERM)) { [somebodyReads] in
             limit()
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test("when insert returns the signal is subscribed, whichever of two calls did it")
+    @Test("When insert returns the signal is subscribed, whichever of two calls did it")
     func twoAtOnce() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -101,7 +101,7 @@ import Testing
         }
     }
 
-    @Test("a signal that is inserted while the waiter ends is not subscribed afterwards")
+    @Test("A signal that is inserted while the waiter ends is not subscribed afterwards")
     func whileItEnds() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    @Test("nothing is lost while another thread inserts")
+    @Test("Nothing is lost while another thread inserts")
     func whileWaiting() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -142,7 +142,37 @@ import Testing
         }
     }
 
-    @Test(".keepIgnored holds for inserted signals")
+    @Test("A wake-up reaches the thread that waits, although an insert has read it first", arguments: [false, true])
+    func wakeUp(isRefused: Bool) async {
+        await #expect(processExitsWith: .success) { [isRefused] in
+            limit()
+            let waiter = try SignalWaiter(.sigusr1)
+            let loop = try? SignalLoop(mechanism: .signalfd)
+            let other = isRefused ? try loop.map { try SignalEvents(.sigusr2, loop: $0) } : nil
+            let returned = DispatchSemaphore(value: 0)
+            let rounds = flood(500)
+            startThread {
+                for _ in 0..<rounds {
+                    _ = waiter.next()
+                    returned.signal()
+                }
+            }
+            let lost = await onThread { () -> Int? in
+                for round in 0..<rounds {
+                    usleep(300)  // it sleeps now, most of the time
+                    waiter.wake()
+                    let error = refusal { try waiter.insert(isRefused ? .sigusr2 : .sigusr1) }  // reads the bridge
+                    if error?.code != (other == nil ? nil : .signalInUse) { return -1 }
+                    if returned.wait(timeout: .now() + patience / 8) != .success { return round }
+                }
+                return nil
+            }
+            #expect(lost == nil)
+            waiter.cancel()
+        }
+    }
+
+    @Test("The option .keepIgnored holds for inserted signals")
     func keepIgnored() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -172,71 +202,6 @@ import Testing
             #expect(simulator.forcedExit == .sigterm)
             waiter.cancel()
             #expect(refusal { try waiter.insert(.sighup) }?.code == .invalidArgument)
-        }
-    }
-
-    @Test("wait() and take(): a signal, a wake-up or the deadline ends the wait, and take() never blocks")
-    func waitAndTake() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            let waiter = SignalWaiter(options: .everyDelivery)
-            #expect(waiter.signals.isEmpty && waiter.take() == nil)
-            await onThread {
-                waiter.wait(until: monotonicNow() + .milliseconds(50))
-                waiter.wake()
-                waiter.wait(until: nil)
-                try? waiter.insert([.sigusr1, .sigusr2], escalateAfterUnread: nil)
-                for _ in 0..<2 { for signal in [SIGUSR2, SIGUSR1] { raise(signal) } }
-                waiter.wait(until: nil)
-                let taken = (0..<5).map { _ in waiter.take()?.signal }
-                #expect(taken == [.sigusr2, .sigusr1, .sigusr2, .sigusr1, nil])
-            }
-            async let waited: Void = onThread { waiter.wait(until: nil) }
-            try await Task.sleep(for: .milliseconds(50))
-            waiter.wake()
-            await waited
-        }
-    }
-
-    @Test("a wait that ignores events sleeps until its deadline or wake(), although an event is unread")
-    func ignoringEvents() async {
-        await #expect(processExitsWith: .success) {
-            limit()
-            let waiter = try SignalWaiter(.sigusr1)
-            await deliver(.sigusr1)
-            await onThread {
-                let began = monotonicNow()
-                waiter.wait(until: began + .milliseconds(200), ignoringEvents: true)
-                #expect(monotonicNow() - began >= .milliseconds(200))
-                waiter.wake()
-                waiter.wait(until: nil, ignoringEvents: true)
-                #expect(waiter.take()?.signal == .sigusr1)
-            }
-        }
-    }
-
-    @Test("onChange is called when another thread has read the bridge, and in a simulation for each delivery")
-    func onChange() async throws {
-        await #expect(processExitsWith: .success) {
-            limit()
-            let waiter = SignalWaiter(options: [])
-            let changes = Shared(0)
-            waiter.onChange { changes { $0 += 1 } }
-            try waiter.insert(.sigusr1)
-            await deliver(.sigusr1)
-            try waiter.insert(.sigusr2)  // reads the bridge
-            #expect(changes.now == 1 && waiter.take()?.signal == .sigusr1)
-        }
-        try await withSimulatedSignals { simulator in
-            let waiter = SignalWaiter(options: [])
-            let taken = Shared<[SignalNumber]>([])
-            waiter.onChange { [weak waiter] in
-                while let event = waiter?.take() { taken { $0.append(event.signal) } }
-            }
-            try waiter.insert(.sigusr1, .sigterm)
-            try simulator.send(.sigusr1)
-            try simulator.send(.sigterm)
-            #expect(taken.now == [.sigusr1, .sigterm])
         }
     }
 }
