@@ -20,7 +20,7 @@ lane() { # lane METHOD...
     done
 }
 quick=${1:-}
-first="step model protocol faults systems" second=soak third=mutants
+first="step model protocol faults systems" second="soak chaos" third=mutants
 for methods in "$first" "$second" "$third"; do
     # shellcheck disable=SC2086
     lane $methods &
