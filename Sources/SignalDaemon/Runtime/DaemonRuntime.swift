@@ -157,11 +157,13 @@ final class DaemonRuntime: Sendable {
     /// Takes back the signals for which other code has installed a handler.
     private func checkSignals() {
         let signals = state.withLock { $0.hasStarted && !$0.isClosing ? $0.signals?.waiter.signals : nil }
-        guard let signals else { return }
-        let found = recovery.check(signals, at: environment.now) { [weak self] event in
-            self?.process { $0.machine.receive(event, at: $1) }
+        guard let signals, let stolen = recovery.search(signals, at: environment.now) else { return }
+        workers.perform { [self] in  // which may wait for the loader
+            let found = recovery.takeBack(stolen, of: signals) { [weak self] event in
+                self?.process { $0.machine.receive(event, at: $1) }
+            }
+            for transition in found { workers.report(transition) }
         }
-        for transition in found { workers.report(transition) }
     }
 
     /// Puts an input into the state machine, and carries out what comes out (R1, R2).

@@ -1,41 +1,58 @@
 import Dispatch
 import SignalBridge
 
-/// Notices that other code has installed a handler for a signal of the daemon's, and takes the signal back.
+/// Notices that other code has installed a handler for a signal of the daemon's, and gets the signal back.
 ///
-/// That is enough against a handler. A Dispatch source also reads the signal from a signalfd, and gets most of them whoever has the
-/// handler; but every source for a signal is told of each. So the daemon then has a source of its own as well. What that tells
-/// has no sender, and comes only while Dispatch has a thread for it.
+/// Against a handler it is enough to install the daemon's again. Dispatch is different. Each of its signal sources reads a
+/// signalfd, which gets most of the signals whoever has the handler, and its handler passes on the others; but every source for
+/// a signal is told of each. So where Dispatch has the handler, the daemon leaves it and has a source of its own: both are told
+/// of everything. Where an older source takes a share beside the daemon's handler, the daemon has both.
+///
+/// What a source tells has no sender. Its queue is a serial one, for which Dispatch starts a thread although others are blocked.
 final class SignalRecovery: Sendable {
     private struct State {
         var sources: [SignalNumber: any DispatchSourceSignal] = [:]
-        var hasEnded = false
+        /// The handlers that are left to Dispatch.
+        var accepted: [SignalNumber: UInt] = [:]
         /// When Dispatch sources are looked for, too. A source appears a little later than its handler.
         var deadline: Duration?
+        var hasEnded = false
     }
     private let state = Lock(State())
 
-    /// When `check` must be called.
+    /// When `search` must be called.
     var deadline: Duration? { state.withLock { $0.deadline } }
 
     func checkThoroughly(at time: Duration) { state.withLock { $0.deadline = time } }
 
-    /// Looks at each signal, on the monitor thread. Returns what was found.
-    func check(
-        _ signals: Set<SignalNumber>, at now: Duration, onSignal: @escaping @Sendable (SignalEvent) -> Void
-    ) -> [DaemonTransition] {
-        let displaced = signals.filter { $0.isDisplaced && (try? $0.rearm()) != nil }
+    /// Returns which of the signals were stolen; `nil`: there is nothing to do. Makes few system calls, and blocks for nothing.
+    func search(_ signals: Set<SignalNumber>, at now: Duration) -> Set<SignalNumber>? {
+        let accepted = state.withLock { $0.accepted }
+        let stolen = signals.filter { $0.isDisplaced && handlerAddress(of: $0) != accepted[$0, default: 0] }
         let isDue = state.withLock { state in
             let isDue = state.deadline.map { $0 <= now } ?? false
-            if !displaced.isEmpty { state.deadline = now + .seconds(1) } else if isDue { state.deadline = nil }
+            if !stolen.isEmpty { state.deadline = now + .seconds(1) } else if isDue { state.deadline = nil }
             return isDue
         }
-        if signals.isEmpty || (displaced.isEmpty && !isDue) { return [] }
+        return signals.isEmpty || (stolen.isEmpty && !isDue) ? nil : stolen
+    }
+
+    /// Gets the stolen signals back, and a share of those that an older Dispatch source takes. Returns what to report.
+    func takeBack(
+        _ stolen: Set<SignalNumber>, of signals: Set<SignalNumber>,
+        onSignal: @escaping @Sendable (SignalEvent) -> Void
+    ) -> [DaemonTransition] {
         let read = signalsReadByDescriptors()
         return signals.sorted { $0.rawValue < $1.rawValue }.compactMap { signal in
             let isShared = read.contains(signal)
+            let handler = handlerAddress(of: signal)
+            if isShared, stolen.contains(signal), isPartOfDispatch(handler) {
+                state.withLock { $0.accepted[signal] = handler }
+            } else if stolen.contains(signal) {
+                try? signal.rearm()
+            }
             let isNew = isShared && addSource(signal, onSignal)
-            return isNew || displaced.contains(signal) ? .tookBack(signal, isShared: isShared) : nil
+            return isNew || stolen.contains(signal) ? .tookBack(signal, isShared: isShared) : nil
         }
     }
 
@@ -43,7 +60,8 @@ final class SignalRecovery: Sendable {
     private func addSource(_ signal: SignalNumber, _ onSignal: @escaping @Sendable (SignalEvent) -> Void) -> Bool {
         state.withLock { state in
             if state.hasEnded || state.sources[signal] != nil { return false }
-            nonisolated(unsafe) let source = DispatchSource.makeSignalSource(signal: signal.rawValue, queue: .global())
+            let queue = DispatchQueue(label: "SignalDaemon", qos: .userInitiated)
+            nonisolated(unsafe) let source = DispatchSource.makeSignalSource(signal: signal.rawValue, queue: queue)
             source.setEventHandler { onSignal(.withoutDetails(signal, count: Int(source.data))) }
             source.activate()
             state.sources[signal] = source

@@ -69,17 +69,43 @@ func signalsReadByDescriptors() -> Set<SignalNumber> {
         let name = withUnsafeBytes(of: &entry.pointee.d_name) {
             String(cString: $0.bindMemory(to: CChar.self).baseAddress!)
         }
-        guard let file = fopen("/proc/self/fdinfo/\(name)", "re") else { continue }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 128)
-        while fgets(&line, Int32(line.count), file) != nil {
-            let text = line.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-            if text.hasPrefix("sigmask:") {
-                mask |= UInt64(text.dropFirst(8).filter { !$0.isWhitespace }, radix: 16) ?? 0
-            }
+        forEachLine(of: "/proc/self/fdinfo/\(name)") { line in
+            guard line.hasPrefix("sigmask:") else { return }
+            mask |= UInt64(line.dropFirst(8).filter { !$0.isWhitespace }, radix: 16) ?? 0
         }
     }
     return Set((1...64).filter { mask >> ($0 - 1) & 1 == 1 }.map { SignalNumber(rawValue: $0) })
+}
+
+/// The address of the function that handles a signal; `nil` where this module cannot tell.
+func handlerAddress(of signal: SignalNumber) -> UInt? {
+    #if canImport(Glibc)
+        var action = sigaction()
+        guard sigaction(signal.rawValue, nil, &action) == 0 else { return nil }
+        return UInt(bitPattern: unsafeBitCast(action.__sigaction_handler.sa_handler, to: OpaquePointer?.self))
+    #else
+        return nil
+    #endif
+}
+
+/// Whether the function belongs to the library of Dispatch; `false` where that is linked into the program.
+func isPartOfDispatch(_ address: UInt?) -> Bool {
+    var isFound = false
+    guard let address else { return false }
+    forEachLine(of: "/proc/self/maps") { line in
+        guard line.contains("libdispatch") else { return }
+        let range = line.prefix { $0 != " " }.split(separator: "-").compactMap { UInt($0, radix: 16) }
+        if range.count == 2, (range[0]..<range[1]).contains(address) { isFound = true }
+    }
+    return isFound
+}
+
+private func forEachLine(of path: String, _ body: (String) -> Void) {
+    guard let file = fopen(path, "re") else { return }
+    defer { fclose(file) }
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { line in
+        while fgets(line.baseAddress!, Int32(line.count), file) != nil { body(String(cString: line.baseAddress!)) }
+    }
 }
 
 func isThisProcess(_ id: String) -> Bool { pid_t(id) == getpid() }
