@@ -23,10 +23,10 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
     case waiting(for: [String])
     /// These signals were ignored when the process started, as under nohup(1), and stay so: see ``SignalPolicy/keepsIgnored``.
     case leftIgnored([SignalNumber])
-    /// Other code had replaced the handler of this signal, and the daemon has put its own back.
+    /// Other code had installed a handler for this signal, or has a Dispatch source for it, and the daemon has got it back.
     ///
-    /// Shared: other code has a Dispatch source for the signal, so that code is told of each such signal as well. Whoever installs
-    /// a handler for a signal of the policy should leave it to the daemon: `UnixSignals`, a `ServiceGroup` with signals of its own.
+    /// Shared: a Dispatch source, such as that of `UnixSignals` or of a `ServiceGroup` with signals of its own, is told of the
+    /// signal as well. Whoever has one should leave the signals of the policy to the daemon.
     case tookBack(SignalNumber, isShared: Bool)
     /// This happened to the part with this name.
     indirect case part(String, DaemonTransition)
