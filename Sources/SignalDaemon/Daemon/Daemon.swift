@@ -214,8 +214,9 @@ public final class Daemon: Sendable {
     ///
     /// Actions run in the reverse order, on a thread of the library's, and have half a second in all before a forced exit. They
     /// must not wait for tasks or Dispatch, which may be what hangs. They outlive a restart of the body.
-    public func atExit(_ action: @escaping @Sendable () -> Void) {
-        runtime.finalActions.add(action)
+    public func atExit(_ action: sending @escaping () -> Void) {
+        let action = Sent(action)
+        runtime.finalActions.add { action.closure() }
     }
 
     /// Requests a graceful shutdown, as a signal would. During a shutdown it sets the exit code, if that was not set.
