@@ -1,6 +1,6 @@
 /// The jobs of a loop, the thread that is inside it, and who has to wake it. A plain value: the loop calls it under a
 /// lock, and then acts. The invariants L1 to L5 are in SignalLoop.swift.
-struct JobQueue<Job> {
+struct JobQueue {
     /// A reason for a thread to leave the loop.
     enum End {
         /// `stop()` was called.
@@ -16,7 +16,7 @@ struct JobQueue<Job> {
         case end
     }
 
-    private var jobs: [Job] = []
+    private var jobs: [UnownedJob] = []
     private var ends: [End] = []
     /// Whether somebody is going to look at the jobs: the thread inside, or one that is being woken (L1).
     private(set) var isAttended = false
@@ -45,7 +45,7 @@ struct JobQueue<Job> {
     }
 
     /// Adds a job. Returns whether the caller is to wake the loop.
-    mutating func add(_ job: Job) -> Bool {
+    mutating func add(_ job: UnownedJob) -> Bool {
         jobs.append(job)
         return attend()
     }
@@ -62,7 +62,7 @@ struct JobQueue<Job> {
     }
 
     /// Replaces the contents of `batch` by the next jobs, in order, and uses its memory again.
-    mutating func take(atMost limit: Int, into batch: inout [Job]) {
+    mutating func take(atMost limit: Int, into batch: inout [UnownedJob]) {
         batch.removeAll(keepingCapacity: batch.count <= 1024)
         if jobs.count <= limit {
             swap(&jobs, &batch)

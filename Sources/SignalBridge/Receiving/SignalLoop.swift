@@ -72,7 +72,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     private let hub: SignalHub
     private nonisolated(unsafe) let bridge: OpaquePointer  // the hub's, which stays open as long as the hub lives
     private let mechanism: Mechanism
-    private let queue = Lock(JobQueue<UnownedJob>())
+    private let queue = Lock(JobQueue())
     /// The thread inside; 0: none. It is written by that thread only.
     private let thread = Atomic<UInt>(0)
 
@@ -96,10 +96,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     ///
     /// If the loop's descriptors were closed before it sleeps, it looks for jobs every few milliseconds, and signals no longer
     /// arrive. It does not notice when they are closed while it sleeps.
-    @available(
-        *, noasync,
-        message: "it blocks the thread; call it in a synchronous main (no `await` at its top level), or on a Thread"
-    )
+    @available(*, noasync, message: "it blocks the thread; call it in a main without `await`, or on a Thread")
     public func run() {
         serve(until: .stopped)
     }
@@ -109,12 +106,8 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     /// Other jobs then stay queued for a later ``run()`` or ``drain()``. A ``stop()`` does not end it, but the next ``run()``.
     /// Task-local values are those of the caller.
     ///
-    /// - Returns: what `body` returns.
     /// - Throws: what `body` throws.
-    @available(
-        *, noasync,
-        message: "it blocks the thread; call it in a synchronous main (no `await` at its top level), or on a Thread"
-    )
+    @available(*, noasync, message: "it blocks the thread; call it in a main without `await`, or on a Thread")
     public func run<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) throws -> Result {
         let outcome = Lock<Swift.Result<Result, any Error>?>(nil)
         Task(executorPreference: self) { [self] in
@@ -147,9 +140,6 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     ///
     /// What `body` enqueues does not run yet, but makes ``fileDescriptor`` readable. It is a programming error if another
     /// thread is inside the loop, and stops the program.
-    ///
-    /// - Returns: what `body` returns.
-    /// - Throws: what `body` throws.
     @available(*, noasync, message: "use `await`, or a task on the loop")
     public func enter<Result, Failure>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         if isOnLoopThread { return try body() }
@@ -246,7 +236,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
         }
     }
 
-    private func serve(until end: JobQueue<UnownedJob>.End) {
+    private func serve(until end: JobQueue.End) {
         enterOrStop()
         defer { leave(more: false) }
         var batch: [UnownedJob] = []
@@ -288,7 +278,10 @@ extension SignalLoop: SignalSource {
     /// Throws if the loop's mechanism cannot do what a subscription asks for.
     func check(_ options: SignalOptions, escalates: Bool) throws(SignalBridgeError) {
         guard mechanism == .signalfd else { return }
-        if options.contains(.chain) { throw .needsHandler(".chain") }
-        if escalates { throw .needsHandler("escalateAfterUnread") }
+        guard let option = options.contains(.chain) ? ".chain" : escalates ? "escalateAfterUnread" : nil else { return }
+        throw SignalBridgeError(
+            .unsupported, nil,
+            "\(option) needs a signal handler, and over signalfd none runs; use a SignalLoop with the mechanism .handler"
+        )
     }
 }

@@ -33,14 +33,15 @@ struct ResendRule {
     private var holders = SignalMap<[Holder]>()
     private var consumed = SignalMap<UInt64>()
     /// The signals whose saved disposition, which chaining runs, is a handler.
-    private var handledBefore: Set<SignalNumber> = []
+    private var handledBefore: [SignalNumber] = []
 
     /// Whether the rule is about this signal.
     static func applies(to signal: SignalNumber) -> Bool { signal == .sigint || signal == .sigterm }
 
     /// The signal is about to get its first subscription, over the disposition that chaining will run.
     mutating func save(_ signal: SignalNumber, isHandled: Bool) {
-        if isHandled { handledBefore.insert(signal) } else { handledBefore.remove(signal) }
+        handledBefore.removeAll { $0 == signal }
+        if isHandled { handledBefore.append(signal) }
     }
 
     /// The subscription gets the deliveries from this number on.

@@ -9,7 +9,7 @@
 final class Subscription: Sendable {
     let options: SignalOptions
     private let source: any SignalSource
-    private let process = CreatingProcess()
+    private let process = currentProcessID()
 
     private enum Phase {
         /// Signals can be added.
@@ -30,7 +30,7 @@ final class Subscription: Sendable {
         var phase = Phase.open
         var queue: EventQueue
         var parts = SignalMap<Part>()
-        var leftIgnored: Set<SignalNumber> = []
+        var leftIgnored: [SignalNumber] = []
         var onChange: (@Sendable () -> Void)?
         /// The last batch that added an event. The thread that delivers that batch calls `wake`.
         var batch: UInt64 = 0
@@ -56,7 +56,9 @@ final class Subscription: Sendable {
         state.withLock { $0.onChange }?()
     }
 
-    var isInCreatingProcess: Bool { process.isCurrent }
+    /// `false` in a forked child, where a thread that does not exist may hold a lock: Swift does not support `fork(2)`
+    /// without `exec`. Objects of the parent look before they take a lock, and then do nothing.
+    var isInCreatingProcess: Bool { process == currentProcessID() }
 
     // MARK: subscribing
 
@@ -70,10 +72,16 @@ final class Subscription: Sendable {
             unique.append(signal)
         }
         if let limit {
-            if !(1...Int(Int32.max)).contains(limit) { throw .invalidLimit(limit) }
-            if let signal = unique.first(where: { !$0.terminatesByDefault }) { throw .cannotEscalate(signal) }
+            if !(1...Int(Int32.max)).contains(limit) {
+                throw SignalBridgeError(
+                    .invalidArgument, nil, "escalateAfterUnread is \(limit); it must be 1 to \(Int32.max)")
+            }
+            if let signal = unique.first(where: { !$0.terminatesByDefault }) {
+                let reason = "its default action does not terminate a process; give it a subscription of its own"
+                throw SignalBridgeError(.cannotEscalate, signal, "\(signal) cannot escalate: \(reason)")
+            }
         }
-        if !isInCreatingProcess { throw .unusable(Errno.notPermitted) }
+        if !isInCreatingProcess { throw .noBridge(Errno.notPermitted) }
         if !unique.isEmpty { try source.subscribe(self, to: unique, escalateAfterUnread: limit) }
     }
 
@@ -90,12 +98,12 @@ final class Subscription: Sendable {
 
     /// For the source, under its lock: these signals are subscribed, from the delivery with this number on.
     func begin(
-        _ signals: [SignalNumber], escalateAfterUnread limit: Int?, leftIgnored: Set<SignalNumber>, since: UInt64
+        _ signals: [SignalNumber], escalateAfterUnread limit: Int?, leftIgnored: [SignalNumber], since: UInt64
     ) {
         state.withLock { state in
             for signal in signals { state.parts[signal] = Part(limit: limit) }
-            state.leftIgnored.formUnion(leftIgnored)
-            state.leftIgnored.subtract(signals)
+            state.leftIgnored.removeAll { signals.contains($0) || leftIgnored.contains($0) }
+            state.leftIgnored += leftIgnored
         }
         source.resendRule.withLock { rule in
             for signal in signals { rule.subscribe(self, to: signal, since: since) }
@@ -105,7 +113,7 @@ final class Subscription: Sendable {
     /// The subscribed signals, without those that were left ignored.
     var signals: Set<SignalNumber> { state.withLock { Set($0.parts.signals) } }
 
-    var signalsLeftIgnored: Set<SignalNumber> { state.withLock { $0.leftIgnored } }
+    var signalsLeftIgnored: Set<SignalNumber> { Set(state.withLock { $0.leftIgnored }) }
 
     func limit(of signal: SignalNumber) -> Int? { state.withLock { $0.parts[signal]?.limit } }
 
