@@ -268,6 +268,7 @@ extension SignalLoop: SignalSource {
     }
 
     var resendRule: Lock<ResendRule> { hub.resendRule }
+    var endings: Lock<Void> { hub.endings }
     func raiseAgain(_ signal: SignalNumber) { hub.raiseAgain(signal) }
 
     /// L2

@@ -13,7 +13,8 @@
 // S4  A subscription that `finish()` ended still holds what it captured, because a reader can still take that. It holds
 //     nothing that came afterwards.
 // S5  Decisions are made one at a time, under one lock for all sources of the process, and a discarded subscription holds
-//     nothing. So of several subscriptions that end with the same delivery unread, the last one raises it.
+//     nothing. So of several subscriptions that end with the same delivery unread, the last one raises it. Another lock
+//     excludes decisions while a subscription ends: its bridge captures nothing more, and the rule does not know it yet.
 // S6  A source reads its bridge to the end before and after it restores a disposition, and both reads are deliveries of
 //     the subscription that ends. What comes later meets the restored disposition.
 // S7  A subscription that failed is no holder: its source raises everything that it captured for it (SignalHub).

@@ -11,7 +11,8 @@
 // H4  Escalation is decided by the thread that reads the bridge. The C handler's limit is only for the case that nobody
 //     reads: the smallest limit of a signal's subscriptions, set when they begin and end.
 //
-// Lock order: this lock, a subscription's, the resend rule's, the C library's. User code runs after this lock is released.
+// Lock order: this lock, that of endings, a subscription's, the resend rule's, the C library's. User code runs after this
+// lock is released.
 import CSignalShim
 import Synchronization
 
@@ -35,6 +36,8 @@ final class SignalHub: SignalSource, Waitable {
     /// All hubs of a process get the same signals.
     private static let resends = Lock(ResendRule())
     var resendRule: Lock<ResendRule> { Self.resends }
+    private static let allEndings = Lock(())
+    var endings: Lock<Void> { Self.allEndings }
 
     init(hasReader: Bool = false, mechanism: SignalLoop.Mechanism = .handler) {
         self.hasReader = hasReader
@@ -112,15 +115,17 @@ final class SignalHub: SignalSource, Waitable {
             if signals.isEmpty { return }
             drain(&state, &effects, limit: Self.fullDrainLimit)
             let last = signals.filter { state.table.subscribers(of: $0).count == 1 }
-            for signal in last { remove(signal, &state, bridge) }
-            if !last.isEmpty { drain(&state, &effects, limit: Self.fullDrainLimit) }  // H3
+            endings.withLock { _ in  // S5
+                for signal in last { remove(signal, &state, bridge) }
+                if !last.isEmpty { drain(&state, &effects, limit: Self.fullDrainLimit) }  // H3
+                resendRule.withLock { $0.unsubscribe(subscription) }
+            }
             for signal in signals {
                 state.table.remove(subscription, from: signal)
                 if state.table.isSubscribed(signal) {
                     settle(signal, subscription.options, isAdded: false, state, bridge)
                 }
             }
-            resendRule.withLock { $0.unsubscribe(subscription) }
         }
     }
 

@@ -10,6 +10,8 @@ protocol SignalSource: AnyObject, Sendable {
     func unsubscribe(_ subscription: Subscription)
     /// The rule for what a subscription leaves unread: one for all sources that get the same signals.
     var resendRule: Lock<ResendRule> { get }
+    /// S5: held while a source ends a subscription, and while a subscription is discarded.
+    var endings: Lock<Void> { get }
     /// Sends an unread signal to the process once more.
     func raiseAgain(_ signal: SignalNumber)
 }

@@ -5,7 +5,7 @@
 ///
 /// The source holds on to the subscription until `finish` or `close`; so whoever made it calls `close` in its `deinit`.
 ///
-/// Lock order: the source's lock, this one's, the resend rule's.
+/// Lock order: the source's lock, that of endings, this one's, the resend rule's.
 final class Subscription: Sendable {
     let options: SignalOptions
     private let source: any SignalSource
@@ -174,12 +174,16 @@ final class Subscription: Sendable {
     func close() {
         guard isInCreatingProcess else { return }
         finish()
-        let raised: [SignalNumber] = state.withLock { state in
-            if state.parts.isEmpty { return [] }  // in a forked child nothing can be subscribed, and no lock is taken
-            let unread = state.parts.signals.filter { state.parts[$0, default: Part(limit: nil)].unread > 0 }
-            state.queue = EventQueue(everyDelivery: false)
-            for signal in unread { state.parts[signal]?.unread = 0 }
-            return source.resendRule.withLock { $0.discard(self, unread: unread, chains: options.contains(.chain)) }
+        if state.withLock({ $0.parts.isEmpty }) { return }  // so in a forked child, where no lock of the source may be taken
+        let raised = source.endings.withLock { _ in  // S5
+            state.withLock { state in
+                let unread = state.parts.signals.filter { state.parts[$0, default: Part(limit: nil)].unread > 0 }
+                state.queue = EventQueue(everyDelivery: false)
+                for signal in unread { state.parts[signal]?.unread = 0 }
+                return source.resendRule.withLock {
+                    $0.discard(self, unread: unread, chains: options.contains(.chain))
+                }
+            }
         }
         for signal in raised { source.raiseAgain(signal) }
     }

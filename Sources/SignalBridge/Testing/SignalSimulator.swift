@@ -22,6 +22,7 @@ public final class SignalSimulator: Sendable {
     }
     private let state = Lock(State())
     let resendRule = Lock(ResendRule())
+    let endings = Lock(())
     /// For SignalDaemon: a daemon of this simulation is ready, or has ended.
     package let (ready, ended) = (Latch(), Latch())
 
