@@ -17,8 +17,7 @@ import Dispatch
 ///   consumed is then raised once more, unless another subscription has it; other unread signals are dropped.
 ///
 /// Callable from any thread and task. (A `Task { }` in top-level code belongs to the main actor: it runs only while the
-/// main thread does, so park that in `dispatchMain()`, or use `Task.detached`.) In a forked child it does nothing; Swift does
-/// not support `fork(2)` without `exec`.
+/// main thread does, so park that in `dispatchMain()`, or use `Task.detached`.)
 public struct SignalEvents: AsyncSequence, Sendable {
     /// The type of the elements.
     public typealias Element = SignalEvent
@@ -55,7 +54,7 @@ public struct SignalEvents: AsyncSequence, Sendable {
         _ signals: some Collection<SignalNumber>, options: Options = [], escalateAfterUnread: Int? = nil,
         loop: SignalLoop? = nil
     ) throws(SignalBridgeError) {
-        core = try Core(Array(signals), options, escalateAfterUnread: escalateAfterUnread, loop)
+        core = try Core(Array(signals), options, limit: escalateAfterUnread, loop)
     }
 
     /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.
@@ -112,12 +111,12 @@ public struct SignalEvents: AsyncSequence, Sendable {
         private let waiting = Lock(Waiting())
 
         init(
-            _ signals: [SignalNumber], _ options: SignalOptions, escalateAfterUnread: Int?, _ loop: SignalLoop?
+            _ signals: [SignalNumber], _ options: SignalOptions, limit: Int?, _ loop: SignalLoop?
         ) throws(SignalBridgeError) {
-            try loop?.check(options, escalates: escalateAfterUnread != nil)
+            try loop?.check(options, escalates: limit != nil)
             subscription = Subscription(options: options, source: currentSource(on: loop))
             subscription.onChange { [weak self] in self?.resumeAll() }
-            try subscription.insertFirst(signals, escalateAfterUnread: escalateAfterUnread)
+            try subscription.insertFirst(signals, limit: limit)
         }
 
         deinit {
@@ -176,9 +175,8 @@ public struct SignalEvents: AsyncSequence, Sendable {
         }
 
         /// Calls `action` once after the timeout, on any thread. The result takes the request back.
-        private func schedule(
-            after timeout: Duration, _ action: @escaping @Sendable () -> Void
-        ) -> @Sendable () -> Void {
+        private func schedule(after timeout: Duration, _ action: @escaping @Sendable () -> Void) -> @Sendable () -> Void
+        {
             if let simulator = SignalSimulator.current {
                 return simulator.call(at: simulator.time(after: timeout), action)
             }
@@ -258,6 +256,6 @@ public func nextSignal(
     _ signals: some Collection<SignalNumber>, options: SignalOptions = [], loop: SignalLoop? = nil,
     timeout: Duration? = nil
 ) async throws(SignalBridgeError) -> SignalEvent? {
-    let core = try SignalEvents.Core(Array(signals), options, escalateAfterUnread: nil, loop)
+    let core = try SignalEvents.Core(Array(signals), options, limit: nil, loop)
     return await core.last(within: timeout)
 }

@@ -50,8 +50,7 @@ import Synchronization
 /// ```
 ///
 /// It starts no thread, takes no CPU time, and makes no system call while nothing happens. A signal goes from its descriptor
-/// to the `for await` of a task on the loop without a change of thread. Code on the loop may call C libraries that want to
-/// be called by one thread only.
+/// to the `for await` of a task on the loop without a change of thread.
 ///
 /// **In a host's event loop** poll ``fileDescriptor`` for reading, and call ``drain()`` when it is readable. <doc:Loops> shows
 /// that, and what runs on a loop: actors that have it as their executor, and `Task(executorPreference: loop) { }`.
@@ -62,7 +61,7 @@ import Synchronization
 /// that subscribes.
 ///
 /// Subscriptions and tasks that are on the loop keep it alive. When the last of them and your own reference are gone, its
-/// descriptors are closed. In a forked child it does nothing; Swift does not support `fork(2)` without `exec`.
+/// descriptors are closed.
 public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     /// How many jobs a pass runs beyond twice those that were ready when it began.
     private static let extraJobsPerPass = 1024
@@ -255,11 +254,9 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
 
 /// A source of subscriptions that keeps its loop alive.
 extension SignalLoop: SignalSource {
-    func subscribe(
-        _ subscription: Subscription, to signals: [SignalNumber], escalateAfterUnread: Int?
-    ) throws(SignalBridgeError) {
+    func subscribe(_ subscription: Subscription, to signals: [SignalNumber], limit: Int?) throws(SignalBridgeError) {
         defer { restoreWakeup() }
-        try hub.subscribe(subscription, to: signals, escalateAfterUnread: escalateAfterUnread)
+        try hub.subscribe(subscription, to: signals, limit: limit)
     }
 
     func unsubscribe(_ subscription: Subscription) {

@@ -9,7 +9,7 @@ import Dispatch
 /// ```
 ///
 /// Keep the observer: the end of its last reference cancels it. Signals are coalesced as ``SignalEvents`` does. Callable
-/// from any thread. In a forked child it does nothing.
+/// from any thread.
 public final class SignalObserver: Sendable {
     private let core: Core
 
@@ -34,7 +34,7 @@ public final class SignalObserver: Sendable {
         queue: DispatchQueue = .global(), handler: @escaping @Sendable (SignalEvent) -> Void
     ) throws(SignalBridgeError) {
         core = Core(options, queue, handler)
-        try core.subscription.insertFirst(Array(signals), escalateAfterUnread: escalateAfterUnread)
+        try core.subscription.insertFirst(Array(signals), limit: escalateAfterUnread)
     }
 
     /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.

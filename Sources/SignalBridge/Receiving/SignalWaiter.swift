@@ -10,9 +10,7 @@
 /// Make it before the threads. It is subscribed for its whole life, so nothing is lost between two calls of
 /// ``next(timeout:)``. Signals are coalesced as ``SignalEvents`` does. Each waiter has a bridge of its own (a pipe and at most
 /// 1.2 MiB of buffer); a process has 64 bridges. Somewhere in the process, a thread must not block the signal; the one that
-/// waits is enough. <doc:Choosing> shows a program.
-///
-/// Callable from any thread. In a forked child a waiter does nothing; Swift does not support `fork(2)` without `exec`.
+/// waits is enough. Callable from any thread. <doc:Choosing> shows a program.
 public final class SignalWaiter: Sendable {
     private let bridge: any Waitable
     private let subscription: Subscription
@@ -65,7 +63,7 @@ public final class SignalWaiter: Sendable {
         _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil
     ) throws(SignalBridgeError) {
         self.init(options: options)
-        try subscription.insertFirst(Array(signals), escalateAfterUnread: escalateAfterUnread)
+        try subscription.insertFirst(Array(signals), limit: escalateAfterUnread)
     }
 
     deinit {
@@ -88,7 +86,7 @@ public final class SignalWaiter: Sendable {
         _ signals: some Collection<SignalNumber>, escalateAfterUnread: Int?
     ) throws(SignalBridgeError) {
         defer { passOnWakeups() }
-        try subscription.insert(Array(signals), escalateAfterUnread: escalateAfterUnread)
+        try subscription.insert(Array(signals), limit: escalateAfterUnread)
     }
 
     /// The signals that the waiter is subscribed to, without ``signalsLeftIgnored``.

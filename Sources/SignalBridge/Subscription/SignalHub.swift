@@ -70,9 +70,7 @@ final class SignalHub: SignalSource, Waitable {
 
     // MARK: SignalSource
 
-    func subscribe(
-        _ subscription: Subscription, to signals: [SignalNumber], escalateAfterUnread limit: Int?
-    ) throws(SignalBridgeError) {
+    func subscribe(_ subscription: Subscription, to signals: [SignalNumber], limit: Int?) throws(SignalBridgeError) {
         try claim()
         var effects = PendingEffects()
         var rolledBack: [SignalNumber] = []
@@ -100,8 +98,7 @@ final class SignalHub: SignalSource, Waitable {
                 }
             }
             for signal in added { state.table.add(subscription, to: signal) }
-            subscription.begin(
-                added, escalateAfterUnread: limit, leftIgnored: leftIgnored, since: monotonicNanoseconds())
+            subscription.begin(added, limit: limit, leftIgnored: leftIgnored, since: monotonicNanoseconds())
         }
     }
 

@@ -1,10 +1,8 @@
 /// What feeds subscriptions: a bridge (`SignalHub`), the bridge of a loop (`SignalLoop`), or a `SignalSimulator`.
 protocol SignalSource: AnyObject, Sendable {
     /// Subscribes to all of the signals or to none, and calls `Subscription.begin` under the source's lock. Skips signals
-    /// that the subscription has.
-    func subscribe(
-        _ subscription: Subscription, to signals: [SignalNumber], escalateAfterUnread: Int?
-    ) throws(SignalBridgeError)
+    /// that the subscription has. `limit` is its `escalateAfterUnread`.
+    func subscribe(_ subscription: Subscription, to signals: [SignalNumber], limit: Int?) throws(SignalBridgeError)
     /// Ends the subscription to all of its signals, and restores their dispositions. What was captured until then is in
     /// the buffer. Does nothing the second time.
     func unsubscribe(_ subscription: Subscription)

@@ -63,9 +63,7 @@ final class Subscription: Sendable {
     // MARK: subscribing
 
     /// Subscribes to these signals too, or to none of them. Signals that the subscription has are skipped.
-    func insert(
-        _ signals: [SignalNumber], escalateAfterUnread limit: Int?
-    ) throws(SignalBridgeError) {
+    func insert(_ signals: [SignalNumber], limit: Int?) throws(SignalBridgeError) {
         var unique: [SignalNumber] = []
         for signal in signals where !unique.contains(signal) {
             if let refusal = SignalBridgeError.refusing(signal) { throw refusal }
@@ -82,24 +80,20 @@ final class Subscription: Sendable {
             }
         }
         if !isInCreatingProcess { throw .noBridge(Errno.notPermitted) }
-        if !unique.isEmpty { try source.subscribe(self, to: unique, escalateAfterUnread: limit) }
+        if !unique.isEmpty { try source.subscribe(self, to: unique, limit: limit) }
     }
 
     /// The same for a new consumer, for whom an empty list is a mistake.
-    func insertFirst(
-        _ signals: [SignalNumber], escalateAfterUnread limit: Int?
-    ) throws(SignalBridgeError) {
+    func insertFirst(_ signals: [SignalNumber], limit: Int?) throws(SignalBridgeError) {
         if signals.isEmpty { throw SignalBridgeError(.noSignals, nil, "no signals are named; name at least one") }
-        try insert(signals, escalateAfterUnread: limit)
+        try insert(signals, limit: limit)
     }
 
     /// For the source, under its lock: whether signals can still be added.
     var isOpen: Bool { state.withLock { $0.phase == .open } }
 
     /// For the source, under its lock: these signals are subscribed, from the delivery with this number on.
-    func begin(
-        _ signals: [SignalNumber], escalateAfterUnread limit: Int?, leftIgnored: [SignalNumber], since: UInt64
-    ) {
+    func begin(_ signals: [SignalNumber], limit: Int?, leftIgnored: [SignalNumber], since: UInt64) {
         state.withLock { state in
             for signal in signals { state.parts[signal] = Part(limit: limit) }
             state.leftIgnored.removeAll { signals.contains($0) || leftIgnored.contains($0) }
@@ -177,7 +171,7 @@ final class Subscription: Sendable {
         if state.withLock({ $0.parts.isEmpty }) { return }  // so in a forked child, where no lock of the source may be taken
         let raised = source.endings.withLock { _ in  // S5
             state.withLock { state in
-                let unread = state.parts.signals.filter { state.parts[$0, default: Part(limit: nil)].unread > 0 }
+                let unread = state.parts.signals.filter { state.parts[$0]!.unread > 0 }
                 state.queue = EventQueue(everyDelivery: false)
                 for signal in unread { state.parts[signal]?.unread = 0 }
                 return source.resendRule.withLock {

@@ -89,21 +89,36 @@ func currentThread() -> UInt {
     #endif
 }
 
-/// A `pthread_mutex_t` at a fixed address.
-struct PthreadMutex: @unchecked Sendable {
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+/// A value behind a `pthread_mutex_t`. It is not `Synchronization.Mutex`, which the thread sanitizer does not understand.
+///
+/// Under the lock no code of the user runs: no continuation is resumed, no closure is called, and no value is released
+/// whose deinitializer could be the user's.
+package final class Lock<State>: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    /// A pointer, because the mutex makes the exclusivity check of each access unnecessary.
+    private let state = UnsafeMutablePointer<State>.allocate(capacity: 1)
 
-    init() {
-        mutex = .allocate(capacity: 1)
+    package init(_ state: State) {
         pthread_mutex_init(mutex, nil)
+        self.state.initialize(to: state)
     }
 
-    func lock() { pthread_mutex_lock(mutex) }
-    func unlock() { pthread_mutex_unlock(mutex) }
-
-    func destroy() {
+    deinit {
         pthread_mutex_destroy(mutex)
         mutex.deallocate()
+        state.deinitialize(count: 1)
+        state.deallocate()
+    }
+
+    package func withLock<Result, Failure>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return try body(&state.pointee)
+    }
+
+    /// Takes values out of the state under the lock, and releases them when the lock is free again.
+    package func discard(_ takeOut: (inout State) -> some Any) {
+        _ = withLock(takeOut)
     }
 }
 

@@ -173,16 +173,14 @@ public final class SignalSimulator: Sendable {
 }
 
 extension SignalSimulator: SignalSource {
-    func subscribe(
-        _ subscription: Subscription, to signals: [SignalNumber], escalateAfterUnread limit: Int?
-    ) throws(SignalBridgeError) {
+    func subscribe(_ subscription: Subscription, to signals: [SignalNumber], limit: Int?) throws(SignalBridgeError) {
         let arrived = try state.withLock { state throws(SignalBridgeError) in
             if !subscription.isOpen { throw .subscriptionEnded }
             let new = signals.filter { !state.table.contains(subscription, $0) }
             let left = subscription.options.contains(.keepIgnored) ? new.filter(state.ignored.contains) : []
             let added = new.filter { !left.contains($0) }
             for signal in added { state.table.add(subscription, to: signal) }
-            subscription.begin(added, escalateAfterUnread: limit, leftIgnored: left, since: state.deliveries + 1)
+            subscription.begin(added, limit: limit, leftIgnored: left, since: state.deliveries + 1)
             return state.arrivals.filter { added.contains($0.signal) }
         }
         for arrival in arrived { arrival.latch.open() }
