@@ -61,6 +61,9 @@ extension SignalNumber {
         throw SignalBridgeError.refusing(self) ?? .systemCall("sigaction", self, Errno.last)
     }
 
+    /// Whether other code has replaced the handler of a subscription: one system call, where ``SignalDiagnostics`` makes many.
+    package var isDisplaced: Bool { csigshim_state(rawValue) == Int32(CSIGSHIM_DISPLACED) }
+
     /// Installs this library's handler again, after another handler has replaced it: see ``SignalDiagnostics/isDisplaced``.
     ///
     /// The other handler no longer runs, and the end of the last subscription restores the action that was saved first. A

@@ -156,6 +156,16 @@ extension SignalEvent {
         newestDelivery = delivery ?? nanoseconds
     }
 
+    /// An event of which other code has told no more than this.
+    package static func withoutDetails(_ signal: SignalNumber, count: Int) -> SignalEvent {
+        var raw = csigshim_event()
+        raw.signo = signal.rawValue
+        raw.count = UInt32(clamping: max(1, count))
+        raw.flags = UInt32(CSIGSHIM_DETAILS_DROPPED)
+        raw.time_ns = SignalBridge.monotonicNanoseconds()
+        return SignalEvent(raw)
+    }
+
     /// Coalesces a later event of the same signal into this one, which keeps its details.
     mutating func coalesce(_ later: SignalEvent) {
         newestDelivery = max(newestDelivery, later.newestDelivery)

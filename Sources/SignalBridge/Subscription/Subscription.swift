@@ -168,7 +168,8 @@ final class Subscription: Sendable {
     func close() {
         guard isInCreatingProcess else { return }
         finish()
-        if state.withLock({ $0.parts.isEmpty }) { return }  // so in a forked child, where no lock of the source may be taken
+        // So in a forked child, where nothing can be subscribed, and no lock of the source may be taken.
+        if state.withLock({ $0.parts.isEmpty }) { return }
         let raised = source.endings.withLock { _ in  // S5
             state.withLock { state in
                 let unread = state.parts.signals.filter { state.parts[$0]!.unread > 0 }

@@ -48,10 +48,9 @@ public final class SignalSimulator: Sendable {
                 return
             }
             state.deliveries += 1
-            let (seconds, attoseconds) = state.now.components
-            let nanoseconds = UInt64(seconds) &* 1_000_000_000 &+ UInt64(attoseconds / 1_000_000_000)
             let event = SignalEvent(
-                signal, count: 1, sender: sender, value: value, nanoseconds: nanoseconds, delivery: state.deliveries)
+                signal, count: 1, sender: sender, value: value, nanoseconds: state.now.clampedNanoseconds,
+                delivery: state.deliveries)
             state.table.deliver(event, &effects)
             for signal in effects.escalate { end(by: signal, &state) }
         }
