@@ -1,6 +1,6 @@
 // The simulator on threads and queues, and its clock.
 import Foundation
-import SignalBridge
+@testable import SignalBridge
 import TestSupport
 import Testing
 
@@ -98,7 +98,7 @@ import Testing
 
     @Test("A thread does not sleep until a simulated deadline that has passed already")
     func passedDeadline() async throws {
-        try await withSimulatedSignals { simulator in
+        await withSimulatedSignals { simulator in
             simulator.advance(by: .seconds(2))
             let (semaphore, returned) = (DispatchSemaphore(value: 0), Shared(false))
             startThread {

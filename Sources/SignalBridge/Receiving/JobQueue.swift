@@ -1,6 +1,6 @@
 /// The jobs of a loop, the thread that is inside it, and who has to wake it. A plain value: the loop calls it under a
 /// lock, and then acts. The invariants L1 to L5 are in SignalLoop.swift.
-struct JobQueue<Job> {
+struct JobQueue {
     /// A reason for a thread to leave the loop.
     enum End {
         /// `stop()` was called.
@@ -16,23 +16,18 @@ struct JobQueue<Job> {
         case end
     }
 
-    private var jobs: [Job] = []
+    private var jobs: [UnownedJob] = []
     private var ends: [End] = []
     /// Whether somebody is going to look at the jobs: the thread inside, or one that is being woken (L1).
     private(set) var isAttended = false
     /// Whether a thread is inside.
     private var isEntered = false
-    /// Whether `drain()` was called meanwhile, and returned for that reason (L4).
-    private var wasRefused = false
 
     var isEmpty: Bool { jobs.isEmpty }
 
     /// A thread wants to come in. Returns `false` if there is one already.
     mutating func enter() -> Bool {
-        if isEntered {
-            wasRefused = true
-            return false
-        }
+        if isEntered { return false }
         isEntered = true
         isAttended = true
         return true
@@ -45,7 +40,7 @@ struct JobQueue<Job> {
     }
 
     /// Adds a job. Returns whether the caller is to wake the loop.
-    mutating func add(_ job: Job) -> Bool {
+    mutating func add(_ job: UnownedJob) -> Bool {
         jobs.append(job)
         return attend()
     }
@@ -62,7 +57,7 @@ struct JobQueue<Job> {
     }
 
     /// Replaces the contents of `batch` by the next jobs, in order, and uses its memory again.
-    mutating func take(atMost limit: Int, into batch: inout [Job]) {
+    mutating func take(atMost limit: Int, into batch: inout [UnownedJob]) {
         batch.removeAll(keepingCapacity: batch.count <= 1024)
         if jobs.count <= limit {
             swap(&jobs, &batch)
@@ -85,8 +80,7 @@ struct JobQueue<Job> {
     /// The thread leaves; `more`: there are signals that it has not read. Returns whether it is to wake the loop.
     mutating func leave(more: Bool) -> Bool {
         isEntered = false
-        isAttended = more || wasRefused || !jobs.isEmpty
-        wasRefused = false
+        isAttended = more || !jobs.isEmpty
         return isAttended
     }
 }

@@ -1,3 +1,5 @@
+import Dispatch
+
 /// Signals as an asynchronous sequence: `for await event in try SignalEvents(.sigterm, .sighup)`.
 ///
 /// The sequence is subscribed, and buffers, from the moment that `init` returns: make it in the first line of `main`, and
@@ -15,8 +17,7 @@
 ///   consumed is then raised once more, unless another subscription has it; other unread signals are dropped.
 ///
 /// Callable from any thread and task. (A `Task { }` in top-level code belongs to the main actor: it runs only while the
-/// main thread does, so park that in `dispatchMain()`, or use `Task.detached`.) In a forked child it does nothing; Swift does
-/// not support `fork(2)` without `exec`.
+/// main thread does, so park that in `dispatchMain()`, or use `Task.detached`.)
 public struct SignalEvents: AsyncSequence, Sendable {
     /// The type of the elements.
     public typealias Element = SignalEvent
@@ -47,16 +48,13 @@ public struct SignalEvents: AsyncSequence, Sendable {
         try self.init([first] + rest, options: options, escalateAfterUnread: escalateAfterUnread, loop: loop)
     }
 
-    /// Subscribes to the signals of a collection; one that is named twice counts once.
-    ///
-    /// - Throws: ``SignalBridgeError``, ``SignalBridgeError/Code/noSignals`` for an empty collection.
+    /// The same for a collection, which must not be empty: ``SignalBridgeError/Code/noSignals``. A signal that is named twice
+    /// counts once.
     public init(
         _ signals: some Collection<SignalNumber>, options: Options = [], escalateAfterUnread: Int? = nil,
         loop: SignalLoop? = nil
     ) throws(SignalBridgeError) {
-        let source = try SignalContext.source(on: loop, options, escalates: escalateAfterUnread != nil)
-        core = Core(Subscription(options: options, source: source))
-        try core.subscription.insertFirst(Array(signals), escalateAfterUnread: escalateAfterUnread)
+        core = try Core(Array(signals), options, limit: escalateAfterUnread, loop)
     }
 
     /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.
@@ -112,9 +110,13 @@ public struct SignalEvents: AsyncSequence, Sendable {
         }
         private let waiting = Lock(Waiting())
 
-        init(_ subscription: Subscription) {
-            self.subscription = subscription
+        init(
+            _ signals: [SignalNumber], _ options: SignalOptions, limit: Int?, _ loop: SignalLoop?
+        ) throws(SignalBridgeError) {
+            try loop?.check(options, escalates: limit != nil)
+            subscription = Subscription(options: options, source: currentSource(on: loop))
             subscription.onChange { [weak self] in self?.resumeAll() }
+            try subscription.insertFirst(signals, limit: limit)
         }
 
         deinit {
@@ -138,7 +140,7 @@ public struct SignalEvents: AsyncSequence, Sendable {
         func last(within timeout: Duration?) async -> SignalEvent? {
             defer { subscription.close() }
             guard let timeout else { return await next(isolation: nil) }
-            let cancelTimer = SignalContext.current.schedule(after: timeout) { [weak self] in
+            let cancelTimer = schedule(after: timeout) { [weak self] in
                 self?.waiting.withLock { $0.isTimeUp = true }
                 self?.resumeAll()
             }
@@ -172,6 +174,19 @@ public struct SignalEvents: AsyncSequence, Sendable {
             }
         }
 
+        /// Calls `action` once after the timeout, on any thread. The result takes the request back.
+        private func schedule(after timeout: Duration, _ action: @escaping @Sendable () -> Void) -> @Sendable () -> Void
+        {
+            if let simulator = SignalSimulator.current {
+                return simulator.call(at: simulator.time(after: timeout), action)
+            }
+            nonisolated(unsafe) let timer = DispatchSource.makeTimerSource(queue: .global())
+            timer.setEventHandler(handler: action)
+            timer.schedule(deadline: .now() + timeout.dispatchInterval)
+            timer.activate()
+            return { timer.cancel() }
+        }
+
         private func resumeAll() {
             let tasks = waiting.withLock { state in
                 defer { state.tasks = [] }
@@ -193,16 +208,9 @@ public struct SignalEvents: AsyncSequence, Sendable {
 /// }
 /// ```
 ///
-/// It is a ``SignalEvents`` whose end stands in the source. A copy that escapes gives no more events.
+/// It is a ``SignalEvents`` whose end stands in the source, and takes the same parameters. `body` runs on the actor
+/// `isolation`, by default the caller's. A copy of `events` that escapes gives no more events.
 ///
-/// - Parameters:
-///   - first: a signal.
-///   - rest: more signals.
-///   - options: how they are treated.
-///   - escalateAfterUnread: as for ``SignalEvents``.
-///   - loop: as for ``SignalEvents``.
-///   - isolation: the actor on which `body` runs, by default the caller's.
-///   - body: code that reads the signals.
 /// - Returns: what `body` returns.
 /// - Throws: ``SignalBridgeError`` before `body` is called, or what `body` throws.
 public func withSignalEvents<Result>(
@@ -215,7 +223,7 @@ public func withSignalEvents<Result>(
         body)
 }
 
-/// Subscribes to the signals of a collection for the length of a scope.
+/// The same for a collection.
 public func withSignalEvents<Result>(
     _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil,
     loop: SignalLoop? = nil, isolation: isolated (any Actor)? = #isolation,
@@ -231,12 +239,9 @@ public func withSignalEvents<Result>(
 /// A loop over it has gaps: between two calls the signals meet the process's dispositions, so a second SIGTERM may end the
 /// process. For a loop use ``withSignalEvents(_:_:options:escalateAfterUnread:loop:isolation:_:)``.
 ///
-/// - Parameters:
-///   - first: a signal.
-///   - rest: more signals.
-///   - options: how they are treated.
-///   - loop: as for ``SignalEvents``.
-///   - timeout: how long to wait, by `CLOCK_MONOTONIC`, or by the clock of the simulation; `nil`: for ever.
+/// `timeout` is measured by `CLOCK_MONOTONIC`, or by the clock of the simulation; `nil`: it waits for ever. The other
+/// parameters are those of ``SignalEvents``.
+///
 /// - Returns: the event; `nil` when the task is cancelled or the timeout has passed.
 /// - Throws: ``SignalBridgeError`` naming the signal and the reason; then nothing was subscribed to.
 public func nextSignal(
@@ -246,10 +251,11 @@ public func nextSignal(
     try await nextSignal([first] + rest, options: options, loop: loop, timeout: timeout)
 }
 
-/// Waits for one signal of a collection.
+/// The same for a collection.
 public func nextSignal(
     _ signals: some Collection<SignalNumber>, options: SignalOptions = [], loop: SignalLoop? = nil,
     timeout: Duration? = nil
 ) async throws(SignalBridgeError) -> SignalEvent? {
-    try await SignalEvents(signals, options: options, loop: loop).core.last(within: timeout)
+    let core = try SignalEvents.Core(Array(signals), options, limit: nil, loop)
+    return await core.last(within: timeout)
 }

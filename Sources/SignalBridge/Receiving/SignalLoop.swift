@@ -18,15 +18,14 @@
 // L4  One thread is inside at a time. `enter` and `leave` of the queue are under the lock, and `leave` comes before any
 //     wake-up that it causes: so the threads of a pool may answer the descriptor in turn. A `drain` that finds a thread
 //     inside, its own or another, does nothing, because the thread inside will look at all jobs (L1). It may have used up
-//     the edge of a signal that the thread inside does not read any more, so it makes the descriptor readable, and `leave`
-//     does so again.
+//     the edge of a signal that the thread inside does not read any more, so it makes the descriptor readable.
 // L5  `stop` sets a flag in the queue and wakes as a job does. `run` clears the flag after a pass, also one that was set
 //     before `run` began. The end of the body of `run(_:)` has a flag of its own, so neither is mistaken for the other.
 // L6  A subscription holds the loop as its source; a task holds it as its preference, or through the actor that it runs on.
 //     So while the queue holds a job, the loop exists. But a job may run, end its task, and release the loop between its
 //     entry into the queue and csigshim_wake: so `enqueue` holds the loop itself.
 //
-// Tests: LoopJobTests.swift (L1 to L3), LoopTests.swift (L4 to L6).
+// Tests: LoopJobTests.swift (L1 to L3), LoopSignalTests.swift (L3), LoopReentryTests.swift (L4), LoopTests.swift (L5, L6).
 import CSignalShim
 import Synchronization
 
@@ -50,8 +49,7 @@ import Synchronization
 /// ```
 ///
 /// It starts no thread, takes no CPU time, and makes no system call while nothing happens. A signal goes from its descriptor
-/// to the `for await` of a task on the loop without a change of thread. Code on the loop may call C libraries that want to
-/// be called by one thread only.
+/// to the `for await` of a task on the loop without a change of thread.
 ///
 /// **In a host's event loop** poll ``fileDescriptor`` for reading, and call ``drain()`` when it is readable. <doc:Loops> shows
 /// that, and what runs on a loop: actors that have it as their executor, and `Task(executorPreference: loop) { }`.
@@ -62,7 +60,7 @@ import Synchronization
 /// that subscribes.
 ///
 /// Subscriptions and tasks that are on the loop keep it alive. When the last of them and your own reference are gone, its
-/// descriptors are closed. In a forked child it does nothing; Swift does not support `fork(2)` without `exec`.
+/// descriptors are closed.
 public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     /// How many jobs a pass runs beyond twice those that were ready when it began.
     private static let extraJobsPerPass = 1024
@@ -72,7 +70,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     private let hub: SignalHub
     private nonisolated(unsafe) let bridge: OpaquePointer  // the hub's, which stays open as long as the hub lives
     private let mechanism: Mechanism
-    private let queue = Lock(JobQueue<UnownedJob>())
+    private let queue = Lock(JobQueue())
     /// The thread inside; 0: none. It is written by that thread only.
     private let thread = Atomic<UInt>(0)
 
@@ -96,10 +94,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     ///
     /// If the loop's descriptors were closed before it sleeps, it looks for jobs every few milliseconds, and signals no longer
     /// arrive. It does not notice when they are closed while it sleeps.
-    @available(
-        *, noasync,
-        message: "it blocks the thread; call it in a synchronous main (no `await` at its top level), or on a Thread"
-    )
+    @available(*, noasync, message: "it blocks the thread; call it in a main without `await`, or on a Thread")
     public func run() {
         serve(until: .stopped)
     }
@@ -109,12 +104,8 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     /// Other jobs then stay queued for a later ``run()`` or ``drain()``. A ``stop()`` does not end it, but the next ``run()``.
     /// Task-local values are those of the caller.
     ///
-    /// - Returns: what `body` returns.
     /// - Throws: what `body` throws.
-    @available(
-        *, noasync,
-        message: "it blocks the thread; call it in a synchronous main (no `await` at its top level), or on a Thread"
-    )
+    @available(*, noasync, message: "it blocks the thread; call it in a main without `await`, or on a Thread")
     public func run<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) throws -> Result {
         let outcome = Lock<Swift.Result<Result, any Error>?>(nil)
         Task(executorPreference: self) { [self] in
@@ -147,9 +138,6 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     ///
     /// What `body` enqueues does not run yet, but makes ``fileDescriptor`` readable. It is a programming error if another
     /// thread is inside the loop, and stops the program.
-    ///
-    /// - Returns: what `body` returns.
-    /// - Throws: what `body` throws.
     @available(*, noasync, message: "use `await`, or a task on the loop")
     public func enter<Result, Failure>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         if isOnLoopThread { return try body() }
@@ -246,7 +234,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
         }
     }
 
-    private func serve(until end: JobQueue<UnownedJob>.End) {
+    private func serve(until end: JobQueue.End) {
         enterOrStop()
         defer { leave(more: false) }
         var batch: [UnownedJob] = []
@@ -265,11 +253,9 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
 
 /// A source of subscriptions that keeps its loop alive.
 extension SignalLoop: SignalSource {
-    func subscribe(
-        _ subscription: Subscription, to signals: [SignalNumber], escalateAfterUnread: Int?
-    ) throws(SignalBridgeError) {
+    func subscribe(_ subscription: Subscription, to signals: [SignalNumber], limit: Int?) throws(SignalBridgeError) {
         defer { restoreWakeup() }
-        try hub.subscribe(subscription, to: signals, escalateAfterUnread: escalateAfterUnread)
+        try hub.subscribe(subscription, to: signals, limit: limit)
     }
 
     func unsubscribe(_ subscription: Subscription) {
@@ -278,6 +264,7 @@ extension SignalLoop: SignalSource {
     }
 
     var resendRule: Lock<ResendRule> { hub.resendRule }
+    var endings: Lock<Void> { hub.endings }
     func raiseAgain(_ signal: SignalNumber) { hub.raiseAgain(signal) }
 
     /// L2
@@ -288,7 +275,10 @@ extension SignalLoop: SignalSource {
     /// Throws if the loop's mechanism cannot do what a subscription asks for.
     func check(_ options: SignalOptions, escalates: Bool) throws(SignalBridgeError) {
         guard mechanism == .signalfd else { return }
-        if options.contains(.chain) { throw .needsHandler(".chain") }
-        if escalates { throw .needsHandler("escalateAfterUnread") }
+        guard let option = options.contains(.chain) ? ".chain" : escalates ? "escalateAfterUnread" : nil else { return }
+        throw SignalBridgeError(
+            .unsupported, nil,
+            "\(option) needs a signal handler, and over signalfd none runs; use a SignalLoop with the mechanism .handler"
+        )
     }
 }

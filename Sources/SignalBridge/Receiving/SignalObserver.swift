@@ -9,20 +9,16 @@ import Dispatch
 /// ```
 ///
 /// Keep the observer: the end of its last reference cancels it. Signals are coalesced as ``SignalEvents`` does. Callable
-/// from any thread. In a forked child it does nothing.
+/// from any thread.
 public final class SignalObserver: Sendable {
     private let core: Core
 
-    /// Subscribes to at least one signal. The handler may run before this returns, on the queue.
+    /// Subscribes to at least one signal. The handler may run before this returns.
     ///
-    /// - Parameters:
-    ///   - first: a signal.
-    ///   - rest: more signals.
-    ///   - options: how they are treated.
-    ///   - escalateAfterUnread: as for ``SignalEvents``.
-    ///   - queue: the queue on which the handler runs. A serial queue that is stuck delays its signals; see
-    ///     `escalateAfterUnread`.
-    ///   - handler: called for each event. It is `@Sendable`, so that it may stand in top-level code.
+    /// Each event is a call of `handler` on `queue`. A serial queue that is stuck delays its signals: see
+    /// `escalateAfterUnread`. The handler is `@Sendable`, so that it may stand in top-level code. The other parameters are
+    /// those of ``SignalEvents``.
+    ///
     /// - Throws: ``SignalBridgeError``; then nothing was subscribed to.
     public convenience init(
         _ first: SignalNumber, _ rest: SignalNumber..., options: SignalOptions = [], escalateAfterUnread: Int? = nil,
@@ -32,13 +28,13 @@ public final class SignalObserver: Sendable {
             [first] + rest, options: options, escalateAfterUnread: escalateAfterUnread, queue: queue, handler: handler)
     }
 
-    /// Subscribes to the signals of a collection; one that is named twice counts once.
+    /// The same for a collection.
     public init(
         _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil,
         queue: DispatchQueue = .global(), handler: @escaping @Sendable (SignalEvent) -> Void
     ) throws(SignalBridgeError) {
-        core = Core(Subscription(options: options, source: SignalContext.current.source), queue, handler)
-        try core.subscription.insertFirst(Array(signals), escalateAfterUnread: escalateAfterUnread)
+        core = Core(options, queue, handler)
+        try core.subscription.insertFirst(Array(signals), limit: escalateAfterUnread)
     }
 
     /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.
@@ -70,9 +66,9 @@ public final class SignalObserver: Sendable {
         private let state: Lock<State>
 
         init(
-            _ subscription: Subscription, _ queue: DispatchQueue, _ handler: @escaping @Sendable (SignalEvent) -> Void
+            _ options: SignalOptions, _ queue: DispatchQueue, _ handler: @escaping @Sendable (SignalEvent) -> Void
         ) {
-            self.subscription = subscription
+            subscription = Subscription(options: options, source: currentSource())
             self.queue = queue
             state = Lock(State(handler: handler))
             subscription.onChange { [weak self] in self?.schedule() }

@@ -2,28 +2,17 @@
 /// and without CPU time while no signal comes.
 ///
 /// ```swift
-/// let waiter = try SignalWaiter(.sigint, .sigterm)  // before the threads: nothing is lost from here on
-/// let stop = Flag()
-/// let worker = Thread {
-///     while !stop.value { Thread.sleep(forTimeInterval: 0.01) }
-///     print("worker: done")
-/// }
-/// worker.start()
-///
 /// if let event = waiter.next() {  // sleeps, and takes no CPU
 ///     print("main: \(event)")
 /// }
-/// stop.value = true
-/// while !worker.isFinished { Thread.sleep(forTimeInterval: 0.01) }
 /// ```
 ///
-/// It is subscribed for its whole life, so nothing is lost between two calls of ``next(timeout:)``. Signals are coalesced
-/// as ``SignalEvents`` does. Each waiter has a bridge of its own (a pipe and at most 1.2 MiB of buffer); a process has 64
-/// bridges. Somewhere in the process, a thread must not block the signal; the one that waits is enough.
-///
-/// Callable from any thread. In a forked child a waiter does nothing; Swift does not support `fork(2)` without `exec`.
+/// Make it before the threads. It is subscribed for its whole life, so nothing is lost between two calls of
+/// ``next(timeout:)``. Signals are coalesced as ``SignalEvents`` does. Each waiter has a bridge of its own (a pipe and at most
+/// 1.2 MiB of buffer); a process has 64 bridges. Somewhere in the process, a thread must not block the signal; the one that
+/// waits is enough. Callable from any thread. <doc:Choosing> shows a program.
 public final class SignalWaiter: Sendable {
-    private let source: any WaitableSource
+    private let bridge: any Waitable
     private let subscription: Subscription
     private let calls = Lock(Calls())
 
@@ -31,55 +20,36 @@ public final class SignalWaiter: Sendable {
     private struct Calls {
         /// Calls that block until something comes.
         var blocked = 0
-        /// How many of them `wake()` makes return: at most `blocked`. A call that does not block leaves these alone.
+        /// How many calls `wake()` makes return: those that block, and then later ones.
         var wakes = 0
-        /// How many later calls `wake()` makes return.
-        var laterWakes = 0
         var onChange: (@Sendable () -> Void)?
 
-        mutating func wake() {
-            if wakes < blocked { wakes += 1 } else { laterWakes += 1 }
-        }
-
-        /// Whether the call is to return without an event.
+        /// Whether the call is to return without an event. If it does not block, it leaves a wake-up to each that does.
         mutating func takeWake(blocks: Bool) -> Bool {
-            if blocks, wakes > 0 {
-                wakes -= 1
-            } else if laterWakes > 0 {
-                laterWakes -= 1
-            } else {
-                return false
-            }
+            if wakes <= (blocks ? 0 : blocked) { return false }
+            wakes -= 1
             return true
-        }
-
-        /// A blocked call returns. Each wake-up that is left is for another call that waits, or else for a later one: this
-        /// call may have taken the one that was meant for a call that still waits.
-        mutating func leave() {
-            blocked -= 1
-            let left = wakes + laterWakes
-            wakes = min(left, blocked)
-            laterWakes = left - wakes
         }
     }
 
     /// Makes a waiter with no signals yet.
     package init(options: SignalOptions) {
-        source = SignalContext.current.makeWaitableSource()
-        subscription = Subscription(options: options, source: source)
-        subscription.onChange { [source, calls] in  // a thread that does not wait here has read the bridge
-            source.wake()
+        if let simulator = SignalSimulator.current {
+            bridge = SimulatedWait(simulator)
+            subscription = Subscription(options: options, source: simulator)
+        } else {
+            let hub = SignalHub()
+            bridge = hub
+            subscription = Subscription(options: options, source: hub)
+        }
+        subscription.onChange { [bridge, calls] in  // a thread that does not wait here has read the bridge
+            bridge.wake()
             calls.withLock { $0.onChange }?()
         }
     }
 
-    /// Subscribes to at least one signal.
+    /// Subscribes to at least one signal; the parameters are those of ``SignalEvents``.
     ///
-    /// - Parameters:
-    ///   - first: a signal.
-    ///   - rest: more signals.
-    ///   - options: how they are treated.
-    ///   - escalateAfterUnread: as for ``SignalEvents``.
     /// - Throws: ``SignalBridgeError``; then nothing was subscribed to. errno `ENOSPC`: more than 64 bridges; `EMFILE`:
     ///   no descriptors left.
     public convenience init(
@@ -88,12 +58,12 @@ public final class SignalWaiter: Sendable {
         try self.init([first] + rest, options: options, escalateAfterUnread: escalateAfterUnread)
     }
 
-    /// Subscribes to the signals of a collection; one that is named twice counts once.
+    /// The same for a collection.
     public convenience init(
         _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil
     ) throws(SignalBridgeError) {
         self.init(options: options)
-        try subscription.insertFirst(Array(signals), escalateAfterUnread: escalateAfterUnread)
+        try subscription.insertFirst(Array(signals), limit: escalateAfterUnread)
     }
 
     deinit {
@@ -102,12 +72,10 @@ public final class SignalWaiter: Sendable {
 
     /// Subscribes to more signals, with the waiter's options: to all of them, or to none if it throws.
     ///
-    /// A signal that the waiter has is skipped, and keeps its limit. When the call returns, the waiter has all of the
-    /// signals, also if another thread's call added them. Calls of ``next(timeout:)`` that wait get their events.
+    /// A signal that the waiter has is skipped, and keeps its limit; `escalateAfterUnread` is one for the others. When the call
+    /// returns, the waiter has all of the signals, also if another thread's call added them. Calls of ``next(timeout:)`` that
+    /// wait get their events.
     ///
-    /// - Parameters:
-    ///   - signals: the signals.
-    ///   - escalateAfterUnread: a limit for these signals, as for ``SignalEvents``.
     /// - Throws: ``SignalBridgeError`` naming the signal and the reason, ``SignalBridgeError/Code/invalidArgument`` after
     ///   ``cancel()``.
     public func insert(_ signals: SignalNumber..., escalateAfterUnread: Int? = nil) throws(SignalBridgeError) {
@@ -117,13 +85,8 @@ public final class SignalWaiter: Sendable {
     package func insert(
         _ signals: some Collection<SignalNumber>, escalateAfterUnread: Int?
     ) throws(SignalBridgeError) {
-        do throws(SignalBridgeError) {
-            try subscription.insert(Array(signals), escalateAfterUnread: escalateAfterUnread)
-        } catch {
-            passOnWakeups()
-            throw error
-        }
-        passOnWakeups()
+        defer { passOnWakeups() }
+        try subscription.insert(Array(signals), limit: escalateAfterUnread)
     }
 
     /// The signals that the waiter is subscribed to, without ``signalsLeftIgnored``.
@@ -143,7 +106,7 @@ public final class SignalWaiter: Sendable {
             pauseThread(milliseconds: 999)  // so that a caller's loop does not spin
             return nil
         }
-        let deadline = timeout.map { source.now + $0.bounded }
+        let deadline = timeout.map { bridge.now + $0.bounded }
         let blocks = timeout.map { $0 > .zero } ?? true
         if blocks { calls.withLock { $0.blocked += 1 } }
         defer { leave(blocks) }
@@ -155,15 +118,15 @@ public final class SignalWaiter: Sendable {
             case .finished: return nil
             case .nothing: break
             }
-            if calls.withLock({ $0.takeWake(blocks: blocks) }) || !source.wait(until: deadline) { return nil }
+            if calls.withLock({ $0.takeWake(blocks: blocks) }) || !bridge.wait(until: deadline) { return nil }
         }
     }
 
     /// Makes one call of ``next(timeout:)`` return `nil`: one that waits, or else the next one. From any thread.
     public func wake() {
         guard subscription.isInCreatingProcess else { return }
-        calls.withLock { $0.wake() }
-        source.wake()
+        calls.withLock { $0.wakes += 1 }
+        bridge.wake()
     }
 
     /// Ends the subscription, and restores the dispositions from before. All calls of ``next(timeout:)``, those that wait and
@@ -183,7 +146,7 @@ public final class SignalWaiter: Sendable {
         repeat {
             drain()
         } while (ignoringEvents || !subscription.isReady) && !calls.withLock { $0.takeWake(blocks: true) }
-            && source.wait(until: deadline)
+            && bridge.wait(until: deadline)
     }
 
     /// Takes an event out of the buffer. It never blocks, and may be called under a lock of the caller's. Events are in the
@@ -204,11 +167,11 @@ public final class SignalWaiter: Sendable {
 
     /// Reads the bridge, on behalf of all that wait.
     private func drain() {
-        if source.drain() { calls.withLock { $0.onChange }?() }
+        if bridge.drain() { calls.withLock { $0.onChange }?() }
     }
 
     private func leave(_ blocks: Bool) {
-        if blocks { calls.withLock { $0.leave() } }
+        if blocks { calls.withLock { $0.blocked -= 1 } }
         passOnWakeups()
     }
 
@@ -216,6 +179,6 @@ public final class SignalWaiter: Sendable {
     /// something to do, it must look.
     private func passOnWakeups() {
         let (blocked, wakes) = calls.withLock { ($0.blocked, $0.wakes) }
-        if blocked > 0, wakes > 0 || subscription.isReady { source.wake() }
+        if blocked > 0, wakes > 0 || subscription.isReady { bridge.wake() }
     }
 }

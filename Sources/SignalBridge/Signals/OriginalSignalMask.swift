@@ -4,23 +4,12 @@ import CSignalShim
 /// spawns gets that mask.
 ///
 /// A child inherits the mask of the thread that spawns it, through `exec` too. Dispatch's threads, on which tasks run,
-/// block nearly every signal on Linux. So SIGTERM does not end a child that a task started with Foundation's `Process` or
-/// with `posix_spawn(3)`, and Ctrl-C does not interrupt it. In this scope both do:
+/// block nearly every signal on Linux. So SIGTERM does not end a child that a task started with Foundation's `Process`,
+/// `posix_spawn(3)` or `popen(3)`, and Ctrl-C does not interrupt it. In this scope both do: <doc:Children> has an example.
 ///
-/// ```swift
-/// let process = Process()
-/// process.executableURL = URL(fileURLWithPath: "/bin/sleep")
-/// process.arguments = ["600"]
-/// try withOriginalSignalMask { try process.run() }
-/// process.terminate()  // SIGTERM: from a task, without the scope, it would not end
-/// process.waitUntilExit()
-/// ```
-///
-/// The same holds for `popen(3)`, `system(3)`, and a C library that starts children. The child does not get what this
-/// thread blocks itself, nor what is blocked for a ``SignalLoop`` over signalfd. Meanwhile subscribers get their signals as
-/// ever; a signal that the program blocks on purpose, and that is pending, meets its disposition.
-///
-/// Callable on any thread; scopes may be nested. The mask is restored when `body` returns or throws.
+/// The child does not get what this thread blocks itself, nor what is blocked for a ``SignalLoop`` over signalfd. Meanwhile
+/// subscribers get their signals as ever; a signal that the program blocks on purpose, and that is pending, meets its
+/// disposition. Callable on any thread; scopes may be nested.
 ///
 /// - Parameter body: code that spawns.
 /// - Returns: what `body` returns.

@@ -55,47 +55,30 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         self.description = description
     }
 
-    // MARK: signals that cannot be used
-
-    static func outOfRange(_ signal: SignalNumber) -> SignalBridgeError {
-        let last = realtimeSignals.map { "the last one is SIGRTMIN+\($0.upperBound - $0.lowerBound)" }
-        return SignalBridgeError(
-            .outOfRange, signal, "\(signal) does not exist on this system; \(last ?? "it has no realtime signals")")
-    }
-
     /// The error for a signal that cannot be subscribed to; `nil` if it can.
     package static func refusing(_ signal: SignalNumber) -> SignalBridgeError? {
+        let (code, reason): (Code, String)
         switch Int(csigshim_classify(signal.rawValue)) {
         case CSIGSHIM_CATCHABLE:
             return nil
         case CSIGSHIM_UNCATCHABLE:
-            return SignalBridgeError(
-                .uncatchable, signal,
-                "\(signal) cannot be caught by any process; use \(signal == .sigkill ? "SIGTERM to be asked to end" : "SIGTSTP to be asked to stop")"
-            )
+            let instead = signal == .sigkill ? "SIGTERM to be asked to end" : "SIGTSTP to be asked to stop"
+            (code, reason) = (.uncatchable, "cannot be caught by any process; use \(instead)")
         case CSIGSHIM_FAULT:
-            return SignalBridgeError(
-                .synchronousFault, signal,
-                "\(signal) reports a fault of the running instruction and cannot be delivered as an event; leave it to a crash reporter"
-            )
+            code = .synchronousFault
+            reason =
+                "reports a fault of the running instruction and cannot be delivered as an event; leave it to a crash reporter"
         case CSIGSHIM_RESERVED:
-            return SignalBridgeError(
-                .reserved, signal, "\(signal) is reserved by the C library; use SignalNumber.realtime(0) and up")
+            (code, reason) = (.reserved, "is reserved by the C library; use SignalNumber.realtime(0) and up")
         default:
-            return .outOfRange(signal)
+            let last = realtimeSignals.map { "the last one is SIGRTMIN+\($0.upperBound - $0.lowerBound)" }
+            (code, reason) = (.outOfRange, "does not exist on this system; \(last ?? "it has no realtime signals")")
         }
+        return SignalBridgeError(code, signal, "\(signal) \(reason)")
     }
 
     static func signalInUse(_ signal: SignalNumber) -> SignalBridgeError {
         SignalBridgeError(.signalInUse, signal, "\(signal) has a subscription; end that first")
-    }
-
-    /// A signalfd and a handler would each get only some of the signals.
-    static func otherMechanism(_ signal: SignalNumber) -> SignalBridgeError {
-        SignalBridgeError(
-            .signalInUse, signal, errno: Errno.busy,
-            "\(signal) has another subscription in this process, and a loop over signalfd cannot share a signal; end that one, or use the mechanism .handler for both"
-        )
     }
 
     static func nothingToRearm(_ signal: SignalNumber) -> SignalBridgeError {
@@ -103,55 +86,31 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
             .notSubscribed, signal, "no subscription has \(signal), so there is no handler to install again")
     }
 
-    // MARK: requests that make no sense
-
-    static func invalidLimit(_ limit: Int) -> SignalBridgeError {
-        SignalBridgeError(
-            .invalidArgument, nil, "escalateAfterUnread is \(limit); it must be 1 to \(Int32.max)")
-    }
-
-    static func cannotEscalate(_ signal: SignalNumber) -> SignalBridgeError {
-        SignalBridgeError(
-            .cannotEscalate, signal,
-            "\(signal) cannot escalate: its default action does not terminate a process; give it a subscription of its own"
-        )
-    }
-
     static var subscriptionEnded: SignalBridgeError {
         SignalBridgeError(.invalidArgument, nil, "the SignalWaiter was cancelled; make a new one")
     }
 
-    static func needsHandler(_ option: String) -> SignalBridgeError {
-        SignalBridgeError(
-            .unsupported, nil,
-            "\(option) needs a signal handler, and over signalfd none runs; use a SignalLoop with the mechanism .handler"
-        )
-    }
+    static let descriptorClosed =
+        "SignalBridge's file descriptor was closed; call closefrom() or close() before subscribing, not after"
 
-    // MARK: what the system refuses
-
-    static func unusable(_ errno: Int32) -> SignalBridgeError {
-        SignalBridgeError(
-            .systemCallFailed, nil, errno: errno,
-            errno == Errno.badDescriptor
-                ? "SignalBridge's file descriptor was closed; call closefrom() or close() before subscribing, not after"
-                : "a forked child cannot use the subscriptions of its parent; fork() without exec() is not supported")
-    }
-
+    /// The error for a bridge that cannot be opened, or cannot be used any more.
     static func noBridge(_ errno: Int32) -> SignalBridgeError {
+        var code = Code.systemCallFailed
         let reason: String
         switch errno {
-        case Errno.notPermitted: return .unusable(errno)
+        case Errno.badDescriptor: reason = descriptorClosed
+        case Errno.notPermitted:
+            reason =
+                "a forked child cannot use the subscriptions of its parent; fork() without exec() is not supported"
         case Errno.notSupported:
-            return SignalBridgeError(
-                .unsupported, nil, errno: errno,
-                "there is no signalfd on this system; use a SignalLoop with the mechanism .handler")
+            code = .unsupported
+            reason = "there is no signalfd on this system; use a SignalLoop with the mechanism .handler"
         case Errno.noSpace:
             reason = "64 bridges are in use; a SignalWaiter or a SignalLoop holds one until it is released"
         case Errno.tooManyFiles, Errno.tooManyFilesInSystem: reason = "no descriptors are left for it; see ulimit -n"
         default: reason = Errno.describe(errno)
         }
-        return SignalBridgeError(.systemCallFailed, nil, errno: errno, "cannot subscribe: \(reason)")
+        return SignalBridgeError(code, nil, errno: errno, "cannot subscribe: \(reason)")
     }
 
     package static func systemCall(_ call: String, _ signal: SignalNumber?, _ errno: Int32) -> SignalBridgeError {

@@ -1,3 +1,5 @@
+import CSignalShim
+
 /// What a process does with a signal: `sigaction(2)`.
 public enum SignalDisposition: Hashable, Sendable {
     /// The default action, see `signal(7)`: the process terminates, stops, continues, or nothing happens.
@@ -13,7 +15,15 @@ extension SignalNumber {
     ///
     /// - Throws: ``SignalBridgeError`` for a number that is no signal, or if `sigaction(2)` fails.
     public var disposition: SignalDisposition {
-        get throws(SignalBridgeError) { try SignalContext.current.disposition(of: self) }
+        get throws(SignalBridgeError) {
+            if let simulator = SignalSimulator.current { return try simulator.disposition(of: self) }
+            switch Int(csigshim_disposition(rawValue)) {
+            case CSIGSHIM_DISPOSITION_DEFAULT: return .default
+            case CSIGSHIM_DISPOSITION_IGNORED: return .ignore
+            case CSIGSHIM_DISPOSITION_HANDLED: return .handler
+            default: throw SignalBridgeError.refusing(self) ?? .systemCall("sigaction", self, Errno.last)
+            }
+        }
     }
 
     /// Sets what happens to the signal while no subscription has it. Most programs want
@@ -30,7 +40,11 @@ extension SignalNumber {
             throw SignalBridgeError(
                 .invalidArgument, self, "\(self) gets a handler by a subscription; set .default or .ignore")
         }
-        try SignalContext.current.setDisposition(disposition, of: self)
+        if let simulator = SignalSimulator.current { return try simulator.setDisposition(disposition, of: self) }
+        let raw = disposition == .ignore ? CSIGSHIM_DISPOSITION_IGNORED : CSIGSHIM_DISPOSITION_DEFAULT
+        guard csigshim_set_disposition(rawValue, Int32(raw)) != 0 else { return }
+        let failure = Errno.last
+        throw failure == Errno.busy ? .signalInUse(self) : .systemCall("sigaction", self, failure)
     }
 
     /// Takes the default action of the signal now, whatever handler is installed: the process terminates by the signal (its
@@ -42,8 +56,13 @@ extension SignalNumber {
     ///
     /// - Throws: ``SignalBridgeError`` for a number that is no signal, or if `sigaction(2)` fails.
     public func performDefaultAction() throws(SignalBridgeError) {
-        try SignalContext.current.performDefaultAction(of: self)
+        if let simulator = SignalSimulator.current { return try simulator.performDefaultAction(of: self) }
+        if csigshim_take_default_action(rawValue) == 0 { return }
+        throw SignalBridgeError.refusing(self) ?? .systemCall("sigaction", self, Errno.last)
     }
+
+    /// Whether other code has replaced the handler of a subscription: one system call, where ``SignalDiagnostics`` makes many.
+    package var isDisplaced: Bool { csigshim_state(rawValue) == Int32(CSIGSHIM_DISPLACED) }
 
     /// Installs this library's handler again, after another handler has replaced it: see ``SignalDiagnostics/isDisplaced``.
     ///
@@ -53,6 +72,12 @@ extension SignalNumber {
     /// - Throws: ``SignalBridgeError``: ``SignalBridgeError/Code/notSubscribed`` if no subscription has the signal.
     public func rearm() throws(SignalBridgeError) {
         if let refusal = SignalBridgeError.refusing(self) { throw refusal }
-        try SignalContext.current.rearm(self)
+        if SignalSimulator.current != nil {  // there, no other handler exists
+            if try disposition != .handler { throw .nothingToRearm(self) }
+            return
+        }
+        guard csigshim_rearm(rawValue) != 0 else { return }
+        let failure = Errno.last
+        throw failure == Errno.notFound ? .nothingToRearm(self) : .systemCall("sigaction", self, failure)
     }
 }

@@ -18,15 +18,15 @@ public struct SignalEvent: Hashable, Sendable {
     /// into `sival_int` with `Int32(truncatingIfNeeded:)`.
     public let value: Int?
     /// The child's change of state, for `SIGCHLD`.
-    public let childStatus: ChildStatus?
+    public private(set) var childStatus: ChildStatus?
     /// The number of times that a POSIX timer expired again before its signal was delivered, for ``Cause/timer``.
-    public let timerOverrun: Int
+    public private(set) var timerOverrun = 0
     /// The descriptor that is ready, for ``Cause/descriptor``.
-    public let fileDescriptor: Int32?
+    public private(set) var fileDescriptor: Int32?
     /// The time of the capture, of the first delivery: `CLOCK_MONOTONIC`, in nanoseconds.
     public let monotonicNanoseconds: UInt64
     /// Whether ``count`` includes deliveries whose details found no room in a full buffer.
-    public internal(set) var detailsDropped: Bool
+    public internal(set) var detailsDropped = false
     /// The number of the newest delivery that the event stands for: see `ResendRule`.
     package internal(set) var newestDelivery: UInt64
 
@@ -129,11 +129,9 @@ extension SignalEvent: CustomStringConvertible {
 
 extension SignalEvent {
     init(_ raw: csigshim_event) {
-        let signal = SignalNumber(rawValue: raw.signo)
-        detailsDropped = raw.flags & UInt32(CSIGSHIM_DETAILS_DROPPED) != 0
-        let cause = detailsDropped ? Cause.unknown : Cause(signal, code: raw.code)
-        self.signal = signal
-        self.cause = cause
+        signal = SignalNumber(rawValue: raw.signo)
+        let isDropped = raw.flags & UInt32(CSIGSHIM_DETAILS_DROPPED) != 0
+        cause = isDropped ? .unknown : Cause(signal, code: raw.code)
         count = Int(raw.count)
         sender = raw.pid > 0 ? Sender(processID: raw.pid, userID: raw.uid) : nil
         value = cause.carriesValue ? Int(truncatingIfNeeded: raw.value) : nil
@@ -142,6 +140,7 @@ extension SignalEvent {
         fileDescriptor = cause == .descriptor ? raw.fd : nil
         monotonicNanoseconds = raw.time_ns
         newestDelivery = raw.time_ns
+        detailsDropped = isDropped
     }
 
     /// Makes a simulated event; without a delivery number, the time is that too.
@@ -153,12 +152,18 @@ extension SignalEvent {
         self.sender = sender
         self.value = value
         cause = value != nil ? .queue : sender != nil ? .kill : .kernel
-        childStatus = nil
-        timerOverrun = 0
-        fileDescriptor = nil
         monotonicNanoseconds = nanoseconds
         newestDelivery = delivery ?? nanoseconds
-        detailsDropped = false
+    }
+
+    /// An event of which other code has told no more than this.
+    package static func withoutDetails(_ signal: SignalNumber, count: Int) -> SignalEvent {
+        var raw = csigshim_event()
+        raw.signo = signal.rawValue
+        raw.count = UInt32(clamping: max(1, count))
+        raw.flags = UInt32(CSIGSHIM_DETAILS_DROPPED)
+        raw.time_ns = SignalBridge.monotonicNanoseconds()
+        return SignalEvent(raw)
     }
 
     /// Coalesces a later event of the same signal into this one, which keeps its details.

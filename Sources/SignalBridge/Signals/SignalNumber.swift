@@ -81,15 +81,10 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     /// The realtime signal `SIGRTMIN+n`. Past the last one, and on a system without realtime signals, the result is out of
     /// range, and calls that use it throw.
     public static func realtime(_ n: Int32) -> SignalNumber {
-        guard let realtimeSignals, n >= 0, let number = addingExactly(realtimeSignals.lowerBound, n) else {
+        guard let first = realtimeSignals?.lowerBound, (0...Int32.max - first).contains(n) else {
             return SignalNumber(rawValue: Int32.max)
         }
-        return SignalNumber(rawValue: number)
-    }
-
-    private static func addingExactly(_ a: Int32, _ b: Int32) -> Int32? {
-        let (sum, overflow) = a.addingReportingOverflow(b)
-        return overflow ? nil : sum
+        return SignalNumber(rawValue: first + n)
     }
 
     /// All signals that can be subscribed to, in the order of their numbers: every signal of the system except SIGKILL,
@@ -105,25 +100,15 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     public init?(name: String) {
         var name = name.uppercased()
         if name.hasPrefix("SIG") { name.removeFirst(3) }
-        if let number = Self.names.first(where: { $0.name == name })?.number {
-            self.init(rawValue: number)
-            return
+        var number = Self.names.first { $0.name == name }?.number
+        if number == nil, let range = realtimeSignals {
+            if name == "RTMIN" || name == "RTMAX" { name += name == "RTMIN" ? "+0" : "-0" }
+            number = range.first {
+                name == "RTMIN+\($0 - range.lowerBound)" || name == "RTMAX-\(range.upperBound - $0)"
+            }
         }
-        guard let realtimeSignals, let number = Self.realtimeNumber(name, in: realtimeSignals) else { return nil }
+        guard let number else { return nil }
         self.init(rawValue: number)
-    }
-
-    private static func realtimeNumber(_ name: String, in range: ClosedRange<Int32>) -> Int32? {
-        if name == "RTMIN" { return range.lowerBound }
-        if name == "RTMAX" { return range.upperBound }
-        let digits = name.dropFirst(6)
-        guard let first = digits.first, first.isNumber, let offset = Int32(digits), offset <= range.upperBound else {
-            return nil
-        }
-        let number =
-            name.hasPrefix("RTMIN+")
-            ? range.lowerBound + offset : name.hasPrefix("RTMAX-") ? range.upperBound - offset : -1
-        return range.contains(number) ? number : nil
     }
 
     /// The name, such as "SIGTERM" or "SIGRTMIN+3"; "signal 99" for a number without a name.
@@ -139,33 +124,36 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - process: a process id above 0. For a group use ``send(toGroup:)``.
-    ///   - value: the ``SignalEvent/value`` that arrives. Realtime signals keep each value. While a standard signal is
-    ///     pending, the kernel drops further ones with their values. Linux only.
-    /// - Throws: ``SignalBridgeError`` with ``SignalBridgeError/Code/outOfRange``,
-    ///   ``SignalBridgeError/Code/invalidArgument`` or ``SignalBridgeError/Code/systemCallFailed`` (errno `ESRCH`: no such
-    ///   process; `EPERM`: no permission; `EAGAIN`: the queue of `RLIMIT_SIGPENDING` is full; `ENOTSUP`: the system has
-    ///   no `sigqueue`).
+    ///   - value: the ``SignalEvent/value`` that arrives. While a standard signal is pending, the kernel drops further ones with
+    ///     their values. Linux only.
+    /// - Throws: ``SignalBridgeError``; errno `ESRCH`: no such process; `EPERM`: no permission; `EAGAIN`: the queue of
+    ///   `RLIMIT_SIGPENDING` is full; `ENOTSUP`: the system has no `sigqueue`.
     public func send(to process: pid_t, value: Int? = nil) throws(SignalBridgeError) {
         try check(process, isAbove: 0, "a process id")
-        try SignalContext.current.send(self, to: .process(process), value: value)
+        if let simulator = SignalSimulator.current, process == currentProcessID() {
+            return try simulator.send(self, value: value)
+        }
+        let failure = sendSignal(rawValue, to: process, value: value)
+        if failure != 0 { throw .systemCall(value == nil ? "kill(\(process))" : "sigqueue(\(process))", self, failure) }
     }
 
-    /// Sends this signal to each process of a process group: `killpg(3)`.
+    /// Sends this signal to each process of a process group: `killpg(3)`. A shell makes a group of each pipeline, and a
+    /// terminal sends Ctrl-C to the group in the foreground.
     ///
-    /// A shell makes a group of each pipeline, and a terminal sends Ctrl-C to the group in the foreground. This process gets
-    /// the signal too if it is in the group. In ``withSimulatedSignals(isolation:_:)``, what is sent to this process's own
-    /// group goes to the simulator instead.
+    /// This process gets the signal too if it is in the group. In a simulation, what is sent to this process's own group goes
+    /// to the simulator instead.
     ///
     /// - Parameter group: a process group id above 1, such as a child's that called `setpgid(2)`.
-    /// - Throws: ``SignalBridgeError`` as ``send(to:value:)``; errno `ESRCH`: no such group; `EPERM`: no process of the group
-    ///   may be signalled by this one.
+    /// - Throws: ``SignalBridgeError`` as ``send(to:value:)``.
     public func send(toGroup group: pid_t) throws(SignalBridgeError) {
         try check(group, isAbove: 1, "a process group id")  // kill(-1) would reach every process
-        try SignalContext.current.send(self, to: .group(group), value: nil)
+        if let simulator = SignalSimulator.current, group == currentProcessGroup() { return try simulator.send(self) }
+        let failure = sendSignal(rawValue, to: -group, value: nil)
+        if failure != 0 { throw .systemCall("killpg(\(group))", self, failure) }
     }
 
     private func check(_ target: pid_t, isAbove limit: pid_t, _ kind: String) throws(SignalBridgeError) {
-        guard csigshim_classify(rawValue) != Int32(CSIGSHIM_OUT_OF_RANGE) else { throw .outOfRange(self) }
+        if let refusal = SignalBridgeError.refusing(self), refusal.code == .outOfRange { throw refusal }
         guard target > limit else {
             throw SignalBridgeError(.invalidArgument, self, "\(target) is not \(kind) above \(limit); use kill(2)")
         }
@@ -175,9 +163,7 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
 extension SignalNumber: CustomStringConvertible {
     /// The ``SignalNumber/name``.
     public var description: String { name }
-}
 
-extension SignalNumber {
     /// Whether the default action ends the process.
     package var terminatesByDefault: Bool { csigshim_default_of(rawValue) == Int32(CSIGSHIM_ACTION_TERMINATE) }
 
@@ -187,17 +173,14 @@ extension SignalNumber {
             (SIGHUP, "HUP"), (SIGINT, "INT"), (SIGQUIT, "QUIT"), (SIGILL, "ILL"), (SIGTRAP, "TRAP"), (SIGABRT, "ABRT"),
             (SIGBUS, "BUS"), (SIGFPE, "FPE"), (SIGKILL, "KILL"), (SIGSEGV, "SEGV"), (SIGSYS, "SYS"), (SIGPIPE, "PIPE"),
             (SIGALRM, "ALRM"), (SIGTERM, "TERM"), (SIGUSR1, "USR1"), (SIGUSR2, "USR2"), (SIGCHLD, "CHLD"),
-            (SIGCONT, "CONT"),
-            (SIGSTOP, "STOP"), (SIGTSTP, "TSTP"), (SIGTTIN, "TTIN"), (SIGTTOU, "TTOU"), (SIGURG, "URG"),
-            (SIGXCPU, "XCPU"),
-            (SIGXFSZ, "XFSZ"), (SIGVTALRM, "VTALRM"), (SIGPROF, "PROF"), (SIGIO, "IO"), (SIGWINCH, "WINCH"),
+            (SIGCONT, "CONT"), (SIGSTOP, "STOP"), (SIGTSTP, "TSTP"), (SIGTTIN, "TTIN"), (SIGTTOU, "TTOU"),
+            (SIGURG, "URG"), (SIGXCPU, "XCPU"), (SIGXFSZ, "XFSZ"), (SIGVTALRM, "VTALRM"), (SIGPROF, "PROF"),
+            (SIGIO, "IO"), (SIGWINCH, "WINCH"),
         ]
         #if os(Linux) || os(Android)
-            names.append((SIGPWR, "PWR"))
-            names.append((SIGSTKFLT, "STKFLT"))
+            names += [(SIGPWR, "PWR"), (SIGSTKFLT, "STKFLT")]
         #else
-            names.append((SIGEMT, "EMT"))
-            names.append((SIGINFO, "INFO"))
+            names += [(SIGEMT, "EMT"), (SIGINFO, "INFO")]
         #endif
         return names
     }()

@@ -13,12 +13,13 @@
 // S4  A subscription that `finish()` ended still holds what it captured, because a reader can still take that. It holds
 //     nothing that came afterwards.
 // S5  Decisions are made one at a time, under one lock for all sources of the process, and a discarded subscription holds
-//     nothing. So of several subscriptions that end with the same delivery unread, the last one raises it.
+//     nothing. So of several subscriptions that end with the same delivery unread, the last one raises it. Another lock
+//     excludes decisions while a subscription ends: its bridge captures nothing more, and the rule does not know it yet.
 // S6  A source reads its bridge to the end before and after it restores a disposition, and both reads are deliveries of
 //     the subscription that ends. What comes later meets the restored disposition.
 // S7  A subscription that failed is no holder: its source raises everything that it captured for it (SignalHub).
 //
-// Tests: ResendTests.swift. A delivery whose details were dropped in a full ring carries the time of the read instead.
+// Tests: ResendTests.swift, ResendHandoverTests.swift. A delivery whose details were dropped in a full ring carries the time of the read instead.
 
 /// Decides which unread signals are raised once more. A plain value: sources call it under a lock, and then act.
 struct ResendRule {
@@ -33,14 +34,15 @@ struct ResendRule {
     private var holders = SignalMap<[Holder]>()
     private var consumed = SignalMap<UInt64>()
     /// The signals whose saved disposition, which chaining runs, is a handler.
-    private var handledBefore: Set<SignalNumber> = []
+    private var handledBefore: [SignalNumber] = []
 
     /// Whether the rule is about this signal.
     static func applies(to signal: SignalNumber) -> Bool { signal == .sigint || signal == .sigterm }
 
     /// The signal is about to get its first subscription, over the disposition that chaining will run.
     mutating func save(_ signal: SignalNumber, isHandled: Bool) {
-        if isHandled { handledBefore.insert(signal) } else { handledBefore.remove(signal) }
+        handledBefore.removeAll { $0 == signal }
+        if isHandled { handledBefore.append(signal) }
     }
 
     /// The subscription gets the deliveries from this number on.

@@ -11,11 +11,12 @@
 // H4  Escalation is decided by the thread that reads the bridge. The C handler's limit is only for the case that nobody
 //     reads: the smallest limit of a signal's subscriptions, set when they begin and end.
 //
-// Lock order: this lock, a subscription's, the resend rule's, the C library's. User code runs after this lock is released.
+// Lock order: this lock, that of endings, a subscription's, the resend rule's, the C library's. User code runs after this
+// lock is released.
 import CSignalShim
 import Synchronization
 
-final class SignalHub: WaitableSource {
+final class SignalHub: SignalSource, Waitable {
     /// The hub of every subscription that has no thread of its own to read signals. A thread of the library's reads it, from
     /// its first subscription on, and sleeps while no signal comes.
     static let shared = SignalHub(hasReader: true)
@@ -24,7 +25,7 @@ final class SignalHub: WaitableSource {
         var bridge: OpaquePointer?
         var table = SubscriberTable()
         /// Subscribed signals that were ignored before.
-        var ignored: Set<SignalNumber> = []
+        var ignored: [SignalNumber] = []
     }
     private let state = Lock(State())
     /// The process that opened the bridge; 0: none has.
@@ -35,6 +36,8 @@ final class SignalHub: WaitableSource {
     /// All hubs of a process get the same signals.
     private static let resends = Lock(ResendRule())
     var resendRule: Lock<ResendRule> { Self.resends }
+    private static let allEndings = Lock(())
+    var endings: Lock<Void> { Self.allEndings }
 
     init(hasReader: Bool = false, mechanism: SignalLoop.Mechanism = .handler) {
         self.hasReader = hasReader
@@ -46,13 +49,13 @@ final class SignalHub: WaitableSource {
         csigshim_close(bridge)
     }
 
-    /// `false` in a forked child, where a thread that does not exist may hold the lock.
-    var isInCreatingProcess: Bool { owner.load(ordering: .relaxed) == CreatingProcess.currentID }
+    /// `false` in a forked child: see `Subscription.isInCreatingProcess`.
+    var isInCreatingProcess: Bool { owner.load(ordering: .relaxed) == currentProcessID() }
 
     private func claim() throws(SignalBridgeError) {
-        let current = CreatingProcess.currentID
+        let current = currentProcessID()
         let (isFirst, owner) = owner.compareExchange(expected: 0, desired: current, ordering: .relaxed)
-        if !isFirst, owner != current { throw .unusable(Errno.notPermitted) }
+        if !isFirst, owner != current { throw .noBridge(Errno.notPermitted) }
     }
 
     /// Opens the bridge before there is a subscription, and returns it: it stays open as long as the hub lives.
@@ -67,9 +70,7 @@ final class SignalHub: WaitableSource {
 
     // MARK: SignalSource
 
-    func subscribe(
-        _ subscription: Subscription, to signals: [SignalNumber], escalateAfterUnread limit: Int?
-    ) throws(SignalBridgeError) {
+    func subscribe(_ subscription: Subscription, to signals: [SignalNumber], limit: Int?) throws(SignalBridgeError) {
         try claim()
         var effects = PendingEffects()
         var rolledBack: [SignalNumber] = []
@@ -82,13 +83,13 @@ final class SignalHub: WaitableSource {
             if !subscription.isOpen { throw .subscriptionEnded }
             drain(&state, &effects, limit: Self.fullDrainLimit)  // H2
             var added: [SignalNumber] = []
-            var leftIgnored: Set<SignalNumber> = []
+            var leftIgnored: [SignalNumber] = []
             for signal in signals where !state.table.contains(subscription, signal) {
                 do throws(SignalBridgeError) {
                     if try add(signal, options: subscription.options, limit: limit, &state, bridge) {
                         added.append(signal)
                     } else {
-                        leftIgnored.insert(signal)
+                        leftIgnored.append(signal)
                     }
                 } catch {
                     rolledBack = rollBack(added, options: subscription.options, &state, bridge)
@@ -97,8 +98,7 @@ final class SignalHub: WaitableSource {
                 }
             }
             for signal in added { state.table.add(subscription, to: signal) }
-            subscription.begin(
-                added, escalateAfterUnread: limit, leftIgnored: leftIgnored, since: monotonicNanoseconds())
+            subscription.begin(added, limit: limit, leftIgnored: leftIgnored, since: monotonicNanoseconds())
         }
     }
 
@@ -112,42 +112,41 @@ final class SignalHub: WaitableSource {
             if signals.isEmpty { return }
             drain(&state, &effects, limit: Self.fullDrainLimit)
             let last = signals.filter { state.table.subscribers(of: $0).count == 1 }
-            for signal in last { remove(signal, &state, bridge) }
-            if !last.isEmpty { drain(&state, &effects, limit: Self.fullDrainLimit) }  // H3
+            endings.withLock { _ in  // S5
+                for signal in last { remove(signal, &state, bridge) }
+                if !last.isEmpty { drain(&state, &effects, limit: Self.fullDrainLimit) }  // H3
+                resendRule.withLock { $0.unsubscribe(subscription) }
+            }
             for signal in signals {
                 state.table.remove(subscription, from: signal)
                 if state.table.isSubscribed(signal) {
                     settle(signal, subscription.options, isAdded: false, state, bridge)
                 }
             }
-            resendRule.withLock { $0.unsubscribe(subscription) }
         }
     }
-
-    /// The kernel drops a signal for the init of a PID namespace whose action is the default one; there the process ends
-    /// by itself, with exit status 128 + signal.
-    func raiseAgain(_ signal: SignalNumber) { Self.raiseAgain(signal, count: 1) }
 
     /// H2. Other bridges of the process got the deliveries too, and so did a handler that was chained to.
     private func raiseUnclaimed(_ signals: [SignalNumber], _ effects: PendingEffects, options: SignalOptions) {
         for signal in signals where csigshim_state(signal.rawValue) == Int32(CSIGSHIM_ABSENT) {
             let isHandled = csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_DISPOSITION_HANDLED)
             if options.contains(.chain), isHandled { continue }
-            Self.raiseAgain(signal, count: effects.unclaimed[signal] ?? 0)
+            for _ in 0..<(effects.unclaimed[signal] ?? 0) { raiseAgain(signal) }
         }
     }
 
-    private static func raiseAgain(_ signal: SignalNumber, count: Int) {
-        if count == 0 { return }
+    /// The kernel drops a signal for the init of a PID namespace whose action is the default one; there the process ends
+    /// by itself, with exit status 128 + signal.
+    func raiseAgain(_ signal: SignalNumber) {
         let process = csigshim_owner()  // never -1, as getpid(2) is in some sandboxes: kill(-1) reaches every process
         guard process > 0 else { return }
         if process == 1, csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_DISPOSITION_DEFAULT) {
             csigshim_take_default_action(signal.rawValue)
         }
-        for _ in 0..<count { _ = sendSignal(signal.rawValue, to: process, value: nil) }
+        _ = sendSignal(signal.rawValue, to: process, value: nil)
     }
 
-    // MARK: WaitableSource
+    // MARK: Waitable
 
     var now: Duration { monotonicNow() }
 
@@ -219,7 +218,7 @@ final class SignalHub: WaitableSource {
 
     private func open(_ state: inout State) throws(SignalBridgeError) -> OpaquePointer {
         if let bridge = state.bridge {
-            if csigshim_wait(bridge, 0) < 0 { throw .unusable(Errno.last) }
+            if csigshim_wait(bridge, 0) < 0 { throw .noBridge(Errno.last) }
             return bridge
         }
         var opened: OpaquePointer?
@@ -256,14 +255,18 @@ final class SignalHub: WaitableSource {
             var result = csigshim_add(bridge, signal.rawValue, flags | UInt32(CSIGSHIM_KEEP_IGNORED))
             if result == 1, !options.contains(.keepIgnored) {
                 result = csigshim_add(bridge, signal.rawValue, flags)
-                if result == 0 { state.ignored.insert(signal) }
+                if result == 0 { state.ignored.append(signal) }
             }
             let failure = Errno.last
             if isFirst, result == 0 { rule.save(signal, isHandled: isHandled) }
             return (result, failure)
         }
         if result < 0 {
-            throw failure == Errno.busy ? .otherMechanism(signal) : .systemCall("sigaction", signal, failure)
+            if failure != Errno.busy { throw .systemCall("sigaction", signal, failure) }
+            throw SignalBridgeError(
+                .signalInUse, signal, errno: failure,
+                "\(signal) has another subscription in this process, and a loop over signalfd cannot share a signal; end that one, or use the mechanism .handler for both"
+            )
         }
         if result == 0, let limit { csigshim_escalate_after(bridge, signal.rawValue, UInt32(limit)) }  // H4
         return result == 0
@@ -271,7 +274,7 @@ final class SignalHub: WaitableSource {
 
     private func remove(_ signal: SignalNumber, _ state: inout State, _ bridge: OpaquePointer) {
         resendRule.withLock { _ in _ = csigshim_remove(bridge, signal.rawValue) }
-        state.ignored.remove(signal)
+        state.ignored.removeAll { $0 == signal }
     }
 
     /// Adapts the bridge when a subscription with these options, which is not in the table, is added beside those that are,

@@ -5,11 +5,11 @@
 ///
 /// The source holds on to the subscription until `finish` or `close`; so whoever made it calls `close` in its `deinit`.
 ///
-/// Lock order: the source's lock, this one's, the resend rule's.
+/// Lock order: the source's lock, that of endings, this one's, the resend rule's.
 final class Subscription: Sendable {
     let options: SignalOptions
     private let source: any SignalSource
-    private let process = CreatingProcess()
+    private let process = currentProcessID()
 
     private enum Phase {
         /// Signals can be added.
@@ -30,7 +30,7 @@ final class Subscription: Sendable {
         var phase = Phase.open
         var queue: EventQueue
         var parts = SignalMap<Part>()
-        var leftIgnored: Set<SignalNumber> = []
+        var leftIgnored: [SignalNumber] = []
         var onChange: (@Sendable () -> Void)?
         /// The last batch that added an event. The thread that delivers that batch calls `wake`.
         var batch: UInt64 = 0
@@ -56,46 +56,48 @@ final class Subscription: Sendable {
         state.withLock { $0.onChange }?()
     }
 
-    var isInCreatingProcess: Bool { process.isCurrent }
+    /// `false` in a forked child, where a thread that does not exist may hold a lock: Swift does not support `fork(2)`
+    /// without `exec`. Objects of the parent look before they take a lock, and then do nothing.
+    var isInCreatingProcess: Bool { process == currentProcessID() }
 
     // MARK: subscribing
 
     /// Subscribes to these signals too, or to none of them. Signals that the subscription has are skipped.
-    func insert(
-        _ signals: [SignalNumber], escalateAfterUnread limit: Int?
-    ) throws(SignalBridgeError) {
+    func insert(_ signals: [SignalNumber], limit: Int?) throws(SignalBridgeError) {
         var unique: [SignalNumber] = []
         for signal in signals where !unique.contains(signal) {
             if let refusal = SignalBridgeError.refusing(signal) { throw refusal }
             unique.append(signal)
         }
         if let limit {
-            if !(1...Int(Int32.max)).contains(limit) { throw .invalidLimit(limit) }
-            if let signal = unique.first(where: { !$0.terminatesByDefault }) { throw .cannotEscalate(signal) }
+            if !(1...Int(Int32.max)).contains(limit) {
+                throw SignalBridgeError(
+                    .invalidArgument, nil, "escalateAfterUnread is \(limit); it must be 1 to \(Int32.max)")
+            }
+            if let signal = unique.first(where: { !$0.terminatesByDefault }) {
+                let reason = "its default action does not terminate a process; give it a subscription of its own"
+                throw SignalBridgeError(.cannotEscalate, signal, "\(signal) cannot escalate: \(reason)")
+            }
         }
-        if !isInCreatingProcess { throw .unusable(Errno.notPermitted) }
-        if !unique.isEmpty { try source.subscribe(self, to: unique, escalateAfterUnread: limit) }
+        if !isInCreatingProcess { throw .noBridge(Errno.notPermitted) }
+        if !unique.isEmpty { try source.subscribe(self, to: unique, limit: limit) }
     }
 
     /// The same for a new consumer, for whom an empty list is a mistake.
-    func insertFirst(
-        _ signals: [SignalNumber], escalateAfterUnread limit: Int?
-    ) throws(SignalBridgeError) {
+    func insertFirst(_ signals: [SignalNumber], limit: Int?) throws(SignalBridgeError) {
         if signals.isEmpty { throw SignalBridgeError(.noSignals, nil, "no signals are named; name at least one") }
-        try insert(signals, escalateAfterUnread: limit)
+        try insert(signals, limit: limit)
     }
 
     /// For the source, under its lock: whether signals can still be added.
     var isOpen: Bool { state.withLock { $0.phase == .open } }
 
     /// For the source, under its lock: these signals are subscribed, from the delivery with this number on.
-    func begin(
-        _ signals: [SignalNumber], escalateAfterUnread limit: Int?, leftIgnored: Set<SignalNumber>, since: UInt64
-    ) {
+    func begin(_ signals: [SignalNumber], limit: Int?, leftIgnored: [SignalNumber], since: UInt64) {
         state.withLock { state in
             for signal in signals { state.parts[signal] = Part(limit: limit) }
-            state.leftIgnored.formUnion(leftIgnored)
-            state.leftIgnored.subtract(signals)
+            state.leftIgnored.removeAll { signals.contains($0) || leftIgnored.contains($0) }
+            state.leftIgnored += leftIgnored
         }
         source.resendRule.withLock { rule in
             for signal in signals { rule.subscribe(self, to: signal, since: since) }
@@ -105,7 +107,7 @@ final class Subscription: Sendable {
     /// The subscribed signals, without those that were left ignored.
     var signals: Set<SignalNumber> { state.withLock { Set($0.parts.signals) } }
 
-    var signalsLeftIgnored: Set<SignalNumber> { state.withLock { $0.leftIgnored } }
+    var signalsLeftIgnored: Set<SignalNumber> { Set(state.withLock { $0.leftIgnored }) }
 
     func limit(of signal: SignalNumber) -> Int? { state.withLock { $0.parts[signal]?.limit } }
 
@@ -166,12 +168,17 @@ final class Subscription: Sendable {
     func close() {
         guard isInCreatingProcess else { return }
         finish()
-        let raised: [SignalNumber] = state.withLock { state in
-            if state.parts.isEmpty { return [] }  // in a forked child nothing can be subscribed, and no lock is taken
-            let unread = state.parts.signals.filter { state.parts[$0, default: Part(limit: nil)].unread > 0 }
-            state.queue = EventQueue(everyDelivery: false)
-            for signal in unread { state.parts[signal]?.unread = 0 }
-            return source.resendRule.withLock { $0.discard(self, unread: unread, chains: options.contains(.chain)) }
+        // So in a forked child, where nothing can be subscribed, and no lock of the source may be taken.
+        if state.withLock({ $0.parts.isEmpty }) { return }
+        let raised = source.endings.withLock { _ in  // S5
+            state.withLock { state in
+                let unread = state.parts.signals.filter { state.parts[$0]!.unread > 0 }
+                state.queue = EventQueue(everyDelivery: false)
+                for signal in unread { state.parts[signal]?.unread = 0 }
+                return source.resendRule.withLock {
+                    $0.discard(self, unread: unread, chains: options.contains(.chain))
+                }
+            }
         }
         for signal in raised { source.raiseAgain(signal) }
     }

@@ -5,7 +5,6 @@ package final class Latch: Sendable {
     private struct State {
         var isOpen = false
         var waiting = Numbered<@Sendable () -> Void>()
-        var lastID = 0
     }
     private let state: Lock<State>
 
@@ -31,17 +30,12 @@ package final class Latch: Sendable {
     /// Calls `wake` when the latch opens, or at once if it is open. The result takes the request back.
     @discardableResult
     package func onOpen(_ wake: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
-        let id: Int? = state.withLock { state in
-            if state.isOpen { return nil }
-            state.lastID += 1
-            state.waiting[state.lastID] = wake
-            return state.lastID
-        }
+        let id = state.withLock { $0.isOpen ? nil : $0.waiting.add(wake) }
         guard let id else {
             wake()
             return {}
         }
-        return { [self] in state.discard { $0.waiting.removeValue(forKey: id) } }
+        return { [self] in state.discard { $0.waiting.remove(id) } }
     }
 
     /// Suspends the task until the latch is open or the task is cancelled.
@@ -58,12 +52,15 @@ package final class Latch: Sendable {
         forget()
     }
 
-    /// Blocks the thread until this latch or the other one is open, or the timeout has passed on the clock of the current
-    /// environment.
+    /// Blocks the thread until this latch or the other one is open, or the timeout has passed, in a simulation by its clock.
     package func block(or other: Latch, timeout: Duration?) {
         let semaphore = DispatchSemaphore(value: 0)
         let forget = [onOpen { semaphore.signal() }, other.onOpen { semaphore.signal() }]
         defer { for forget in forget { forget() } }
-        SignalContext.current.block(on: semaphore, timeout: timeout)
+        if let simulator = SignalSimulator.current {
+            simulator.block(on: semaphore, until: timeout.map(simulator.time(after:)))
+        } else {
+            _ = semaphore.wait(timeout: timeout.map { .now() + $0.dispatchInterval } ?? .distantFuture)
+        }
     }
 }

@@ -1,3 +1,5 @@
+import CSignalShim
+
 // The C library, which has another name on each system, behind wrappers for what this module needs of it.
 #if canImport(Darwin)
     import Darwin
@@ -52,7 +54,11 @@ func sendSignal(_ number: Int32, to process: pid_t, value: Int?) -> Int32 {
     #endif
 }
 
-func currentProcessID() -> pid_t { getpid() }
+/// The pid of the calling process, as a rule without a system call.
+func currentProcessID() -> pid_t {
+    let owner = csigshim_owner()
+    return owner != 0 ? owner : getpid()
+}
 
 func currentProcessGroup() -> pid_t { getpgrp() }
 
@@ -67,11 +73,11 @@ package func flushStreams() { fflush(nil) }
 /// Blocks the thread for a fixed time of at most a second.
 func pauseThread(milliseconds: Int32) { usleep(UInt32(max(0, min(milliseconds, 999))) * 1000) }
 
-/// Reads `CLOCK_MONOTONIC`.
-func readMonotonicClock() -> (seconds: Int, nanoseconds: Int) {
+/// The time of `CLOCK_MONOTONIC`, in nanoseconds.
+func monotonicNanoseconds() -> UInt64 {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
-    return (now.tv_sec, now.tv_nsec)
+    return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
 }
 
 /// A number for the calling thread that no other running thread has, never 0.
@@ -83,56 +89,74 @@ func currentThread() -> UInt {
     #endif
 }
 
-/// A `pthread_mutex_t` at a fixed address.
-struct PthreadMutex: @unchecked Sendable {
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+/// A value behind a `pthread_mutex_t`. It is not `Synchronization.Mutex`, which the thread sanitizer does not understand.
+///
+/// Under the lock no code of the user runs: no continuation is resumed, no closure is called, and no value is released
+/// whose deinitializer could be the user's.
+package final class Lock<State>: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    /// A pointer, because the mutex makes the exclusivity check of each access unnecessary.
+    private let state = UnsafeMutablePointer<State>.allocate(capacity: 1)
 
-    init() {
-        mutex = .allocate(capacity: 1)
-        mutex.initialize(to: pthread_mutex_t())
+    package init(_ state: State) {
         pthread_mutex_init(mutex, nil)
+        self.state.initialize(to: state)
     }
 
-    func lock() { pthread_mutex_lock(mutex) }
-    func unlock() { pthread_mutex_unlock(mutex) }
-
-    func destroy() {
+    deinit {
         pthread_mutex_destroy(mutex)
-        mutex.deinitialize(count: 1)
         mutex.deallocate()
+        state.deinitialize(count: 1)
+        state.deallocate()
+    }
+
+    package func withLock<Result, Failure>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return try body(&state.pointee)
+    }
+
+    /// Takes values out of the state under the lock, and releases them when the lock is free again.
+    package func discard(_ takeOut: (inout State) -> some Any) {
+        _ = withLock(takeOut)
     }
 }
 
-/// Runs a closure on a new detached thread: `pthread_create(3)`. Returns 0 or an errno code.
-func createDetachedThread(_ body: @escaping @Sendable () -> Void) -> Int32 {
-    final class Box: Sendable {
+/// Runs `body` on a new detached thread: `pthread_create(3)`.
+///
+/// - Parameter mask: the signal mask of the thread; `nil`: the caller's.
+/// - Throws: ``SignalBridgeError`` if the system refuses.
+package func startThread(
+    mask: SignalMask? = nil, _ body: @escaping @Sendable () -> Void
+) throws(SignalBridgeError) {
+    final class Start: Sendable {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
+    let start = Unmanaged.passRetained(
+        Start {
+            mask?.apply()
+            body()
+        })
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    let box = Unmanaged.passRetained(Box(body))
     #if canImport(Darwin)
         var thread: pthread_t?
-        let failure = pthread_create(
-            &thread, &attributes,
-            { context in
-                Unmanaged<Box>.fromOpaque(context).takeRetainedValue().body()
-                return nil
-            }, box.toOpaque())
     #else
         var thread = pthread_t()
-        let failure = pthread_create(
-            &thread, &attributes,
-            { context in
-                Unmanaged<Box>.fromOpaque(context!).takeRetainedValue().body()
-                return nil
-            }, box.toOpaque())
     #endif
-    if failure != 0 { box.release() }
-    return failure
+    let failure = pthread_create(
+        &thread, &attributes,
+        { start in
+            let start: UnsafeMutableRawPointer? = start  // on Darwin it is not optional
+            Unmanaged<Start>.fromOpaque(start!).takeRetainedValue().body()
+            return nil
+        }, start.toOpaque())
+    if failure == 0 { return }
+    start.release()
+    throw .systemCall("pthread_create", nil, failure)
 }
 
 /// The signals that a thread blocks: `pthread_sigmask(3)`.

@@ -1,14 +1,7 @@
-/// The time of `CLOCK_MONOTONIC`, the clock of ``SignalEvent/monotonicNanoseconds``.
-package func monotonicNow() -> Duration {
-    let (seconds, nanoseconds) = readMonotonicClock()
-    return .seconds(seconds) + .nanoseconds(nanoseconds)
-}
+import Dispatch
 
-/// The same in nanoseconds.
-func monotonicNanoseconds() -> UInt64 {
-    let (seconds, nanoseconds) = readMonotonicClock()
-    return UInt64(seconds) * 1_000_000_000 + UInt64(nanoseconds)
-}
+/// The time of `CLOCK_MONOTONIC`, the clock of ``SignalEvent/monotonicNanoseconds``.
+package func monotonicNow() -> Duration { .nanoseconds(Int64(monotonicNanoseconds())) }
 
 extension Duration {
     /// The number of milliseconds that is not shorter than this duration.
@@ -24,5 +17,10 @@ extension Duration {
     var clampedNanoseconds: UInt64 {
         let (seconds, attoseconds) = components
         return UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000)
+    }
+
+    /// From zero to 34 years, in whole milliseconds.
+    var dispatchInterval: DispatchTimeInterval {
+        .milliseconds(Int(max(.zero, min(self, .seconds(1 << 30))).roundedUpToMilliseconds))
     }
 }

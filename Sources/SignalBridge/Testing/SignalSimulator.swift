@@ -3,46 +3,27 @@ import Dispatch
 /// The stand-in for the system in ``withSimulatedSignals(isolation:_:)``. It sends signals to the subscriptions of one task
 /// tree only, so tests of shutdown code can run in parallel, and no process gets a signal.
 ///
-/// ```swift
-/// func serve() async throws -> String {
-///     for await event in try SignalEvents(.sighup, .sigterm) where event.signal == .sigterm {
-///         return "ended by \(event.signal)"
-///     }
-///     return "ended by itself"
-/// }
-///
-/// try await withSimulatedSignals { simulator in
-///     async let result = serve()
-///     await simulator.waitForSubscriber(of: .sigterm)
-///     try simulator.send(.sighup)
-///     try simulator.send(.sigterm)
-///     let text = try await result
-///     precondition(text == "ended by SIGTERM")
-///     precondition(simulator.forcedExit == nil)
-/// }
-/// ```
-///
 /// It refuses what the system would refuse. Where the system would end the process, it records ``forcedExit``. Callable from
-/// any thread.
+/// any thread. <doc:TestingShutdown> has examples.
 public final class SignalSimulator: Sendable {
     /// The simulator of the calling task or thread; `nil` outside of a simulation.
-    package static var current: SignalSimulator? { SignalContext.current as? SignalSimulator }
+    @TaskLocal package static var current: SignalSimulator?
 
     private struct State {
         var table = SubscriberTable()
         /// Signals whose disposition is to be ignored, while no subscription has them.
-        var ignored: Set<SignalNumber> = []
+        var ignored: [SignalNumber] = []
         var now: Duration = .zero
         /// The number of the last delivery: see `ResendRule`.
         var deliveries: UInt64 = 0
         var forcedExit: SignalNumber?
-        var arrivals = Numbered<(signal: SignalNumber, continuation: CheckedContinuation<Void, Never>)>()
+        var arrivals: [(signal: SignalNumber, latch: Latch)] = []
         var clocks = Numbered<(deadline: @Sendable () -> Duration?, passed: @Sendable () -> Void)>()
-        var lastID = 0
     }
     private let state = Lock(State())
     let resendRule = Lock(ResendRule())
     let sleepers = Sleepers()
+    let endings = Lock(())
     /// For SignalDaemon: a daemon of this simulation is ready, or has ended.
     package let (ready, ended) = (Latch(), Latch())
 
@@ -58,8 +39,7 @@ public final class SignalSimulator: Sendable {
     ///   - sender: the apparent sender; `nil`: the kernel. By default, this process.
     /// - Throws: ``SignalBridgeError/Code/outOfRange`` or ``SignalBridgeError/Code/reserved``.
     public func send(
-        _ signal: SignalNumber, value: Int? = nil,
-        sender: SignalEvent.Sender? = .current
+        _ signal: SignalNumber, value: Int? = nil, sender: SignalEvent.Sender? = .current
     ) throws(SignalBridgeError) {
         try check(signal)
         var effects = PendingEffects()
@@ -81,9 +61,7 @@ public final class SignalSimulator: Sendable {
     /// Moves the simulated clock, by which the deadlines of this task tree are measured.
     ///
     /// Deadlines on the way pass one by one, each at its time: what follows from one has its own deadline met before a
-    /// later one. All of a `Daemon.run`'s decisions are made when this returns.
-    ///
-    /// - Parameter duration: how far; a negative one moves nothing.
+    /// later one. All of a `Daemon.run`'s decisions are made when this returns. A negative duration moves nothing.
     public func advance(by duration: Duration) {
         var left = max(.zero, duration.bounded)
         repeat {
@@ -105,37 +83,22 @@ public final class SignalSimulator: Sendable {
     public var forcedExit: SignalNumber? { state.withLock { $0.forcedExit } }
 
     /// Runs `body` on this thread in the simulation: for threads and dispatch queues, which do not belong to the task tree.
-    ///
-    /// - Returns: what `body` returns.
-    /// - Throws: what `body` throws.
     public func withSimulation<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         do {
-            return try SignalContext.$current.withValue(self, operation: body)
+            return try SignalSimulator.$current.withValue(self, operation: body)
         } catch {
             throw error as! Failure  // `withValue` rethrows without a type
         }
     }
 
     /// Suspends the task until the signal has a subscription, or the task is cancelled.
-    ///
-    /// - Parameter signal: the signal.
     public func waitForSubscriber(of signal: SignalNumber) async {
-        let id = state.withLock { state in
-            state.lastID += 1
-            return state.lastID
+        let arrival = Latch()
+        state.withLock { state in
+            if state.table.isSubscribed(signal) { arrival.open() } else { state.arrivals.append((signal, arrival)) }
         }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let resumes = state.withLock { state in
-                    if state.table.isSubscribed(signal) || Task.isCancelled { return true }
-                    state.arrivals[id] = (signal, continuation)
-                    return false
-                }
-                if resumes { continuation.resume() }
-            }
-        } onCancel: {
-            state.withLock { $0.arrivals.removeValue(forKey: id) }?.continuation.resume()
-        }
+        await arrival.wait()
+        state.withLock { $0.arrivals.removeAll { $0.latch === arrival } }
     }
 
     // MARK: for SignalDaemon
@@ -149,33 +112,54 @@ public final class SignalSimulator: Sendable {
     package func watchClock(
         deadline: @escaping @Sendable () -> Duration?, passed: @escaping @Sendable () -> Void
     ) -> Int {
-        state.withLock { state in
-            state.lastID += 1
-            state.clocks[state.lastID] = (deadline, passed)
-            return state.lastID
-        }
+        state.withLock { $0.clocks.add((deadline, passed)) }
     }
 
     package func forgetClock(_ id: Int) {
-        state.discard { $0.clocks.removeValue(forKey: id) }
+        state.discard { $0.clocks.remove(id) }
     }
 
+    // MARK: time
+
+    /// What the clock shows after so long.
+    func time(after timeout: Duration) -> Duration { now + max(.zero, timeout.bounded) }
+
     /// Blocks the thread until the semaphore is signalled or the clock has come to the deadline.
-    package func block(on semaphore: DispatchSemaphore, until deadline: Duration?) {
+    func block(on semaphore: DispatchSemaphore, until deadline: Duration?) {
         let forget = deadline.map { call(at: $0) { semaphore.signal() } }
         defer { forget?() }
         semaphore.wait()
     }
 
-    // MARK: inside
-
     /// Calls `action` when the clock has come to the deadline, at least once. The result takes the request back.
-    private func call(at deadline: Duration, _ action: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
+    func call(at deadline: Duration, _ action: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
         let id = watchClock(deadline: { deadline }) { [weak self] in
             if let self, now >= deadline { action() }
         }
         if now >= deadline { action() }  // before it was watched
         return { [self] in forgetClock(id) }
+    }
+
+    // MARK: dispositions
+
+    func disposition(of signal: SignalNumber) throws(SignalBridgeError) -> SignalDisposition {
+        try check(signal)
+        return state.withLock { state in
+            state.table.isSubscribed(signal) ? .handler : state.ignored.contains(signal) ? .ignore : .default
+        }
+    }
+
+    func setDisposition(_ disposition: SignalDisposition, of signal: SignalNumber) throws(SignalBridgeError) {
+        try state.withLock { state throws(SignalBridgeError) in
+            if state.table.isSubscribed(signal) { throw .signalInUse(signal) }
+            state.ignored.removeAll { $0 == signal }
+            if disposition == .ignore { state.ignored.append(signal) }
+        }
+    }
+
+    func performDefaultAction(of signal: SignalNumber) throws(SignalBridgeError) {
+        try check(signal)
+        state.withLock { end(by: signal, &$0) }
     }
 
     private func end(by signal: SignalNumber, _ state: inout State) {
@@ -189,20 +173,17 @@ public final class SignalSimulator: Sendable {
 }
 
 extension SignalSimulator: SignalSource {
-    func subscribe(
-        _ subscription: Subscription, to signals: [SignalNumber], escalateAfterUnread limit: Int?
-    ) throws(SignalBridgeError) {
+    func subscribe(_ subscription: Subscription, to signals: [SignalNumber], limit: Int?) throws(SignalBridgeError) {
         let arrived = try state.withLock { state throws(SignalBridgeError) in
             if !subscription.isOpen { throw .subscriptionEnded }
             let new = signals.filter { !state.table.contains(subscription, $0) }
-            let left = subscription.options.contains(.keepIgnored) ? state.ignored.intersection(new) : []
+            let left = subscription.options.contains(.keepIgnored) ? new.filter(state.ignored.contains) : []
             let added = new.filter { !left.contains($0) }
             for signal in added { state.table.add(subscription, to: signal) }
-            subscription.begin(added, escalateAfterUnread: limit, leftIgnored: left, since: state.deliveries + 1)
-            let arrived = state.arrivals.take(where: { state.table.isSubscribed($0.signal) })
-            return arrived
+            subscription.begin(added, limit: limit, leftIgnored: left, since: state.deliveries + 1)
+            return state.arrivals.filter { added.contains($0.signal) }
         }
-        for waiting in arrived { waiting.continuation.resume() }
+        for arrival in arrived { arrival.latch.open() }
     }
 
     func unsubscribe(_ subscription: Subscription) {
@@ -215,71 +196,14 @@ extension SignalSimulator: SignalSource {
     func raiseAgain(_ signal: SignalNumber) { try? send(signal) }
 }
 
-extension SignalSimulator: SignalEnvironment {
-    var source: any SignalSource { self }
-    func source(on loop: SignalLoop) -> any SignalSource { self }
-    func makeWaitableSource() -> any WaitableSource { SimulatedWait(self) }
-
-    func send(_ signal: SignalNumber, to target: SignalTarget, value: Int?) throws(SignalBridgeError) {
-        if target.includesThisProcess { return try send(signal, value: value) }
-        try SystemEnvironment().send(signal, to: target, value: value)
-    }
-
-    func disposition(of signal: SignalNumber) throws(SignalBridgeError) -> SignalDisposition {
-        try check(signal)
-        return state.withLock { state in
-            state.table.isSubscribed(signal) ? .handler : state.ignored.contains(signal) ? .ignore : .default
-        }
-    }
-
-    func setDisposition(
-        _ disposition: SignalDisposition, of signal: SignalNumber
-    ) throws(SignalBridgeError) {
-        try state.withLock { state throws(SignalBridgeError) in
-            if state.table.isSubscribed(signal) { throw .signalInUse(signal) }
-            if disposition == .ignore { state.ignored.insert(signal) } else { state.ignored.remove(signal) }
-        }
-    }
-
-    func performDefaultAction(of signal: SignalNumber) throws(SignalBridgeError) {
-        try check(signal)
-        state.withLock { end(by: signal, &$0) }
-    }
-
-    /// No other handler exists in a simulation.
-    func rearm(_ signal: SignalNumber) throws(SignalBridgeError) {
-        if try disposition(of: signal) != .handler { throw .nothingToRearm(signal) }
-    }
-
-    func examine(_ signal: SignalNumber) throws(SignalBridgeError) -> SignalDiagnostics.Findings {
-        let disposition = try disposition(of: signal)
-        return SignalDiagnostics.Findings(isArmed: disposition == .handler, isIgnored: disposition == .ignore)
-    }
-
-    func block(on semaphore: DispatchSemaphore, timeout: Duration?) {
-        block(on: semaphore, until: timeout.map { now + max(.zero, $0.bounded) })
-    }
-
-    func schedule(
-        after timeout: Duration, _ action: @escaping @Sendable () -> Void
-    ) -> @Sendable () -> Void {
-        call(at: now + max(.zero, timeout.bounded), action)
-    }
-}
-
-/// Runs `body` with a simulator in place of the system: in this task tree, every subscription of this module listens to
-/// it, and so do calls such as ``SignalNumber/send(to:value:)``. Nothing outside of the tree is affected; threads and queues
-/// enter with ``SignalSimulator/withSimulation(_:)``.
+/// Runs `body` with a simulator in place of the system, on the caller's actor.
 ///
-/// - Parameters:
-///   - isolation: the actor on which `body` runs, by default the caller's.
-///   - body: code that is given the simulator.
-/// - Returns: what `body` returns.
-/// - Throws: what `body` throws.
+/// In this task tree, every subscription of this module listens to it, and so do calls such as
+/// ``SignalNumber/send(to:value:)``. Nothing outside of the tree is affected; threads and queues enter with
+/// ``SignalSimulator/withSimulation(_:)``.
 public func withSimulatedSignals<Result>(
-    isolation: isolated (any Actor)? = #isolation,
-    _ body: (SignalSimulator) async throws -> Result
+    isolation: isolated (any Actor)? = #isolation, _ body: (SignalSimulator) async throws -> Result
 ) async rethrows -> Result {
     let simulator = SignalSimulator()
-    return try await SignalContext.$current.withValue(simulator, operation: { try await body(simulator) })
+    return try await SignalSimulator.$current.withValue(simulator, operation: { try await body(simulator) })
 }

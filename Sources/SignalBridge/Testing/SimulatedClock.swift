@@ -42,7 +42,7 @@ public struct SimulatedClock: Clock {
     /// - Throws: `CancellationError` if the task is cancelled.
     public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
         let isDue = Latch()
-        let forget = simulator.schedule(after: deadline.offset - simulator.now) { isDue.open() }
+        let forget = simulator.call(at: deadline.offset) { isDue.open() }
         defer { forget() }
         let wake = simulator.sleepers.add(until: isDue)
         defer { wake() }
@@ -64,7 +64,6 @@ extension SignalSimulator {
 final class Sleepers: Sendable {
     private struct State {
         var sleeping = Numbered<Latch>()
-        var lastID = 0
         var arrival = Latch()
     }
     private let state = Lock(State())
@@ -72,13 +71,11 @@ final class Sleepers: Sendable {
     /// The result takes the sleeper out.
     func add(until isDue: Latch) -> () -> Void {
         let (id, arrival) = state.withLock { state in
-            state.lastID += 1
-            state.sleeping[state.lastID] = isDue
             defer { state.arrival = Latch() }
-            return (state.lastID, state.arrival)
+            return (state.sleeping.add(isDue), state.arrival)
         }
         arrival.open()
-        return { [self] in _ = state.withLock { $0.sleeping.removeValue(forKey: id) } }
+        return { [self] in _ = state.withLock { $0.sleeping.remove(id) } }
     }
 
     /// One whose time has come, and that has not run yet, sleeps no more.

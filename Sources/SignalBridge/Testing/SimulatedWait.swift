@@ -1,16 +1,10 @@
 import Dispatch
 
-/// A simulator as the source of a `SignalWaiter`: its threads sleep on semaphores, and measure by the simulated clock.
-///
-/// `isNotified` stands for what makes a bridge readable: `wake` sets it, `drain` clears it, and no thread sleeps while it is
-/// set.
-final class SimulatedWait: WaitableSource {
-    private struct State {
-        var isNotified = false
-        var sleeping: [DispatchSemaphore] = []
-    }
-    private let state = Lock(State())
+/// The stand-in for the bridge of a `SignalWaiter`. Its threads sleep on semaphores, and measure by the simulated clock.
+final class SimulatedWait: Waitable {
     private let simulator: SignalSimulator
+    /// It stands for the descriptor of a bridge: `wake` opens it, and `drain` puts a closed one in its place.
+    private let readable = Lock(Latch())
 
     init(_ simulator: SignalSimulator) {
         self.simulator = simulator
@@ -21,37 +15,19 @@ final class SimulatedWait: WaitableSource {
     func wait(until deadline: Duration?) -> Bool {
         if let deadline, now >= deadline { return false }
         let semaphore = DispatchSemaphore(value: 0)
-        let sleeps = state.withLock { state in
-            if state.isNotified { return false }
-            state.sleeping.append(semaphore)
-            return true
-        }
-        if sleeps { simulator.block(on: semaphore, until: deadline) }
-        state.withLock { $0.sleeping.removeAll { $0 === semaphore } }
+        let forget = readable.withLock { $0 }.onOpen { semaphore.signal() }
+        defer { forget() }
+        simulator.block(on: semaphore, until: deadline)
         return true
     }
 
     func wake() {
-        let sleeping = state.withLock { state in
-            state.isNotified = true
-            return state.sleeping
-        }
-        for semaphore in sleeping { semaphore.signal() }
+        readable.withLock { $0.openDeferringWakeups() }()
     }
 
     /// The simulator delivers to the buffers itself.
     func drain() -> Bool {
-        state.withLock { $0.isNotified = false }
+        readable.withLock { if $0.isOpen { $0 = Latch() } }
         return false
     }
-
-    func subscribe(
-        _ subscription: Subscription, to signals: [SignalNumber], escalateAfterUnread: Int?
-    ) throws(SignalBridgeError) {
-        try simulator.subscribe(subscription, to: signals, escalateAfterUnread: escalateAfterUnread)
-    }
-
-    func unsubscribe(_ subscription: Subscription) { simulator.unsubscribe(subscription) }
-    var resendRule: Lock<ResendRule> { simulator.resendRule }
-    func raiseAgain(_ signal: SignalNumber) { simulator.raiseAgain(signal) }
 }
