@@ -15,8 +15,8 @@
  *     goes to the program alone, since no call queues one for a group.
  * I5  The init ends as the program did. PID 1 cannot kill itself, so death by a signal is 128 + its number. It leaves
  *     by _exit(2): functions of atexit(3), and what stdio has buffered, belong to the program.
- * I6  The init keeps nothing open. Otherwise a listening socket that the program closes would go on to take
- *     connections, and a pipe that it closes would have no end.
+ * I6  The init keeps no descriptor and no directory. Otherwise a listening socket that the program closes would go on
+ *     to take connections, a pipe that it closes would have no end, and a volume that it leaves would stay busy.
  * I7  What a sandbox refuses is found before the fork, while the error still has somebody to tell.
  * I8  Whoever looks for the program by its name does not find the init, too: a signal to both would come twice.
  */
@@ -118,6 +118,7 @@ _Noreturn static void run_init(pid_t program) {
     if (syscall(SYS_close_range, 0, ~0U, 0) != 0) /* I6 */
         for (int fd = 0; fd < 1024; fd++)         /* Linux before 5.9 */
             close(fd);
+    (void)!chdir("/");              /* I6 */
     while (!reap(program, &status)) /* I2 */
         if (sigwaitinfo(&all, &info) > 0)
             forward(program, &info);

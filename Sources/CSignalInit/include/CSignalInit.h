@@ -22,8 +22,8 @@ extern "C" {
  *
  * In PID 1 it forks. The child returns 0, with the mask and the dispositions of before, and goes on as the program: it
  * leads a process group, which is the foreground one of the terminal if PID 1's was. LISTEN_PID and WATCHDOG_PID name
- * it where they named PID 1. PID 1 itself never returns. It closes its descriptors, forwards signals, waits for
- * orphans, and exits with the program's status, or with 128 + N if signal N ended it. It allocates nothing.
+ * it where they named PID 1. PID 1 itself never returns. It closes its descriptors, goes to /, forwards signals, waits
+ * for orphans, and exits with the program's status, or with 128 + N if signal N ended it. It allocates nothing.
  *
  * Each signal goes to the whole process group of the program, except that one with a value (sigqueue(3)) goes to the
  * program alone, with value and sender. SIGCHLD is not forwarded; SIGKILL and SIGSTOP cannot be.
