@@ -46,9 +46,15 @@
 #define SYS_close_range 436 /* on every architecture but alpha */
 #endif
 
-/* /proc/self/task has two links, and one for each thread. Without a /proc, nothing tells. */
+/* glibc has this. It may stay 0 when the other threads have ended. */
+extern char __libc_single_threaded __attribute__((weak));
+
+/* /proc/self/task has two links, and one for each thread, those of an emulator (qemu-user) included. Without a /proc,
+ * nothing tells. */
 static bool has_other_threads(void) {
     struct stat tasks;
+    if (&__libc_single_threaded != NULL && __libc_single_threaded)
+        return false;
     return stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 3;
 }
 

@@ -24,6 +24,7 @@ static inline bool same_masks(const sigset_t *a, const sigset_t *b) {
 #include <dirent.h>
 #include <grp.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <termios.h>
 
 enum { PROGRAM, WORKER, STRANGER, ROLES }; /* a worker is in the program's group, a stranger is not */

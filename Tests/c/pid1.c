@@ -521,7 +521,7 @@ TEST(terminal_of_others_is_left_alone) {
 
 /* What the init keeps, and costs. */
 
-static int ends[2];
+static int pipe_ends[2];
 
 static void refuses_close_range(void) {
     const long number = 436;
@@ -530,7 +530,7 @@ static void refuses_close_range(void) {
 }
 
 static void closes_its_end(void) {
-    CHECK(close(ends[1]) == 0 && close(STDIN_FILENO) == 0);
+    CHECK(close(pipe_ends[1]) == 0 && close(STDIN_FILENO) == 0);
     waits_for_stop();
 }
 
@@ -540,11 +540,11 @@ TEST(init_keeps_no_descriptor) {
     char byte, target[300];
     CHECK(chdir("/proc") == 0);
     for (chosen = 0; chosen < 2; chosen++) {
-        CHECK(pipe(ends) == 0);
+        CHECK(pipe(pipe_ends) == 0);
         start(refuses_close_range, closes_its_end);
-        CHECK(close(ends[1]) == 0);
-        struct pollfd reader = {.fd = ends[0], .events = POLLIN};
-        CHECK(poll(&reader, 1, 10000) == 1 && read(ends[0], &byte, 1) == 0);
+        CHECK(close(pipe_ends[1]) == 0);
+        struct pollfd reader = {.fd = pipe_ends[0], .events = POLLIN};
+        CHECK(poll(&reader, 1, 10000) == 1 && read(pipe_ends[0], &byte, 1) == 0);
         char path[50];
         snprintf(path, sizeof path, "/proc/%d/fd", (int)container->init);
         DIR *descriptors = opendir(path);
@@ -620,6 +620,22 @@ TEST(process_with_threads_is_refused) {
     IN_CONTAINER();
     start(has_a_thread, nothing);
     CHECK(exits_with(42));
+}
+
+static void *ends(void *unused) {
+    return unused;
+}
+
+static void had_a_thread(void) {
+    struct stat tasks;
+    CHECK(pthread_join(started(ends, NULL), NULL) == 0);
+    CHECK(HOLDS_SOON(stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink == 3)); /* the kernel is not done with it */
+}
+
+TEST(thread_that_has_ended_does_not_count) {
+    IN_CONTAINER();
+    start(had_a_thread, reports_its_place);
+    CHECK(exits_with(0) && container->said[0] == 1);
 }
 
 static void meets_a_sandbox(void) {
