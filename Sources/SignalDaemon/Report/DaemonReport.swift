@@ -58,7 +58,7 @@ public struct DaemonReport<Value: Sendable>: Sendable {
     /// Output is flushed in both cases; `atexit(3)` functions run in the first only. A signal leaves no core dump. In a
     /// simulation this stops the program: test ``exitStatus`` there.
     public func exit() -> Never {
-        precondition(SignalSimulator.current == nil, "in a simulation, test exitStatus instead of calling exit()")
+        precondition(!SignalSimulator.isSimulating, "in a simulation, test exitStatus instead of calling exit()")
         exitStatus.end()
     }
 }
