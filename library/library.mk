@@ -1,4 +1,4 @@
-# CSignalShim as an ordinary C library, without Swift. Included by the Makefile; needs cc, ar and make.
+# CSignalShim and CSignalInit as ordinary C libraries, without Swift. Included by the Makefile; needs cc, ar and make.
 #
 #   make lib                        builds it in .build/lib
 #   make install PREFIX=/usr        installs headers, libraries, pkg-config and CMake files, man pages; DESTDIR goes before it
@@ -10,6 +10,7 @@
 # The header has the version. The soname has the major number: a release that breaks binaries raises it, here and in the
 # symbol map.
 LIB_HEADERS := Sources/CSignalShim/include/CSignalShim.h Sources/CSignalShim/include/CSignalShimSupport.h
+LIB_INIT_HEADER := Sources/CSignalInit/include/CSignalInit.h
 LIB_VERSION := $(shell awk '$$2 ~ /^CSIGSHIM_VERSION_/ { printf "%s%s", dot, $$3; dot = "." }' $(firstword $(LIB_HEADERS)))
 LIB_ABI := $(firstword $(subst ., ,$(LIB_VERSION)))
 
@@ -45,7 +46,7 @@ endif
 
 .PHONY: lib install uninstall test-library lib-flags
 
-lib: $(LIB_OUT)/libcsignalshim.a $(LIB_OUT)/$(LIB_SHARED)
+lib: $(LIB_OUT)/libcsignalshim.a $(LIB_OUT)/$(LIB_SHARED) $(LIB_OUT)/libcsignalinit.a
 
 # Position-independent in the static library too, so that a plugin can contain it.
 LIB_COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS) -std=gnu11 -fPIC $(LIB_NO_PLT) -pthread
@@ -56,6 +57,12 @@ $(LIB_OUT)/flags: lib-flags # when the flags change, all is compiled again
 
 $(LIB_OUT)/%.o: Sources/CSignalShim/%.c $(wildcard Sources/CSignalShim/*.h Sources/CSignalShim/include/*.h) $(LIB_OUT)/flags
 	$(LIB_COMPILE) -c $< -o $@
+
+# A function that runs once, at the start, has no use for a shared library.
+$(LIB_OUT)/libcsignalinit.a: Sources/CSignalInit/init.c Sources/CSignalInit/include/CSignalInit.h $(LIB_OUT)/flags
+	$(LIB_COMPILE) -c $< -o $(LIB_OUT)/init.o
+	rm -f $@
+	$(AR) rcs $@ $(LIB_OUT)/init.o
 
 # One member: a program links the whole library or nothing of it. Otherwise, where the host's names come before the
 # plugin's own, some functions could use the tables of another copy than the rest.
@@ -81,22 +88,25 @@ LIB_FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,
 install: lib
 	install -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/$(LIB_CMAKE)' \
 	    '$(DESTDIR)$(MANDIR)/man3' '$(DESTDIR)$(MANDIR)/man7'
-	install -m 644 $(LIB_HEADERS) '$(DESTDIR)$(INCLUDEDIR)'
-	install -m 644 $(LIB_OUT)/libcsignalshim.a '$(DESTDIR)$(LIBDIR)'
+	install -m 644 $(LIB_HEADERS) $(LIB_INIT_HEADER) '$(DESTDIR)$(INCLUDEDIR)'
+	install -m 644 $(LIB_OUT)/libcsignalshim.a $(LIB_OUT)/libcsignalinit.a '$(DESTDIR)$(LIBDIR)'
 	install -m 755 $(LIB_OUT)/$(LIB_SHARED) '$(DESTDIR)$(LIBDIR)'
 	ln -sf $(LIB_SHARED) '$(DESTDIR)$(LIBDIR)/$(LIB_SONAME)'
 	ln -sf $(LIB_SONAME) '$(DESTDIR)$(LIBDIR)/$(LIB_PLAIN)'
-	$(LIB_FILL) library/csignalshim.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/csignalshim.pc'
+	for name in csignalshim csignalinit; do $(LIB_FILL) library/$$name.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig'/$$name.pc; done
 	for file in Config ConfigVersion; do \
 	    $(LIB_FILL) library/cmake/CSignalShim$$file.cmake.in >'$(DESTDIR)$(LIBDIR)/$(LIB_CMAKE)'/CSignalShim$$file.cmake; done
 	for section in 3 7; do \
 	    sed 's/@VERSION@/$(LIB_VERSION)/' library/man/csignalshim.$$section >'$(DESTDIR)$(MANDIR)'/man$$section/csignalshim.$$section; done
 	for name in $(LIB_FUNCTIONS); do echo '.so man3/csignalshim.3' >'$(DESTDIR)$(MANDIR)'/man3/$$name.3; done
+	sed 's/@VERSION@/$(LIB_VERSION)/' library/man/csignalinit.3 >'$(DESTDIR)$(MANDIR)/man3/csignalinit.3'
+	echo '.so man3/csignalinit.3' >'$(DESTDIR)$(MANDIR)/man3/csigshim_run_init_if_needed.3'
 
 uninstall:
-	rm -f $(foreach header,$(notdir $(LIB_HEADERS)),'$(DESTDIR)$(INCLUDEDIR)/$(header)') \
-	    $(foreach library,libcsignalshim.a $(LIB_SHARED) $(LIB_SONAME) $(LIB_PLAIN),'$(DESTDIR)$(LIBDIR)/$(library)') \
-	    '$(DESTDIR)$(LIBDIR)/pkgconfig/csignalshim.pc' \
+	rm -f $(foreach header,$(notdir $(LIB_HEADERS) $(LIB_INIT_HEADER)),'$(DESTDIR)$(INCLUDEDIR)/$(header)') \
+	    $(foreach library,libcsignalinit.a libcsignalshim.a $(LIB_SHARED) $(LIB_SONAME) $(LIB_PLAIN),'$(DESTDIR)$(LIBDIR)/$(library)') \
+	    '$(DESTDIR)$(LIBDIR)/pkgconfig/csignalshim.pc' '$(DESTDIR)$(LIBDIR)/pkgconfig/csignalinit.pc' \
+	    '$(DESTDIR)$(MANDIR)/man3/csignalinit.3' '$(DESTDIR)$(MANDIR)/man3/csigshim_run_init_if_needed.3' \
 	    '$(DESTDIR)$(MANDIR)/man3/csignalshim.3' '$(DESTDIR)$(MANDIR)/man7/csignalshim.7'
 	for name in $(LIB_FUNCTIONS); do rm -f '$(DESTDIR)$(MANDIR)'/man3/$$name.3; done
 	rm -rf '$(DESTDIR)$(LIBDIR)/$(LIB_CMAKE)'

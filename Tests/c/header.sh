@@ -1,7 +1,7 @@
 #!/bin/sh
-# The public header alone, as C11, C17 and C++17, without a warning.
+# Each public header alone, as C11, C17 and C++17, without a warning.
 set -u
-header=$(cd "$(dirname "$0")/../../Sources/CSignalShim/include" && pwd)
+sources=$(cd "$(dirname "$0")/../../Sources" && pwd)
 compiler=${CC:-clang}
 command -v "$compiler" >/dev/null 2>&1 || compiler=cc
 cxx=${CXX:-clang++}
@@ -17,7 +17,9 @@ try() {
     # Twice, since a header must bear that.
     printf '#include "CSignalShim.h"\n#include "CSignalShim.h"\n%s\n' \
         'extern char size[sizeof(csigshim_event) == 64 ? 1 : -1];' >"$work/alone.$extension"
-    if "$@" -Wall -Wextra -Wpedantic -Werror -I"$header" -fsyntax-only "$work/alone.$extension"; then
+    printf '#include "CSignalInit.h"\n#include "CSignalInit.h"\n' >"$work/init.$extension"
+    if "$@" -Wall -Wextra -Wpedantic -Werror -I"$sources/CSignalShim/include" -fsyntax-only "$work/alone.$extension" &&
+        "$@" -Wall -Wextra -Wpedantic -Werror -I"$sources/CSignalInit/include" -fsyntax-only "$work/init.$extension"; then
         echo "ok $name"
         passed=$((passed + 1))
     else

@@ -6,6 +6,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 library=$here/../../Sources/CSignalShim
+init=$here/../../Sources/CSignalInit
 
 compiler=${CC:-clang}
 command -v "$compiler" >/dev/null 2>&1 || compiler=cc
@@ -54,10 +55,10 @@ quietly() {
 }
 
 objects=
-for source in "$library"/*.c; do
+for source in "$library"/*.c "$init"/*.c; do
     object=$work/$(basename "$source" .c).o
     # shellcheck disable=SC2086
-    quietly "$compiler" $flags -I"$library/include" -c "$source" -o "$object" || exit 1
+    quietly "$compiler" $flags -I"$library/include" -I"$init/include" -c "$source" -o "$object" || exit 1
     objects="$objects $object"
 done
 
@@ -68,7 +69,7 @@ for source in "$here"/*.c; do
     name=$(basename "$source" .c)
     is_wanted "$name" || continue
     # shellcheck disable=SC2086
-    if quietly "$compiler" $flags -I"$library/include" "$source" $objects $link -o "$work/$name"; then
+    if quietly "$compiler" $flags -I"$library/include" -I"$init/include" "$source" $objects $link -o "$work/$name"; then
         built="$built $name"
     else
         echo "FAIL $name (does not compile)" | tee -a "$work/results"
@@ -77,7 +78,7 @@ done
 if is_wanted consumer; then
     sanitize=${sanitizer:+-fsanitize=$sanitizer}
     # shellcheck disable=SC2086
-    if quietly "$cxx" -std=c++17 -Wall -Wextra -Wpedantic -Werror -pthread $sanitize -I"$library/include" \
+    if quietly "$cxx" -std=c++17 -Wall -Wextra -Wpedantic -Werror -pthread $sanitize -I"$library/include" -I"$init/include" \
         "$here/consumer.cpp" $objects $link -o "$work/consumer"; then
         built="$built consumer"
     else

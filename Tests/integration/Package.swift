@@ -27,6 +27,10 @@ let package = Package(
     dependencies: [.package(name: "SignalBridge", path: "../..")],
     targets: [.target(name: "Reporting", dependencies: [library])]
         + programs("parked") + programs("atmain") + programs("toplevel")
+        + ["contained", "contained-main"].map {
+            .executableTarget(
+                name: $0, dependencies: ["Reporting", .product(name: "SignalDaemon", package: "SignalBridge")])
+        }
         + ["sender", "nohupped", "closer", "wedged", "spawner", "leaver", "mixed"].map { program($0) }
         + [.executableTarget(name: "serving", dependencies: ["Reporting", lifecycle])]
         + ["c-poll", "cxx-poll", "c-child"].map {

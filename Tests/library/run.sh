@@ -50,8 +50,8 @@ check "pkg_config_has_the_version_of_the_header" test "$(pkg-config --modversion
 check "pkg_config_file_is_valid" pkg-config --validate --print-errors --exists "csignalshim >= 0.2"
 check "libdir_moves_with_the_prefix" test "$(pkg-config --define-variable=prefix=/x --variable=libdir csignalshim)" = /x/lib64
 flags="$(pkg-config --cflags csignalshim) -Wall -Wextra -Werror"
-shared=$(pkg-config --libs csignalshim)
-archive="$installed/lib64/libcsignalshim.a $(pkg-config --static --libs-only-other csignalshim) -ldl"
+shared="$(pkg-config --libs csignalinit) $(pkg-config --libs csignalshim)"
+archive="$installed/lib64/libcsignalinit.a $installed/lib64/libcsignalshim.a $(pkg-config --static --libs-only-other csignalshim) -ldl"
 
 echo "# symbols"
 if command -v readelf >/dev/null && [ -e "$installed/lib64/libcsignalshim.so" ]; then
@@ -99,17 +99,17 @@ check "every_function_and_constant_has_its_place" silent cat "$work/missing"
 check "synopsis_is_the_header's" "$compiler" $flags -fsyntax-only "$work/synopsis.c"
 check "synopsis_has_all" test "$(grep -c ');$' "$work/synopsis.c")" = "$(wc -l <Tests/expected/public-symbols)"
 if Tests/tools/need.sh mandoc; then
-    check "mandoc_has_nothing_to_say" silent mandoc -T lint -W warning "$pages/man3/csignalshim.3" "$pages/man7/csignalshim.7"
+    check "mandoc_has_nothing_to_say" silent mandoc -T lint -W warning "$pages/man3/csignalinit.3" "$pages/man3/csignalshim.3" "$pages/man7/csignalshim.7"
 fi
 if command -v man >/dev/null && command -v groff >/dev/null; then
-    check "groff_has_nothing_to_say" silent groff -mandoc -ww -z -Tutf8 "$pages/man3/csignalshim.3" "$pages/man7/csignalshim.7"
+    check "groff_has_nothing_to_say" silent groff -mandoc -ww -z -Tutf8 "$pages/man3/csignalinit.3" "$pages/man3/csignalshim.3" "$pages/man7/csignalshim.7"
     check "link_page_leads_there" sh -c "MANPAGER=cat man -M '$pages' 3 csigshim_add | grep -q 'csigshim_add'"
 fi
 
 echo "# programs"
-for section in 3 7; do
-    awk -v out="$work/example-$section" '/^\.Bd -literal$/ { n++; inside = 1; next } /^\.Ed/ { inside = 0 }
-        inside { gsub(/\\e/, "\\"); print > (out "-" n ".c") }' "$pages/man$section/csignalshim.$section"
+for page in csignalshim.3 csignalshim.7 csignalinit.3; do
+    awk -v out="$work/example-$page" '/^\.Bd -literal$/ { n++; inside = 1; next } /^\.Ed/ { inside = 0 }
+        inside { gsub(/\\e/, "\\"); print > (out "-" n ".c") }' "$pages/man${page#*.}/$page"
 done
 cp Examples/c/first.c "$work/example-first.c"
 catches_term() { # a program without /proc gets a second
@@ -151,10 +151,10 @@ for source in "$work"/example-*.c; do
     check "${name}_static" ends_on_term "$work/$name-a"
     [ -n "$can_static" ] || continue
     # The GNU linker warns that dlopen needs a dynamic C library; here it only pins what could be unloaded.
-    check "${name}_without_any_compiles" "$compiler" $flags -static "$source" $(pkg-config --static --libs csignalshim) -o "$work/$name-s"
+    check "${name}_without_any_compiles" "$compiler" $flags -static "$source" $(pkg-config --static --libs csignalinit csignalshim) -o "$work/$name-s"
     check "${name}_without_any" ends_on_term "$work/$name-s"
 done
-check "examples_were_found" test "$examples" -ge 4
+check "examples_were_found" test "$examples" -ge 5
 # shellcheck disable=SC2086
 for kind in shared archive; do
     eval libraries=\$$kind
@@ -178,7 +178,7 @@ its_programs_run() { # its_programs_run NAME: each by itself, without LD_LIBRARY
     for program in "$work"/built/consumer*; do
         [ ! -f "$program" ] || [ ! -x "$program" ] || env -u LD_LIBRARY_PATH "$program" || return 1
     done
-    [ -x "$work/built/consumer" ] && [ -x "$work/built/consumer-cxx" ]
+    [ -x "$work/built/consumer" ] && [ -x "$work/built/consumer-cxx" ] && [ -x "$work/built/consumer-init" ]
 }
 if Tests/tools/need.sh cmake && Tests/tools/need.sh ninja ninja-build; then
     config=-DCSignalShim_DIR=$installed/lib64/cmake/CSignalShim # not every CMake looks into lib64
@@ -221,7 +221,7 @@ by_meson() { # by_meson [OPTION...]: projects/wrap is configured and built
     CC=$compiler CXX=$cxx meson setup "$@" "$work/built" "$work/projects/wrap" && ninja -C "$work/built"
 }
 if Tests/tools/need.sh meson && Tests/tools/need.sh ninja ninja-build && Tests/tools/need.sh git; then
-    cp "$work/projects/main.c" "$work/projects/main.cpp" "$work/projects/wrap"
+    cp "$work/projects/main.c" "$work/projects/main.cpp" "$work/projects/init.c" "$work/projects/wrap"
     check "meson_finds_what_is_installed" by_meson --wrap-mode=nofallback
     check "meson_finds_what_is_installed_runs" env LD_LIBRARY_PATH="$installed/lib64" "$work/built/consumer"
     # The repository that the wrap names.

@@ -133,7 +133,7 @@ compare() {
 failed=0
 total=0
 for module in $modules; do
-    "$tool" -module-name "$module" -I "$built" -I Sources/CSignalShim/include -o "$work/interface"
+    "$tool" -module-name "$module" -I "$built" -I Sources/CSignalShim/include -I Sources/CSignalInit/include -o "$work/interface"
     echo "# Public declarations of $module; \`make api-baseline\` writes them. Swift $version" >"$work/$module"
     declarations "$work/interface" >"$work/lines"
     LC_ALL=C sort -u "$work/lines" >>"$work/$module"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What runs in signal context refers only to itself and to what is on the allow-list (guarantee G4), read from the object
 # files; and the library's global names are the public ones of a committed list, and `csigshim__` ones that its files share.
+# The init of CSignalInit, too, refers only to what is on a list of its own: it starts no thread, and allocates nothing.
 #
 #   symbols.sh [directory]     directory: Sources/CSignalShim
 #   symbols.sh --files         prints the files of signal context
@@ -85,6 +86,26 @@ if [ $raw = 1 ]; then
     signal="$(wc -l <"$work/used") calls from signal context ($(echo $present | wc -w) files;$compilers)"
 else
     signal="signal context is checked on Linux x86-64, aarch64 and riscv64 only"
+fi
+
+# The C library's versions of stat(2) have one name in the list.
+if [ $raw = 1 ] && [ -d ../CSignalInit ]; then
+    for compiler in $compilers; do
+        for level in -O0 -O2; do
+            "$compiler" -std=gnu11 $level -fPIC -fno-stack-protector -U_FORTIFY_SOURCE -c ../CSignalInit/init.c -o "$work/init.o"
+            "$nm" -P -u "$work/init.o" | awk '$1 != "_GLOBAL_OFFSET_TABLE_" { print $1 }' | sed 's/^stat64$/stat/; s/^__xstat.*/stat/'
+        done
+    done | sort -u >"$work/init-used"
+    grep -v '^#' "$expected/init-symbols" | sort >"$work/init-allowed"
+    if ! diff "$work/init-allowed" "$work/init-used"; then
+        echo "init.c refers to other names than Tests/expected/init-symbols (< listed, > used)"
+        failed=1
+    fi
+    if [ "$("$nm" -P -g "$work/init.o" | awk '$2 == "T" { print $1 }')" != csigshim_run_init_if_needed ]; then
+        echo "init.c exports another name than csigshim_run_init_if_needed"
+        failed=1
+    fi
+    signal="$signal, $(wc -l <"$work/init-used") from the init"
 fi
 
 set -- $compilers

@@ -9,6 +9,10 @@ public final class SignalSimulator: Sendable {
     /// The simulator of the calling task or thread; `nil` outside of a simulation.
     @TaskLocal package static var current: SignalSimulator?
 
+    /// Whether the calling task or thread is in a simulation. `current == nil` is always false in an optimized build of
+    /// another module (Swift 6.3.1).
+    package static var isSimulating: Bool { current != nil }
+
     private struct State {
         var table = SubscriberTable()
         /// Signals whose disposition is to be ignored, while no subscription has them.

@@ -69,7 +69,7 @@ public struct DaemonReport<Value: Sendable>: Sendable {
     /// process ends all the same: a thread that reads standard input, or a pipe that nobody reads, can hold them up for ever. A
     /// signal leaves no core dump. In a simulation this stops the program: test ``exitStatus`` there.
     public func exit() -> Never {
-        precondition(SignalSimulator.current == nil, "in a simulation, test exitStatus instead of calling exit()")
+        precondition(!SignalSimulator.isSimulating, "in a simulation, test exitStatus instead of calling exit()")
         exitStatus.end()
     }
 }

@@ -15,6 +15,12 @@ import SignalBridge
     private let coreLimit = RLIMIT_CORE
 #endif
 
+/// The errno(3) of the C function that failed last on this thread.
+func lastError() -> Int32 { errno }
+
+/// The errno(3) with which `csigshim_run_init_if_needed` refuses a process with threads.
+let hasThreads = EBUSY
+
 /// `exit(3)`.
 func exitProcess(_ code: Int32) -> Never { exit(code) }
 

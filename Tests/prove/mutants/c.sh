@@ -9,27 +9,27 @@ set -u
 [ -d "$work/faults" ] || exit 255 # run.sh has ended: tells xargs to stop
 ulimit -t 120 # what spins in a process group of its own
 base=$work/c
-shim=Sources/CSignalShim
+parts="Sources/CSignalShim Sources/CSignalInit" # no two files of one name
 flags="-std=c11 -O1 -g -w -pthread"
 
-compile() { # compile LIBRARY TO FILE...: objects of a copy of the library
-    library=$1 to=$2
+compile() { # compile TREE TO FILE...: objects, of a copy of the sources
+    tree=$1 to=$2
     shift 2
     for source in "$@"; do
         # shellcheck disable=SC2086
-        "$compiler" $flags -I"$library/include" -c "$source" -o "$to/$(basename "$source" .c).o" || return 1
+        "$compiler" $flags -I"$tree/Sources/CSignalShim/include" -I"$tree/Sources/CSignalInit/include" -c "$source" -o "$to/$(basename "$source" .c).o" || return 1
     done
 }
 
 prepare() {
     mkdir -p "$base/control" "$base/tests"
-    for part in Sources/CSignalShim Tests/c Tests/library Tests/expected Tests/tools Examples library; do
+    for part in $parts Tests/c Tests/library Tests/expected Tests/tools Examples library; do
         mkdir -p "$base/tree/$part" && cp -R "$root/$part/." "$base/tree/$part" || return 1
     done
     cp "$root/Makefile" "$base/tree"
     sed 's/DEADLINE_SECONDS = 60 /DEADLINE_SECONDS = 30 /' "$root/Tests/c/check.h" >"$base/tree/Tests/c/check.h"
-    cp -R "$base/tree/$shim" "$base/control/shim"
-    compile "$base/tree/$shim" "$base/control" "$base/tree/$shim"/*.c
+    cp -R "$base/tree/Sources" "$base/control/Sources"
+    compile "$base/tree" "$base/control" "$base"/tree/Sources/*/*.c
 }
 
 # run_tests DIRECTORY PROGRAM [NAME...]: with the objects there. What fails is printed, and ends it.
@@ -38,7 +38,7 @@ run_tests() {
     shift 2
     # shellcheck disable=SC2086
     [ -f "$base/tests/$program.o" ] || # two may want it at once
-        { own=$(mktemp -d "$base/tests/XXXXXX") && compile "$base/tree/$shim" "$own" "$base/tree/Tests/c/$program.c" &&
+        { own=$(mktemp -d "$base/tests/XXXXXX") && compile "$base/tree" "$own" "$base/tree/Tests/c/$program.c" &&
             mv "$own/$program.o" "$base/tests"; } || return 2
     # shellcheck disable=SC2086
     [ -x "$directory/$program" ] ||
@@ -60,7 +60,7 @@ all_tests() { # all_tests PROGRAM
 
 library() { # library DIRECTORY: Tests/library with the library that is there
     package=$1/package
-    rm -rf "$package" && cp -R "$base/tree" "$package" && cp -R "$1/shim/." "$package/$shim" || return 2
+    rm -rf "$package" && cp -R "$base/tree" "$package" && cp -R "$1/Sources/." "$package/Sources" || return 2
     "$package/Tests/library/run.sh" >"$1/output" 2>&1 && return
     grep -q '^FAIL make_lib_without_swift' "$1/output" && return 2
     sed -n 's/^FAIL /library:/p' "$1/output" | head -1
@@ -104,11 +104,12 @@ kill_one() { # kill_one NAME
     fault=$work/faults/$1 copy=$work/$1
     read -r _ name file tests <"$fault"
     mkdir "$copy"
-    cp -R "$base/tree/$shim" "$copy/shim" && cp "$base"/control/*.o "$copy"
-    awk -f "$here/apply.awk" "$fault" "$base/tree/$shim/$file" >"$copy/shim/$file"
-    case $file in *.h) changed="$copy/shim/*.c" ;; *) changed=$copy/shim/$file ;; esac
+    cp -R "$base/tree/Sources" "$copy/Sources" && cp "$base"/control/*.o "$copy"
+    source=$(cd "$base/tree" && find $parts -path "*/$file")
+    awk -f "$here/apply.awk" "$fault" "$base/tree/$source" >"$copy/$source"
+    case $file in *.h) changed="$copy/Sources/*/*.c" ;; *) changed=$copy/$source ;; esac
     # shellcheck disable=SC2086
-    if compile "$copy/shim" "$copy" $changed 2>"$copy/errors"; then
+    if compile "$copy" "$copy" $changed 2>"$copy/errors"; then
         judge "$copy" $tests >"$work/result/$name"
     else
         head -3 "$copy/errors"
@@ -134,7 +135,7 @@ sound() { # the tests that the chosen faults name, without any, two at a time
     done | sort -u >"$work/named"
     for parity in 0 1; do
         mkdir "$work/sound$parity" && cp "$base"/control/*.o "$work/sound$parity"
-        cp -R "$base/tree/$shim" "$work/sound$parity/shim"
+        cp -R "$base/tree/Sources" "$work/sound$parity/Sources"
         for tests in $(awk -v parity=$parity 'NR % 2 == parity' "$work/named"); do
             is_sound "$work/sound$parity" "$tests" || echo "$tests fails without a fault"
         done >"$work/sound$parity.failed" 2>&1 &
