@@ -83,6 +83,7 @@ start mayhem 60
 says 'saving 1$'
 send TERM
 says ' draining: SIGTERM'
+later
 send TERM
 ends 143
 says 'forced to exit: by SIGTERM .*abandoned: .*save 1'
@@ -149,6 +150,7 @@ listens
 slow
 send TERM
 says ' draining: SIGTERM'
+later
 send TERM
 says 'SIGTERM .* escalates'
 ends 0
@@ -173,6 +175,7 @@ start services --stubborn
 says 'worker: working'
 send TERM
 says 'action onGracefulShutdown: finished'
+later
 send TERM
 ends 143
 says 'forced to exit: by SIGTERM .*abandoned: body'

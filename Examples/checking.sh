@@ -90,6 +90,7 @@ says_in_order() { # says_in_order PATTERN...: now, and a line for each, one afte
     ok "says, in this order: $*"
 }
 send() { kill -s "$1" "$main"; }
+later() { sleep 0.7; } # past the duplicate window: the next signal is another request
 ends() { # ends STATUS
     over main
     check "ends with $1" [ "$status" = "$1" ] || echo "    it was: $status"

@@ -1,6 +1,6 @@
 // Signals as calls on a dispatch queue, in a program that is parked in dispatchMain().
-// signals: HUP TERM
 // snippet.hide
+// signals: HUP TERM
 import Dispatch
 import SignalBridge
 

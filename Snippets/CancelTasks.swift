@@ -1,5 +1,7 @@
 // A signal that cancels a group of tasks.
+// snippet.hide
 // signals: TERM
+// snippet.show
 import SignalBridge
 
 await withTaskGroup(of: Void.self) { group in

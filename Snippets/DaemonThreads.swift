@@ -1,6 +1,6 @@
 // Worker threads, with the same shutdown as tasks have.
-// signals: TERM
 // snippet.hide
+// signals: TERM
 import SignalBridge
 import SignalDaemon
 

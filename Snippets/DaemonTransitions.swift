@@ -1,6 +1,6 @@
 // Everything that happens, for a logger; and what is unfinished at a forced exit.
-// signals: TERM
 // snippet.hide
+// signals: TERM
 import SignalBridge
 import SignalDaemon
 

@@ -1,6 +1,6 @@
 // Named work, and what shutdown does to it.
-// signals: TERM
 // snippet.hide
+// signals: TERM
 import SignalBridge
 import SignalDaemon
 

@@ -1,6 +1,6 @@
 // Nobody answers the first SIGTERM, or its clean-up hangs: the second one ends the process, whatever its threads do.
-// signals: TERM
 // snippet.hide
+// signals: TERM
 import SignalBridge
 
 func shutDown() async {}

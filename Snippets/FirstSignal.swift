@@ -1,6 +1,6 @@
 // Signals as an asynchronous sequence: the first example of the README.
-// signals: HUP TERM
 // snippet.hide
+// signals: HUP TERM
 func reloadConfiguration() {}
 // snippet.show
 import SignalBridge

@@ -1,6 +1,6 @@
 // A server that finishes what it has begun when it is asked to end.
-// signals: TERM
 // snippet.hide
+// signals: TERM
 actor Server {
     private var waiting: CheckedContinuation<Void, Never>?
     static func start() async throws -> Server { Server() }

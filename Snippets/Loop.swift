@@ -1,6 +1,6 @@
 // The main thread runs asynchronous code and reads the signals for it, with no other thread.
-// signals: HUP TERM
 // snippet.hide
+// signals: HUP TERM
 import SignalBridge
 
 // snippet.show

@@ -1,6 +1,6 @@
 // A loop inside the event loop of a host, which polls one more descriptor.
-// signals: USR1 TERM
 // snippet.hide
+// signals: USR1 TERM
 import SignalBridge
 
 #if canImport(Glibc)

@@ -1,6 +1,6 @@
 // The same over signalfd(2), in a program whose first thread blocks the signals before there is another.
-// signals: USR1 TERM
 // snippet.hide
+// signals: USR1 TERM
 import SignalBridge
 
 #if os(Linux)

@@ -1,6 +1,6 @@
 // Something to do on SIGHUP, and nothing else.
-// signals: HUP TERM
 // snippet.hide
+// signals: HUP TERM
 import SignalBridge
 import SignalDaemon
 

@@ -1,6 +1,6 @@
 // A new configuration is applied while the body runs.
-// signals: HUP TERM
 // snippet.hide
+// signals: HUP TERM
 import SignalBridge
 import SignalDaemon
 

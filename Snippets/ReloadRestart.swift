@@ -1,6 +1,6 @@
 // A new configuration restarts the body.
-// signals: HUP TERM
 // snippet.hide
+// signals: HUP TERM
 import SignalBridge
 import SignalDaemon
 

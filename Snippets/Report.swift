@@ -1,6 +1,6 @@
 // A daemon whose program looks at the report before it exits.
-// signals: TERM
 // snippet.hide
+// signals: TERM
 import SignalDaemon
 
 func consume() async throws {}

@@ -1,5 +1,7 @@
 // Signals for the length of a scope.
+// snippet.hide
 // signals: USR1 USR1 INT
+// snippet.show
 import SignalBridge
 
 try await withSignalEvents(.sigusr1, .sigint) { events in

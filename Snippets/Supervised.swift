@@ -1,6 +1,6 @@
 // A daemon under systemd: when it is ready, how it is, and whether it is well.
-// signals: TERM
 // snippet.hide
+// signals: TERM
 import SignalBridge
 import SignalDaemon
 

@@ -1,6 +1,6 @@
 // Worker threads, and a main thread that sleeps until it is asked to end: no Swift concurrency.
-// signals: INT
 // snippet.hide
+// signals: INT
 import Foundation
 import SignalBridge
 

@@ -23,7 +23,7 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
         @nonexhaustive
     #endif
     public enum Kind: String, Hashable, Sendable {
-        /// The closure that ``Daemon/run(policy:supervisor:onTransition:onForcedExit:_:)`` was given.
+        /// The closure that ``Daemon/run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)`` was given.
         case body
         /// Work of ``Daemon/addTask(_:onShutdown:onFailure:after:operation:)``.
         case task

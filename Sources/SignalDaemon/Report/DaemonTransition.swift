@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// Something that happened to a daemon, for the `onTransition` of ``Daemon/run(policy:supervisor:onTransition:onForcedExit:_:)``.
+/// Something that happened to a daemon, for the `onTransition` of ``Daemon/run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)``.
 ///
 /// Print it with any logger. More cases may come with a minor version.
 #if hasAttribute(nonexhaustive)

@@ -24,7 +24,8 @@ struct Program {
         } catch {
             print("refused: \(error.code)")
         }
-        let report = try await Daemon.run { daemon in
+        // Of the policies, this one leaves SIGHUP to the program.
+        let report = try await Daemon.run(policy: .docker) { daemon in
             let counter = Counter()
             let observer = try SignalObserver(.sigusr1, queue: .main) { event in counter.add(event) }
             try daemon.addTask("hang-ups", onShutdown: .cancel) {

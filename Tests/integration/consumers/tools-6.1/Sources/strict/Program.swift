@@ -38,7 +38,8 @@ struct Program {
         let observer = try SignalObserver(.sigusr1) { event in
             Task { await users.add(event) }
         }
-        let report = try await Daemon.run { daemon in
+        // Of the policies, this one leaves SIGHUP to the program.
+        let report = try await Daemon.run(policy: .docker) { daemon in
             try daemon.addTask("hang-ups", onShutdown: .cancel) { await hangUps.follow(events) }
             say("ready")
             await daemon.shutdownRequested()

@@ -14,7 +14,8 @@ let observer = try SignalObserver(.sighup, queue: .main) { event in
 let waiter = try SignalWaiter(.sigusr1)
 
 Thread.detachNewThread {
-    let report = try! Daemon.runBlocking { daemon in
+    // Of the policies, this one leaves SIGHUP to the program.
+    let report = try! Daemon.runBlocking(policy: .docker) { daemon in
         try daemon.addThread("users") { stop in
             while !stop.isRequested {
                 guard let event = waiter.next(timeout: .seconds(30)) else { continue }

@@ -27,7 +27,8 @@ let events = try SignalEvents(.sighup)
 let observer = try SignalObserver(.sigusr1, queue: .main) { event in
     MainActor.assumeIsolated { counter.add(event) }
 }
-let report = try await Daemon.run { daemon in
+// Of the policies, this one leaves SIGHUP to the program.
+let report = try await Daemon.run(policy: .docker) { daemon in
     try daemon.addTask("hang-ups", onShutdown: .cancel) { await counter.follow(events) }
     await say("ready")
     await daemon.shutdownRequested()

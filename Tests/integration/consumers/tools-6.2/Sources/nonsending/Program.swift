@@ -28,7 +28,8 @@ struct Program {
         let counter = Counter()
         let events = try SignalEvents(.sighup, .sigusr1)
         let following = Task { await counter.follow(events) }
-        let report = try await Daemon.run { daemon in
+        // Of the policies, this one leaves SIGHUP to the program.
+        let report = try await Daemon.run(policy: .docker) { daemon in
             say("ready")
             await daemon.shutdownRequested()
         }

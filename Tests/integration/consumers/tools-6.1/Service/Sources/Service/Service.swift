@@ -14,7 +14,8 @@ public final class Service: Sendable {
 
     /// Returns when a signal asks the program to end, and says which.
     public func run(say: @escaping @Sendable (String) -> Void) async throws -> String {
-        let report = try await Daemon.run { [events] daemon in
+        // Of the policies, this one leaves SIGHUP to the program.
+        let report = try await Daemon.run(policy: .docker) { [events] daemon in
             try daemon.addTask("hang-ups", onShutdown: .cancel) {
                 var count = 0
                 for await event in events {
