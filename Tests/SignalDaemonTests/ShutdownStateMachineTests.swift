@@ -367,6 +367,21 @@ private struct Failure: Error {}
         #expect(endings(actions) == ["1"])
     }
 
+    @Test("A shutdown ends the requests for a reload whose restart it interrupts", arguments: [false, true])
+    func interruptedRestart(isCleaningUp: Bool) {
+        var driver = Driver(loads: true, restarts: true)
+        _ = driver.machine.loaded(at: driver.now)
+        if isCleaningUp { _ = driver.addCleanup("flush") }
+        let first = driver.machine.reload(at: driver.now)!
+        let id = isCleaningUp ? 2 : 1
+        #expect(words(first.actions) == ["reload \(id)"])
+        #expect(driver.machine.reload(at: driver.now)?.number == 2)
+        _ = driver.end(id)
+        if isCleaningUp { _ = driver.end(0) }
+        #expect(driver.machine.state.phase == (isCleaningUp ? .cleaningUp : .draining))
+        #expect(endings(driver.machine.shutdown(.requested, at: driver.now)).last == "2 CancellationError()")
+    }
+
     @Test("The summary keeps the last 1,000 tasks, and counts the rest")
     func bounded() {
         var driver = Driver()
