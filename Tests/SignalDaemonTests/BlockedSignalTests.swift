@@ -16,25 +16,27 @@
     }
 
     @Suite("Signals that the program blocks", .enabled(if: !underThreadSanitizer)) struct BlockedSignalTests {
-        @Test("A blocked HUP stays pending until onReload, and causes a reload after that")
+        @Test("A blocked reload signal stays pending until onReload, and causes a reload after that")
         func reloadSignals() async {
             await #expect(processExitsWith: .success) {
                 limit()
                 await onThread {
                     let result = forked {
-                        setMask([.sighup])
-                        signal(SIGHUP, SIG_DFL)
+                        setMask([.sigusr1])
+                        signal(SIGUSR1, SIG_DFL)
                         let received = DispatchSemaphore(value: 0)
                         // No task runs in a forked child, so the start of a reload is all that can be seen.
-                        _ = try? Daemon.runBlocking(onTransition: { if case .reloading = $0 { received.signal() } }) {
-                            daemon in
+                        guard let policy = try? SignalPolicy(graceful: [.sigterm], reload: [.sigusr1]) else { return 5 }
+                        _ = try? Daemon.runBlocking(
+                            policy: policy, onTransition: { if case .reloading = $0 { received.signal() } }
+                        ) { daemon in
                             for _ in 0..<20 {
-                                kill(getpid(), SIGHUP)
+                                kill(getpid(), SIGUSR1)
                                 usleep(20_000)  // in which a thread of the daemon would take it
-                                if !take(.sighup) { _exit(3) }
+                                if !take(.sigusr1) { _exit(3) }
                             }
                             try daemon.onReload {}
-                            kill(getpid(), SIGHUP)
+                            kill(getpid(), SIGUSR1)
                             _exit(received.wait(timeout: .now() + 20) == .success ? 7 : 4)
                         }
                         return 2

@@ -38,7 +38,9 @@ import Testing
         #expect(report.tasks.suffix(5).map(\.name) == ["4", "3", "2", "1", "0"])
     }
 
-    @Test("A clean-up that hangs is cancelled at the end of its share, and the others run", arguments: [true, false])
+    @Test(
+        "A clean-up that hangs runs on beside the others after its share, and is cancelled when nine tenths of the time are over",
+        arguments: [true, false])
     func hangs(reacts: Bool) async throws {
         let blocker = Blocker()
         let (report, scene) = try await simulate { scene in
@@ -53,24 +55,55 @@ import Testing
             }
         } drive: { scene in
             try await scene.wait(for: "hangs")
-            // Three clean-ups are left, so this one has a quarter of the four seconds.
-            scene.simulator.advance(seconds: 0.9)
+            // Three clean-ups are left, so this one has a third of the 3.6 seconds.
+            scene.simulator.advance(seconds: 1.1)
             try await Task.sleep(for: .milliseconds(20))
             #expect(scene.steps == ["hangs"])
+            #expect(!scene.lines.contains("cleanup hangs takes more than its share"))
+            scene.simulator.advance(seconds: 0.1)
+            #expect(scene.lines.contains("cleanup hangs takes more than its share"))
+            try await scene.wait(for: "a")
+            try await scene.wait(forLine: "cleanup a: finished")
+            scene.simulator.advance(seconds: 2.3)
             #expect(!scene.lines.contains("cleanup hangs timed out"))
             scene.simulator.advance(seconds: 0.1)
             #expect(scene.lines.contains("cleanup hangs timed out"))
-            try await scene.wait(for: "a")
             blocker.release()
         }
         #expect(scene.steps == ["hangs", "b", "a"])
         #expect(report.outcomes["a"] == "finished" && report.outcomes["b"] == "finished")
         #expect(report.outcomes["hangs"] == (reacts ? "cancelled" : "finished"))
         #expect(report.forcedExit == nil)
-        #expect(report.exitStatus == .code(1), "a clean-up that does not end within its share makes the exit code 1")
+        #expect(report.exitStatus == .code(1), "a clean-up that does not end in time makes the exit code 1")
     }
 
-    @Test("Each clean-up has 1/(n + 1) of the time that is left")
+    @Test("A clean-up that takes more than its share may take what the others leave, and the exit code is 0")
+    func overruns() async throws {
+        let blocker = Blocker()
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("next") { scene.step("next") }
+                daemon.addCleanup("slow") {
+                    scene.step("slow")
+                    await blocker.wait()
+                    scene.step("slow cancelled: \(Task.isCancelled)")
+                }
+                daemon.shutdown()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "slow")
+            scene.simulator.advance(seconds: 1.8)
+            try await scene.wait(forLine: "cleanup next: finished")
+            scene.simulator.advance(seconds: 1.7)
+            blocker.release()
+        }
+        #expect(scene.steps == ["slow", "next", "slow cancelled: false"])
+        #expect(scene.lines.contains("cleanup slow takes more than its share"))
+        #expect(report.outcomes == ["body": "finished", "next": "finished", "slow": "finished"])
+        #expect(report.exitStatus == .code(0))
+    }
+
+    @Test("The clean-ups that are left share nine tenths of the time, and all are cancelled when those are over")
     func shares() async throws {
         let blocker = Blocker()
         let (report, _) = try await simulate { scene in
@@ -86,16 +119,20 @@ import Testing
                 daemon.shutdown()
             }
         } drive: { scene in
-            // Each has 12/5 seconds: after the first 48/5 are left, and a fourth of that is 12/5 again.
+            // Each has a fourth of 10.8 seconds: after the first 8.1 are left, and a third of that is 2.7 again.
             for (index, name) in ["a", "b", "c", "d"].enumerated() {
                 try await scene.wait(for: name)
-                scene.simulator.advance(seconds: 2.3)
-                #expect(!scene.lines.contains("cleanup \(name) timed out"))
+                scene.simulator.advance(seconds: 2.6)
+                #expect(!scene.lines.contains { $0.hasPrefix("cleanup \(name) ") })
+                #expect(!scene.lines.contains { $0.hasSuffix("timed out") })
                 scene.simulator.advance(seconds: 0.1)
-                #expect(scene.lines.contains("cleanup \(name) timed out"))
-                #expect(scene.simulator.now == .milliseconds(2400 * (index + 1)))
+                #expect(
+                    scene.lines.contains("cleanup \(name) \(name == "d" ? "timed out" : "takes more than its share")"))
+                #expect(scene.simulator.now == .milliseconds(2700 * (index + 1)))
             }
-            scene.simulator.advance(seconds: 2.3)
+            let cancelled = scene.lines.filter { $0.hasSuffix("timed out") }
+            #expect(cancelled.sorted() == ["a", "b", "c", "d"].map { "cleanup \($0) timed out" })
+            scene.simulator.advance(seconds: 1.1)
             #expect(!scene.lines.contains { $0.hasPrefix("forced") })
             blocker.release()
         }
@@ -117,7 +154,7 @@ import Testing
             }
         } drive: { scene in
             try await scene.wait(for: "slow")
-            scene.simulator.advance(seconds: 1.9)  // of the two seconds that are half of the period
+            scene.simulator.advance(seconds: 3.5)  // of the 3.6 seconds that are nine tenths of the period
             #expect(!scene.lines.contains("cleanup slow timed out"))
             scene.simulator.advance(seconds: 0.1)
             #expect(scene.lines.contains("cleanup slow timed out"))
@@ -126,7 +163,7 @@ import Testing
         #expect(report.exitStatus == .code(1))
     }
 
-    @Test("When all clean-ups hang, each is cancelled in turn")
+    @Test("When all clean-ups hang, each has its turn, and all are cancelled together")
     func allHang() async throws {
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(onTransition: scene.watch) { daemon in
@@ -141,11 +178,13 @@ import Testing
         } drive: { scene in
             for name in ["a", "b", "c"] {
                 try await scene.wait(for: name)
-                scene.simulator.advance(seconds: 1)
-                try await scene.wait(forLine: "cleanup \(name): cancelled")
+                #expect(!scene.lines.contains { $0.hasSuffix(": cancelled") })
+                scene.simulator.advance(seconds: 1.2)
             }
+            for name in ["a", "b", "c"] { try await scene.wait(forLine: "cleanup \(name): cancelled") }
         }
         #expect(report.forcedExit == nil)
+        #expect(report.exitStatus == .code(1))
         #expect(scene.steps == ["a", "b", "c"])
     }
 
@@ -187,9 +226,95 @@ import Testing
         }
         #expect(scene.steps == ["next"])
         #expect(report.outcomes["broken"] == "failed: Broken()")
-        #expect(report.outcomes["gives up"]?.hasPrefix("failed") == true, "nobody cancelled it")
+        #expect(report.outcomes["gives up"] == "cancelled", "the daemon is ending")
         #expect(report.reason == .finished)
         #expect(report.exitStatus == .code(1))
+    }
+
+    @Test("A clean-up with a limit is cancelled when that is over, and the next one starts", arguments: [true, false])
+    func limit(reacts: Bool) async throws {
+        let blocker = Blocker()
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("next") { scene.step("next") }
+                daemon.addCleanup("limited", within: .milliseconds(500)) {
+                    scene.step("limited")
+                    if reacts { try await untilCancelled() } else { await blocker.wait() }
+                }
+                daemon.shutdown()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "limited")
+            scene.simulator.advance(seconds: 0.4)
+            #expect(!scene.lines.contains("cleanup limited timed out"))
+            scene.simulator.advance(seconds: 0.1)
+            #expect(scene.lines.contains("cleanup limited timed out"))
+            try await scene.wait(forLine: "cleanup next: finished")
+            blocker.release()
+        }
+        #expect(scene.steps == ["limited", "next"])
+        #expect(!scene.lines.contains("cleanup limited takes more than its share"))
+        #expect(report.outcomes["limited"] == (reacts ? "cancelled" : "finished"))
+        #expect(report.exitStatus == .code(1))
+    }
+
+    @Test("A limit is kept free for the clean-up that waits, and what the others have is shared")
+    func limitAndShares() async throws {
+        let blocker = Blocker()
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                let limits: [(String, Duration?)] = [("last", nil), ("limited", .milliseconds(1600)), ("first", nil)]
+                for (name, limit) in limits {
+                    daemon.addCleanup(name, within: limit) {
+                        scene.step(name)
+                        await blocker.wait()
+                    }
+                }
+                daemon.shutdown()
+            }
+        } drive: { scene in
+            // 3.6 seconds less 1.6: each of the two without a limit has one second.
+            for (name, milliseconds, line) in [
+                ("first", 1000, "takes more than its share"), ("limited", 1600, "timed out"),
+                ("last", 1000, "timed out"),
+            ] {
+                try await scene.wait(for: name)
+                scene.simulator.advance(by: .milliseconds(milliseconds - 1))
+                #expect(!scene.lines.contains("cleanup \(name) \(line)"))
+                scene.simulator.advance(by: .milliseconds(1))
+                #expect(scene.lines.contains("cleanup \(name) \(line)"))
+            }
+            #expect(scene.simulator.now == .milliseconds(3600))
+            #expect(scene.lines.contains("cleanup first timed out"))
+            blocker.release()
+        }
+        #expect(scene.steps == ["first", "limited", "last"])
+        #expect(report.forcedExit == nil)
+        #expect(report.exitStatus == .code(1))
+    }
+
+    @Test(
+        "A clean-up that ends within its limit has the usual outcome, and a longer limit than the period ends with that"
+    )
+    func generousLimit() async throws {
+        let (report, _) = try await simulate { scene in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.addCleanup("hangs", within: .seconds(100)) {
+                    scene.step("hangs")
+                    try await untilCancelled()
+                }
+                daemon.addCleanup("quick", within: .seconds(1)) {}
+                daemon.shutdown()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "hangs")
+            scene.simulator.advance(seconds: 3.5)
+            #expect(!scene.lines.contains("cleanup hangs timed out"))
+            scene.simulator.advance(seconds: 0.1)
+            #expect(scene.lines.contains("cleanup hangs timed out"))
+        }
+        #expect(report.outcomes == ["body": "finished", "quick": "finished", "hangs": "cancelled"])
+        #expect(report.forcedExit == nil)
     }
 
     @Test("A clean-up that is registered while others run is next")

@@ -38,12 +38,12 @@ enum Ending: String, Codable, CaseIterable {
 
     private var policy: SignalPolicy {
         switch self {
-        case .forcedBySecond: SignalPolicy.server.with(secondSignal: .forceExit)
+        case .forcedBySecond: SignalPolicy.server.with(secondSignal: .forceExit, duplicateWindow: .zero)
         case .deadline, .requestedDeadline:
             SignalPolicy.server.with(gracePeriod: .milliseconds(100), cancelPeriod: .milliseconds(100))
         case .cleanupDeadline: SignalPolicy.server.with(cleanupPeriod: .milliseconds(100))
         case .hardExit, .quit: .uwsgiOnTerm
-        default: .server
+        default: .server.with(duplicateWindow: .zero)
         }
     }
 
@@ -162,7 +162,8 @@ extension SignalPolicy {
         let result = await #expect(processExitsWith: .exitCode(1), observing: [\.standardOutputContent]) {
             limit()
             let scene = Scene()
-            let report = try await Daemon.run(onTransition: scene.watch) { daemon in
+            let report = try await Daemon.run(policy: .server.with(duplicateWindow: .zero), onTransition: scene.watch) {
+                daemon in
                 for index in 0..<10 {
                     try daemon.addTask("t\(index)", onShutdown: index < 5 ? .drain : .cancel) {
                         if index < 5 { await daemon.shutdownRequested() } else { try await untilCancelled() }
@@ -209,20 +210,21 @@ extension SignalPolicy {
         #expect(result?.exitStatus != .exitCode(99), "it did not hang")
     }
 
-    @Test("A daemon without reloads dies by HUP")
+    @Test("A daemon without reloads ends gracefully by HUP, and the exit code is 0")
     func noReload() async {
-        let result = await #expect(processExitsWith: .signal(SIGHUP), observing: [\.standardOutputContent]) {
+        let result = await #expect(processExitsWith: .exitCode(0), observing: [\.standardOutputContent]) {
             limit()
-            _ = try await Daemon.run(onForcedExit: { _ in say("forced") }) { daemon in
+            let report = try await Daemon.run(onForcedExit: { _ in say("forced") }) { daemon in
                 say("up")
                 kill(getpid(), SIGHUP)
                 await daemon.shutdownRequested()
                 say("shutdown")
             }
-            say("the end")
+            say("\(report.reason)")
+            report.exit()
         }
         let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
-        #expect(output.contains("up"))
-        #expect(!output.contains("forced") && !output.contains("shutdown") && !output.contains("the end"), "\(output)")
+        #expect(output.hasPrefix("up\nshutdown\nSIGHUP from pid "), "\(output)")
+        #expect(!output.contains("forced"), "\(output)")
     }
 }

@@ -18,7 +18,8 @@ import Testing
         let seen = Shared<[DaemonExitStatus]>([])
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(
-                policy: SignalPolicy.server.with(secondSignal: second), onTransition: scene.watch,
+                policy: SignalPolicy.server.with(secondSignal: second, duplicateWindow: .zero),
+                onTransition: scene.watch,
                 onForcedExit: { report in seen { $0.append(report.exitStatus) } }
             ) { daemon in
                 daemon.addCleanup("flush") {
@@ -60,7 +61,7 @@ import Testing
         let loads = Shared(0)
         let (report, _) = try await simulate { scene in
             try await Daemon.run(
-                onTransition: scene.watch,
+                policy: .server.with(duplicateWindow: .zero), onTransition: scene.watch,
                 onForcedExit: { report in seen { $0.append("\(report.result)") } },
                 load: {
                     loads { $0 += 1 }
@@ -114,7 +115,8 @@ import Testing
         let blocker = Blocker()
         defer { blocker.release() }
         let (report, scene) = try await simulate { scene in
-            try await Daemon.run(policy: try SignalPolicy(graceful: [signal]), onTransition: scene.watch) { _ in
+            let policy = try SignalPolicy(graceful: [signal]).with(duplicateWindow: .zero)
+            return try await Daemon.run(policy: policy, onTransition: scene.watch) { _ in
                 scene.step("up")
                 await blocker.wait()
             }

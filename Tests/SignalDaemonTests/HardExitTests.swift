@@ -111,7 +111,7 @@ import Testing
         defer { blocker.release() }
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(
-                policy: SignalPolicy.uwsgi.with(secondSignal: second), onTransition: scene.watch
+                policy: SignalPolicy.uwsgi.with(secondSignal: second, duplicateWindow: .zero), onTransition: scene.watch
             ) { daemon in
                 scene.step("up")
                 await blocker.wait()

@@ -36,7 +36,7 @@ import Testing
 
         func run() async throws -> Never {
             let quick = SignalPolicy.server.with(gracePeriod: .milliseconds(50), cancelPeriod: .milliseconds(50))
-            let policy = self == .timesOut || self == .forcedByRequest ? quick : .server
+            let policy = self == .timesOut || self == .forcedByRequest ? quick : .server.with(duplicateWindow: .zero)
             // With this mechanism no other subscription to the signal is possible.
             let loop = self == .refused ? try SignalLoop(mechanism: .signalfd) : nil
             let events = try loop.map { try SignalEvents(.sigterm, loop: $0) }

@@ -27,7 +27,7 @@ import Testing
         Row(name: "uwsgi", policy: .uwsgi, hard: [.sigint, .sigquit], graceful: [], reload: [.sighup, .sigterm]),
         Row(name: "gunicorn", policy: .gunicorn, hard: [.sigint, .sigquit], graceful: [.sigterm], reload: [.sighup]),
         Row(
-            name: "docker", policy: .docker, hard: [], graceful: [.sigterm], reload: [],
+            name: "docker", policy: .docker, hard: [], graceful: [.sigterm, .sigint], reload: [],
             periods: [.seconds(6), .milliseconds(1500), .milliseconds(1500)]),
     ]
 
@@ -39,10 +39,12 @@ import Testing
         #expect([row.policy.gracePeriod, row.policy.cancelPeriod, row.policy.cleanupPeriod] == row.periods)
         #expect(row.policy.hardExitPeriod == .seconds(1))
         #expect(row.policy.secondSignal == row.second)
+        #expect(row.policy.duplicateWindow == .milliseconds(500))
         #expect(row.policy.keepsIgnored)
     }
 
-    @Test("Each signal of a policy has its effect, and no other signal is touched", arguments: rows)
+    @Test(
+        "Each signal of a policy has its effect if a process sends it, and no other signal is touched", arguments: rows)
     func effect(row: Row) async throws {
         for signal in catchable where row.hard.union(row.graceful).union(row.reload).contains(signal) {
             let (report, scene) = try await simulate { scene in
@@ -83,6 +85,31 @@ import Testing
         }
     }
 
+    @Test(
+        "A SIGHUP from the kernel, or without a reload, ends the daemon of each policy that reloads by it, gracefully",
+        arguments: rows.filter { $0.reload.contains(.sighup) })
+    func hangup(row: Row) async throws {
+        for isReloadable in [true, false] {
+            let (report, scene) = try await simulate { scene in
+                try await Daemon.run(policy: row.policy, onTransition: scene.watch) { daemon in
+                    if isReloadable { try daemon.onReload { scene.step("reload") } }
+                    scene.step("up")
+                    await daemon.shutdownRequested()
+                }
+            } drive: { scene in
+                try await scene.wait(for: "up")
+                try scene.simulator.send(.sighup, sender: isReloadable ? nil : .current)
+            }
+            #expect(scene.responses == [.beganShutdown])
+            #expect(scene.phases == [.draining, .cleaningUp])
+            #expect(scene.steps == ["up"])
+            #expect(report.signals.map(\.signal) == [.sighup])
+            #expect(report.reloads == 0)
+            #expect(report.exitStatus == .code(0))
+            #expect(scene.simulator.forcedExit == nil)
+        }
+    }
+
     @Test("with(…) changes what it names, and nothing else")
     func with() {
         for policy in Self.rows.map(\.policy) {
@@ -103,6 +130,9 @@ import Testing
             other.secondSignal = policy.secondSignal == .forceExit ? .escalate : .forceExit
             #expect(policy.with(secondSignal: other.secondSignal) == other)
             other = policy
+            other.duplicateWindow = .seconds(64)
+            #expect(policy.with(duplicateWindow: .seconds(64)) == other)
+            other = policy
             other.keepsIgnored = false
             #expect(policy.with(keepsIgnored: false) == other)
             #expect(other != policy)
@@ -116,6 +146,7 @@ import Testing
         let periods = [policy.gracePeriod, policy.cancelPeriod, policy.cleanupPeriod, policy.hardExitPeriod]
         #expect(periods == [.seconds(20), .seconds(4), .seconds(4), .seconds(1)])
         #expect(policy.secondSignal == .escalate && policy.keepsIgnored)
+        #expect(policy.duplicateWindow == .milliseconds(500))
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(policy: policy, onTransition: scene.watch) { daemon in
                 try daemon.onReload { scene.step("reload") }
@@ -184,6 +215,8 @@ import Testing
         #expect(report.signals.map(\.signal) == [keeps ? .sigterm : .sigint])
         #expect(report.exitStatus == (keeps ? .code(0) : .signal(.sigint)))
         if keeps { #expect(!scene.steps.contains("reload")) }
+        #expect(scene.lines.first == (keeps ? "left ignored: SIGHUP, SIGINT" : "started"))
+        #expect(scene.lines.filter { $0.hasPrefix("left ignored") }.count == (keeps ? 1 : 0))
         scene.simulator.withSimulation {
             #expect(disposition(of: .sigint) == .ignore)
             #expect(disposition(of: .sighup) == .ignore)

@@ -11,14 +11,16 @@ import Testing
         await #expect(processExitsWith: .success) {
             limit()
             install(countingHandler, for: .sigterm, flags: Int32(SA_RESTART), mask: [.sigusr1])
-            install(otherHandler, for: .sighup)
+            install(otherHandler, for: .sigusr2)
+            let policy = try SignalPolicy(graceful: [.sigterm, .sigint], reload: [.sighup, .sigusr2])
             let before = catchable.map(action(of:))
-            let report = try await Daemon.run { daemon in
-                #expect(disposition(of: .sighup) == .handler)
-                let untouched = action(of: .sighup)
-                #expect(before[catchable.firstIndex(of: .sighup)!] == untouched, "nobody reloads yet")
+            let report = try await Daemon.run(policy: policy) { daemon in
+                #expect(action(of: .sighup) != before[catchable.firstIndex(of: .sighup)!], "it ends the daemon")
+                #expect(disposition(of: .sigusr2) == .handler)
+                let untouched = action(of: .sigusr2)
+                #expect(before[catchable.firstIndex(of: .sigusr2)!] == untouched, "nobody reloads yet")
                 try daemon.onReload {}
-                #expect(action(of: .sighup) != untouched)
+                #expect(action(of: .sigusr2) != untouched)
                 #expect(action(of: .sigterm) != before[catchable.firstIndex(of: .sigterm)!])
                 kill(getpid(), SIGTERM)
                 await daemon.shutdownRequested()
@@ -67,7 +69,8 @@ import Testing
         await #expect(processExitsWith: .success) {
             limit()
             try SignalNumber.sigint.setDisposition(.ignore)
-            let report = try await Daemon.run { daemon in
+            let scene = Scene()
+            let report = try await Daemon.run(onTransition: scene.watch) { daemon in
                 #expect(disposition(of: .sigint) == .ignore)
                 for _ in 0..<3 { kill(getpid(), SIGINT) }
                 try await Task.sleep(for: .milliseconds(100))
@@ -77,6 +80,7 @@ import Testing
             }
             #expect(report.signals.map(\.signal) == [.sigterm])
             #expect(report.exitStatus == .code(0))
+            #expect(scene.lines.prefix(2) == ["left ignored: SIGINT", "started"])
             #expect(disposition(of: .sigint) == .ignore)
             #expect(disposition(of: .sigterm) == .default)
         }

@@ -57,7 +57,10 @@ private func addRandomWork(
         do {
             switch dice.roll(5) {
             case 0:
-                let isAccepted = daemon.addCleanup("cleanup \(index)") { try await behavior.run(daemon, blocker) }
+                let limit: Duration? = dice.roll(3) == 0 ? .milliseconds(dice.roll(6000)) : nil
+                let isAccepted = daemon.addCleanup("cleanup \(index)", within: limit) {
+                    try await behavior.run(daemon, blocker)
+                }
                 if isAccepted { accepted { $0.cleanups += 1 } }
                 continue
             case 1:
@@ -74,14 +77,16 @@ private func addRandomWork(
                 }
             default:
                 try daemon.addTask(
-                    "task \(index)", onShutdown: style, onFailure: dice.roll(4) == 0 ? .shutDown : .report
+                    "task \(index)", onShutdown: style, onFailure: dice.roll(4) == 0 ? .shutDown : .report,
+                    after: dice.roll(3) == 0 ? "task \(dice.roll(8))" : nil
                 ) {
                     try await behavior.run(daemon, blocker)
                 }
             }
             accepted { $0.work += 1 }
         } catch {
-            if error.code != .shuttingDown { Issue.record(error) }
+            // A task may not wait for itself.
+            if error.code != .shuttingDown, error.code != .invalidArgument { Issue.record(error) }
         }
     }
 }
@@ -103,7 +108,9 @@ private func addRandomWork(
         let (report, scene) = try await simulate { scene in
             var dice = SeededGenerator(state: seed)
             let policy = SignalPolicy.gunicorn.with(
-                gracePeriod: .seconds(dice.roll(3) * 10), secondSignal: dice.roll(2) == 0 ? .escalate : .forceExit)
+                gracePeriod: .seconds(dice.roll(3) * 10),
+                secondSignal: [.escalate, .forceExit, .ignored][dice.roll(3)],
+                duplicateWindow: .milliseconds(dice.roll(2) * 500))
             let forBody = dice
             defer { over { $0 = true } }
             return try await Daemon.run(policy: policy, onTransition: scene.watch) { daemon in
@@ -160,6 +167,9 @@ private func addRandomWork(
             #expect(cleanups == accepted.cleanups, "\(seed): \(report)")
             if scene.phases.contains(.draining) { #expect(actions == accepted.actions, "\(seed): \(report)") }
         }
+        let duplicates = scene.responses.filter { $0 == .duplicate }.count
+        let obeyed = scene.responses.count - duplicates
+        #expect(report.duplicateSignals == duplicates && report.signals.count == obeyed, "\(seed): \(scene.lines)")
         let abandoned = report.tasks.filter { if case .abandoned = $0.outcome { true } else { false } }.count
         #expect((abandoned > 0) == (report.forcedExit != nil), "\(seed): \(report)")
         #expect(abandoned == 0 || report.tasks.suffix(abandoned).allSatisfy { $0.outcome.description == "abandoned" })

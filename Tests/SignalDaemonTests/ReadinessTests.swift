@@ -45,7 +45,7 @@ import Testing
                 let isReady = await simulator.waitUntilReady()
                 answer { $0 = isReady }
             }
-            async let result = Daemon.run { daemon in
+            async let result = Daemon.run(policy: .server.with(duplicateWindow: .zero)) { daemon in
                 scene.step("up")
                 switch way {
                 case "the body returns": return

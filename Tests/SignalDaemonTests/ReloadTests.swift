@@ -5,6 +5,9 @@ import SignalDaemon
 import TestSupport
 import Testing
 
+/// A policy with a signal that only onReload subscribes to: HUP is subscribed from the start.
+private let reloadByUser = try! SignalPolicy(graceful: [.sigterm], reload: [.sigusr1])
+
 /// Two threads that call onReload at the same moment, and then, if they are subscribed, `subscribed`.
 private func register(_ daemon: Daemon, subscribed: @escaping @Sendable () -> Void) throws {
     let ready = Shared(0)
@@ -13,7 +16,7 @@ private func register(_ daemon: Daemon, subscribed: @escaping @Sendable () -> Vo
             ready { $0 += 1 }
             while ready.now < 2 {}
             try daemon.onReload {}
-            if disposition(of: .sighup) == .handler { subscribed() } else { throw Broken() }
+            if disposition(of: .sigusr1) == .handler { subscribed() } else { throw Broken() }
         }
     }
 }
@@ -181,10 +184,11 @@ private func register(_ daemon: Daemon, subscribed: @escaping @Sendable () -> Vo
         #expect(report.exitStatus == .code(0))
     }
 
-    @Test("A daemon without reloads leaves the reload signals alone")
+    @Test("A daemon without reloads leaves the reload signals alone, except HUP, which ends it gracefully")
     func noReload() async throws {
         let (report, scene) = try await simulate { scene in
-            try await Daemon.run(onTransition: scene.watch) { daemon in
+            let policy = try SignalPolicy(graceful: [.sigterm], reload: [.sighup, .sigusr1])
+            return try await Daemon.run(policy: policy, onTransition: scene.watch) { daemon in
                 await #expect(throws: SignalBridgeError.self) { try await daemon.reload() }
                 scene.step("up")
                 await daemon.shutdownRequested()
@@ -193,12 +197,14 @@ private func register(_ daemon: Daemon, subscribed: @escaping @Sendable () -> Vo
             }
         } drive: { scene in
             try await scene.wait(for: "up")
-            #expect(disposition(of: .sighup) == .default)
+            #expect(disposition(of: .sigusr1) == .default)
+            #expect(disposition(of: .sighup) == .handler)
             #expect(disposition(of: .sigterm) == .handler)
             try scene.send(.sighup)
-            try scene.send(.sigterm)
         }
-        #expect(scene.simulator.forcedExit == .sighup, "the process would have died")
+        #expect(scene.simulator.forcedExit == nil)
+        #expect(report.signals.map(\.signal) == [.sighup])
+        #expect(report.exitStatus == .code(0))
         #expect(scene.steps == ["up", "refused"], "no reload is taken while shutting down")
         #expect(scene.responses == [.beganShutdown])
         #expect(report.reloads == 0)
@@ -234,7 +240,7 @@ private func register(_ daemon: Daemon, subscribed: @escaping @Sendable () -> Vo
         for _ in 0..<flood(400) {
             let subscribed = Shared(0)
             let (report, _) = try await simulate { scene in
-                try await Daemon.run { daemon in try register(daemon) { subscribed { $0 += 1 } } }
+                try await Daemon.run(policy: reloadByUser) { daemon in try register(daemon) { subscribed { $0 += 1 } } }
             } drive: { _ in
             }
             #expect(report.outcomes == ["body": "finished", "first": "finished", "second": "finished"])
@@ -243,15 +249,15 @@ private func register(_ daemon: Daemon, subscribed: @escaping @Sendable () -> Vo
         }
     }
 
-    @Test("Two calls of onReload at once are both subscribed when they return, so a HUP does not kill")
+    @Test("Two calls of onReload at once are both subscribed when they return, so a reload signal does not kill")
     func concurrentRealRegistration() async {
         await #expect(processExitsWith: .success) {
             limit()
             for _ in 0..<flood(400) {
-                let report = try await Daemon.run { daemon in
+                let report = try await Daemon.run(policy: reloadByUser) { daemon in
                     try register(daemon) {
                         setMask([])
-                        raise(SIGHUP)
+                        raise(SIGUSR1)
                     }
                 }
                 #expect(report.outcomes == ["body": "finished", "first": "finished", "second": "finished"])

@@ -77,8 +77,9 @@
             await #expect(processExitsWith: .success) {
                 limit()
                 let loop = try SignalLoop(mechanism: .signalfd)
-                let hangups = try SignalEvents(.sighup, loop: loop)  // it makes onReload fail
-                let quick = SignalPolicy.server.with(gracePeriod: .milliseconds(1), cancelPeriod: .seconds(600))
+                let others = try SignalEvents(.sigusr1, loop: loop)  // it makes onReload fail
+                let quick = try SignalPolicy(graceful: [.sigterm], reload: [.sigusr1])
+                    .with(gracePeriod: .milliseconds(1), cancelPeriod: .seconds(600))
                 await onThread {
                     let end = Date(timeIntervalSinceNow: 5)
                     while Date() < end {
@@ -98,28 +99,29 @@
                         }
                     }
                 }
-                withExtendedLifetime(hangups) {}
+                withExtendedLifetime(others) {}
             }
         }
 
         // A thread that runs after every other one may be too late under a sanitizer.
         @Test(
-            "A HUP that comes right after onReload subscribed causes a reload",
+            "A signal that comes right after onReload subscribed to it causes a reload",
             .enabled(if: !underThreadSanitizer && !underAddressSanitizer))
         func signalBehindOnReload() async {
             await #expect(processExitsWith: .success) {
                 limit()
                 stayOnOneProcessor()
+                let policy = try SignalPolicy(graceful: [.sigterm], reload: [.sigusr1]).with(keepsIgnored: false)
                 let end = Date(timeIntervalSinceNow: 10)
                 for round in 0..<100 where Date() < end {
-                    signal(SIGHUP, SIG_IGN)
-                    let report = try await Daemon.run(policy: .server.with(keepsIgnored: false)) { daemon in
+                    signal(SIGUSR1, SIG_IGN)
+                    let report = try await Daemon.run(policy: policy) { daemon in
                         let isReady = Shared(false)
                         let reloaded = Shared(false)
-                        startThread {  // sends one HUP as soon as there is a handler
+                        startThread {  // sends the signal once, as soon as there is a handler
                             isReady { $0 = true }
-                            repeat { usleep(UInt32(5 + round % 40)) } while disposition(of: .sighup) == .ignore
-                            kill(getpid(), SIGHUP)
+                            repeat { usleep(UInt32(5 + round % 40)) } while disposition(of: .sigusr1) == .ignore
+                            kill(getpid(), SIGUSR1)
                         }
                         startThread {  // it runs after every other thread
                             var priority = sched_param()

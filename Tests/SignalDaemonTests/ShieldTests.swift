@@ -58,7 +58,7 @@ import Testing
     func shield() async throws {
         let blocker = Blocker()
         let (report, scene) = try await simulate { scene in
-            try await Daemon.run(onTransition: scene.watch) { daemon in
+            try await Daemon.run(policy: .server.with(duplicateWindow: .zero), onTransition: scene.watch) { daemon in
                 let value = try await daemon.shield("commit") {
                     scene.step("committing")
                     await blocker.wait()

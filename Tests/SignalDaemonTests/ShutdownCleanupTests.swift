@@ -25,18 +25,21 @@ import Testing
         #expect(driver.machine.deadline == .seconds(1))
     }
 
-    @Test("Clean-ups share the time, and one that hangs is cancelled and does not delay the others")
+    @Test("Clean-ups share the time, and one that hangs runs on beside the others until nine tenths are over")
     func hangingCleanup() {
         var driver = Driver()
         let (last, hangs) = (driver.addCleanup("last"), driver.addCleanup("hangs"))
         _ = driver.receive(.sigterm)
         #expect(driver.end(0) == ["cleaning up", "start \(hangs)"])
-        #expect(driver.machine.deadline == .seconds(4) / 3)
-        #expect(driver.wait(2) == ["timed out", "cancel \(hangs)", "start \(last)"])
-        #expect(driver.machine.deadline == .seconds(3))  // half of what is left
+        #expect(driver.machine.deadline == .milliseconds(1800))  // half of nine tenths
+        #expect(driver.wait(2) == ["overran", "start \(last)"])
+        #expect(!driver.machine.isCancelled(hangs))
+        #expect(driver.machine.deadline == .milliseconds(3600))  // all that is left
         #expect(driver.end(last) == [])
+        #expect(driver.machine.deadline == .milliseconds(3600))
+        #expect(driver.wait(.milliseconds(1600)) == ["timed out", "cancel \(hangs)"])
         #expect(driver.machine.deadline == .seconds(4))
-        #expect(driver.wait(2) == ["force"])
+        #expect(driver.wait(.milliseconds(400)) == ["force"])
     }
 
     @Test("A clean-up that ends after its time makes the exit code 1")
@@ -45,7 +48,8 @@ import Testing
         let cleanup = driver.addCleanup("slow")
         _ = driver.receive(.sigterm)
         _ = driver.end(0)
-        #expect(driver.wait(2) == ["timed out", "cancel \(cleanup)"])
+        #expect(driver.wait(.milliseconds(3599)) == [])
+        #expect(driver.wait(.milliseconds(1)) == ["timed out", "cancel \(cleanup)"])
         #expect(driver.end(cleanup, CancellationError()) == ["finish"])
         #expect(driver.machine.summary.exitStatus == .code(1))
     }
@@ -104,10 +108,87 @@ import Testing
         let hangs = driver.addCleanup("hangs")
         _ = driver.receive(.sigterm)
         #expect(driver.end(0) == ["cleaning up", "start \(hangs)"])
-        #expect(driver.wait(2) == ["timed out", "cancel \(hangs)"])
+        #expect(driver.wait(.milliseconds(3600)) == ["timed out", "cancel \(hangs)"])
         let late = driver.addCleanup("late")
         #expect(driver.machine.work.running[late] != nil)
         #expect(driver.end(late) == [])
         #expect(driver.end(hangs, CancellationError()) == ["finish"])
+    }
+
+    @Test("A clean-up that ends after its share and before it is cancelled has finished, and the exit code is 0")
+    func overrunInTime() {
+        var driver = Driver()
+        let (next, slow) = (driver.addCleanup("next"), driver.addCleanup("slow"))
+        _ = driver.receive(.sigterm)
+        _ = driver.end(0)
+        #expect(driver.wait(.milliseconds(1800)) == ["overran", "start \(next)"])
+        #expect(driver.end(next) == [])
+        #expect(driver.end(slow) == ["finish"])
+        #expect(driver.machine.summary.exitStatus == .code(0))
+    }
+
+    @Test("The end of one that overran starts no other beside the one whose turn it is")
+    func endOfAnOverrun() {
+        var driver = Driver()
+        let (last, next, slow) = (driver.addCleanup("last"), driver.addCleanup("next"), driver.addCleanup("slow"))
+        _ = driver.receive(.sigterm)
+        _ = driver.end(0)
+        #expect(driver.wait(.milliseconds(1200)) == ["overran", "start \(next)"])
+        #expect(driver.end(slow) == [])
+        #expect(driver.end(next) == ["start \(last)"])
+        #expect(driver.machine.deadline == .milliseconds(3600))
+    }
+
+    @Test("A limit is the clean-up's own time, and is kept free while it waits")
+    func limits() {
+        var driver = Driver()
+        let last = driver.addCleanup("last")
+        let limited = driver.addCleanup("limited", within: .milliseconds(1600))
+        let first = driver.addCleanup("first")
+        _ = driver.receive(.sigterm)
+        #expect(driver.end(0) == ["cleaning up", "start \(first)"])
+        #expect(driver.machine.deadline == .seconds(1))  // half of what the limit leaves
+        #expect(driver.wait(1) == ["overran", "start \(limited)"])
+        #expect(driver.machine.deadline == .milliseconds(2600))
+        #expect(driver.wait(.milliseconds(1600)) == ["timed out", "cancel \(limited)", "start \(last)"])
+        #expect(driver.machine.deadline == .milliseconds(3600))
+        #expect(driver.end(limited, CancellationError()) == [] && driver.end(first) == [])
+        #expect(driver.end(last) == ["finish"])
+        #expect(driver.machine.summary.exitStatus == .code(1))
+    }
+
+    @Test("Limits that ask for more than there is leave no share, and none of them reaches beyond nine tenths")
+    func limitsBeyondThePeriod() {
+        var driver = Driver()
+        let greedy = driver.addCleanup("greedy", within: .seconds(100))
+        let first = driver.addCleanup("first")
+        _ = driver.receive(.sigterm)
+        #expect(driver.end(0) == ["cleaning up", "start \(first)"])
+        #expect(driver.wait(0) == ["overran", "start \(greedy)"])
+        #expect(driver.machine.deadline == .milliseconds(3600))
+        let cancelled = driver.wait(.milliseconds(3600))
+        #expect(cancelled == ["timed out", "cancel \(greedy)", "timed out", "cancel \(first)"])
+    }
+
+    @Test("A limit of zero, or below, is over at once", arguments: [0, -5])
+    func noTime(seconds: Int) {
+        var driver = Driver()
+        let (next, none) = (driver.addCleanup("next"), driver.addCleanup("none", within: .seconds(seconds)))
+        _ = driver.receive(.sigterm)
+        #expect(driver.end(0) == ["cleaning up", "start \(none)"])
+        #expect(driver.wait(0) == ["timed out", "cancel \(none)", "start \(next)"])
+    }
+
+    @Test("A hard exit cancels the clean-ups within nine tenths of its own period")
+    func hardExitBesideAnOverrun() {
+        var driver = Driver(.nginx)
+        let (next, slow) = (driver.addCleanup("next"), driver.addCleanup("slow"))
+        _ = driver.end(0)
+        #expect(driver.wait(.milliseconds(1800)) == ["overran", "start \(next)"])
+        _ = driver.receive(.sigterm)
+        #expect(driver.machine.deadline == .milliseconds(2700))
+        #expect(
+            driver.wait(.milliseconds(900)) == ["timed out", "cancel \(next)", "timed out", "cancel \(slow)"])
+        #expect(driver.wait(.milliseconds(100)) == ["force"])
     }
 }

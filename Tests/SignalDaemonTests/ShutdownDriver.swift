@@ -29,13 +29,16 @@ struct Driver {
 
     mutating func end(_ id: Int, _ error: (any Error)? = nil) -> [String] { words(machine.ended(id, error, at: now)) }
 
-    mutating func add(_ behavior: ShutdownBehavior = .drain, onFailure: FailureBehavior = .shutDown) -> Int? {
-        let item = WorkTable.Item(name: "task", kind: .task, onShutdown: behavior, onFailure: onFailure)
+    mutating func add(
+        _ behavior: ShutdownBehavior = .drain, onFailure: FailureBehavior = .shutDown, name: String = "task",
+        after other: String? = nil
+    ) -> Int? {
+        let item = WorkTable.Item(name: name, kind: .task, onShutdown: behavior, onFailure: onFailure, after: other)
         return machine.add(item, generation: machine.generation, at: now)
     }
 
-    mutating func addCleanup(_ name: String) -> Int {
-        machine.register(.cleanup, name, generation: machine.generation, at: now)!.id
+    mutating func addCleanup(_ name: String, within limit: Duration? = nil) -> Int {
+        machine.register(.cleanup, name, within: limit, generation: machine.generation, at: now)!.id
     }
 }
 
@@ -43,6 +46,11 @@ extension SignalEvent {
     /// A signal that a process sent, captured then.
     static func captured(_ signal: SignalNumber, at time: Duration) -> SignalEvent {
         SignalEvent(signal, count: 1, sender: .current, value: nil, nanoseconds: time.clampedNanoseconds)
+    }
+
+    /// A signal that the terminal sent, captured then: of a key press, or SIGHUP because it was closed.
+    static func fromTerminal(_ signal: SignalNumber, at time: Duration) -> SignalEvent {
+        SignalEvent(signal, count: 1, sender: nil, value: nil, nanoseconds: time.clampedNanoseconds)
     }
 }
 

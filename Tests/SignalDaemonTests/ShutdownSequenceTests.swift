@@ -18,7 +18,9 @@ private struct Failure: Error {}
     private func run(_ generator: inout Generator) {
         let restarts = Bool.random(using: &generator)
         let policies: [SignalPolicy] = [.server, .commandLine, .nginx, .gunicorn, .uwsgi]
-        let policy = policies.randomElement(using: &generator)!
+        let second = [SignalPolicy.SecondSignal.escalate, .forceExit, .ignored].randomElement(using: &generator)!
+        let policy = policies.randomElement(using: &generator)!.with(
+            secondSignal: second, duplicateWindow: Bool.random(using: &generator) ? .zero : .milliseconds(500))
         let signals = Array(policy.graceful.union(policy.hardExit).union(policy.reload))
         var machine = ShutdownStateMachine(policy, loads: restarts, restarts: restarts, at: .zero)
         if !restarts { machine.allowReloads(true) }
@@ -60,15 +62,23 @@ private struct Failure: Error {}
                 perform(machine.tick(at: now))
             case 3, 4:
                 let behavior = [ShutdownBehavior.drain, .cancel, .complete].randomElement(using: &generator)!
-                let item = WorkTable.Item(name: "task", kind: .task, onShutdown: behavior, onFailure: .report)
+                let (name, other) = (
+                    Int.random(in: 0..<5, using: &generator), Int.random(in: 0..<10, using: &generator)
+                )
+                let item = WorkTable.Item(
+                    name: "task \(name)", kind: .task, onShutdown: behavior, onFailure: .report,
+                    after: other < 5 ? "task \(other)" : nil)
+                if machine.isCycle(item) { break }
                 if let id = machine.add(item, generation: machine.generation, at: now) {
                     #expect(machine.state.phase == .running)
                     started.insert(id)
                 }
             case 5:
-                if let (_, actions) = machine.register(.cleanup, "cleanup", generation: machine.generation, at: now) {
-                    perform(actions)
-                }
+                let limit: Duration? =
+                    Bool.random(using: &generator) ? .milliseconds(Int.random(in: -10..<3000, using: &generator)) : nil
+                let added = machine.register(
+                    .cleanup, "cleanup", within: limit, generation: machine.generation, at: now)
+                if let (_, actions) = added { perform(actions) }
             case 6:
                 if let (_, actions) = machine.register(.action, "action", generation: machine.generation, at: now) {
                     perform(actions)

@@ -61,6 +61,116 @@ private struct Failure: Error {}
         #expect(cleaning.receive(.sigterm) == ["force"])
     }
 
+    @Test("A second signal that the policy ignores is recorded, and the deadlines alone end the daemon")
+    func ignoredSecondSignal() {
+        var driver = Driver(SignalPolicy.gunicorn.with(secondSignal: .ignored))
+        _ = driver.addCleanup("flush")
+        #expect(driver.receive(.sigterm) == ["draining", "request"])
+        #expect(driver.receive(.sigterm) == [])
+        #expect(driver.machine.deadline == .seconds(20))
+        #expect(driver.wait(20) == ["cancelling", "cancel 0"])
+        #expect(driver.receive(.sigterm) == [])
+        #expect(driver.machine.deadline == .seconds(24))
+        _ = driver.end(0)
+        #expect(driver.machine.state.phase == .cleaningUp)
+        #expect(driver.receive(.sigterm) == [])
+        #expect(driver.machine.summary.signals.count == 4)
+        #expect(driver.wait(4).last == "force")
+    }
+
+    @Test("A first hard exit has its effect although second signals are ignored, and a second one has none")
+    func hardExitAmongIgnored() {
+        var driver = Driver(SignalPolicy.gunicorn.with(secondSignal: .ignored))
+        _ = driver.receive(.sigterm)
+        #expect(driver.receive(.sigquit) == ["cancelling", "cancel 0"])
+        #expect(driver.machine.deadline == .seconds(1))
+        #expect(driver.receive(.sigint) == [] && driver.receive(.sigterm) == [])
+        #expect(driver.machine.summary.hardExit?.signal == .sigquit)
+        #expect(driver.wait(1) == ["force"])
+        #expect(driver.machine.summary.exitStatus == .signal(.sigterm), "the first signal decides")
+    }
+
+    @Test("The exit code that the program asks for is the first one, and holds for every end")
+    func exitCode() {
+        var asked = Driver()
+        _ = asked.machine.shutdown(.requested, exitCode: 75, at: asked.now)
+        _ = asked.machine.shutdown(.requested, exitCode: 3, at: asked.now)
+        #expect(asked.end(0, Failure()) == ["cleaning up", "finish"])
+        #expect(asked.machine.summary.exitStatus == .code(75))
+        _ = asked.machine.shutdown(.requested, exitCode: 4, at: asked.now)
+        #expect(asked.machine.summary.exitStatus == .code(75))
+
+        var signalled = Driver()  // the program names a code for a shutdown that a signal began
+        _ = signalled.receive(.sigint)
+        _ = signalled.machine.shutdown(.requested, at: signalled.now)
+        #expect(signalled.machine.summary.exitStatus == .signal(.sigint))
+        #expect(words(signalled.machine.shutdown(.requested, exitCode: 0, at: signalled.now)) == [])
+        _ = signalled.end(0)
+        #expect(signalled.machine.summary.exitStatus == .code(0))
+
+        var forced = Driver(.nginx)
+        _ = forced.receive(.sigterm)
+        _ = forced.machine.shutdown(.requested, exitCode: 5, at: forced.now)
+        #expect(forced.wait(1) == ["force"])
+        #expect(forced.machine.summary.exitStatus == .code(5))
+    }
+
+    @Test("Of signals within the window of the first the second has no effect, and after that it has its own")
+    func duplicates() {
+        var driver = Driver()
+        func receive(_ signal: SignalNumber, at milliseconds: Int) -> [String] {
+            words(driver.machine.receive(.captured(signal, at: .milliseconds(milliseconds)), at: driver.now))
+        }
+        #expect(receive(.sigterm, at: 1000) == ["draining", "request"])
+        for time in [1000, 1001, 1250, 1499] { #expect(receive(.sigint, at: time) == []) }
+        #expect(driver.machine.summary.duplicateSignals == 4 && driver.machine.summary.signals.count == 1)
+        #expect(receive(.sigint, at: 1500) == ["cancelling", "cancel 0"])
+        #expect(receive(.sigint, at: 1999) == [])
+        #expect(receive(.sigint, at: 2000) == ["force"])
+        #expect(driver.machine.summary.duplicateSignals == 5 && driver.machine.summary.signals.count == 3)
+    }
+
+    @Test("A signal that joins a shutdown has duplicates too, and a reload has none")
+    func duplicatesOfOthers() {
+        var joining = Driver()
+        _ = joining.machine.shutdown(.requested, at: joining.now)
+        for _ in 0..<3 { _ = joining.machine.receive(.captured(.sigterm, at: .seconds(1)), at: joining.now) }
+        #expect(joining.machine.summary.duplicateSignals == 2)
+        #expect(joining.machine.state.phase == .draining)
+
+        var reloading = Driver()
+        reloading.machine.allowReloads(true)
+        func receive(_ signal: SignalNumber) -> [String] {
+            words(reloading.machine.receive(.captured(signal, at: .seconds(1)), at: reloading.now))
+        }
+        #expect(receive(.sighup) == ["reload 1"])
+        #expect(receive(.sigterm) == ["cancel 1", "draining", "request"])
+        #expect(reloading.machine.summary.duplicateSignals == 0)
+    }
+
+    @Test("A SIGHUP ends a daemon that has no reload, and every daemon if the terminal sent it")
+    func hangup() {
+        var plain = Driver()
+        #expect(plain.receive(.sighup) == ["draining", "request"])
+        #expect(plain.receive(.sighup) == [], "a process asks for a reload, which there is no more")
+        #expect(plain.machine.state.phase == .draining)
+        #expect(plain.machine.summary.reason == plain.machine.summary.signals.first.map { .signal($0) })
+
+        var closed = Driver()
+        closed.machine.allowReloads(true)
+        #expect(closed.receive(.sighup) == ["reload 1"])
+        let event = SignalEvent.fromTerminal(.sighup, at: .seconds(10))
+        #expect(words(closed.machine.receive(event, at: closed.now)) == ["cancel 1", "draining", "request"])
+        #expect(closed.machine.summary.exitStatus == .code(0))
+    }
+
+    @Test("Another reload signal than SIGHUP has no effect on a daemon without reloads")
+    func otherReloadSignals() {
+        var driver = Driver(.uwsgi)
+        #expect(driver.receive(.sigterm) == [])
+        #expect(driver.machine.state.phase == .running)
+    }
+
     @Test("The first signal joins a shutdown that the program requested")
     func joins() {
         var driver = Driver()
@@ -84,12 +194,32 @@ private struct Failure: Error {}
         #expect(driver.machine.summary.exitStatus == .code(1))
     }
 
-    @Test("A CancellationError counts as cancelled only if the work was cancelled")
+    @Test("A CancellationError counts as cancelled if the work was cancelled, or during a shutdown")
     func cancellationError() {
         var driver = Driver()
         let task = driver.add()!
         _ = driver.end(task, CancellationError())
         #expect(driver.machine.summary.tasks.map(\.outcome.description) == ["failed: CancellationError()"])
+        #expect(driver.machine.summary.reason == .failure(of: "task"))
+
+        var ending = Driver()
+        let cleanup = ending.addCleanup("gives up")
+        _ = ending.receive(.sigterm)
+        #expect(!ending.machine.isCancelled(0))
+        _ = ending.end(0, CancellationError())
+        _ = ending.end(cleanup, CancellationError())
+        #expect(ending.machine.summary.tasks.map(\.outcome.description) == ["cancelled", "cancelled"])
+        #expect(ending.machine.summary.exitStatus == .code(0))
+    }
+
+    @Test("A CancellationError during a restart counts as cancelled too")
+    func cancellationErrorInRestart() {
+        var driver = Driver(loads: true, restarts: true)
+        _ = driver.machine.loaded(at: driver.now)
+        _ = driver.receive(.sighup)
+        #expect(driver.end(1) == ["draining", "request"])
+        #expect(driver.end(0, CancellationError()) == ["cleaning up", "body 2"])
+        #expect(driver.machine.summary.tasks.map(\.outcome.description) == ["cancelled"])
     }
 
     @Test("Work that fails because the daemon refused it does not fail the daemon")
@@ -187,6 +317,69 @@ private struct Failure: Error {}
         #expect(driver.receive(.sighup) == [])
         #expect(driver.end(0) == ["cleaning up", "finish"])
         #expect(driver.machine.summary.reloads == 0)
+    }
+
+    /// The numbers of the reloads that ended, and whether with an error.
+    private func endings(_ actions: [ShutdownStateMachine.Action]) -> [String] {
+        actions.compactMap { action in
+            guard case .reloadEnded(let number, let error) = action else { return nil }
+            return "\(number)\(error.map { " \($0)" } ?? "")"
+        }
+    }
+
+    @Test("Each request for a reload has the number of the reload that answers it")
+    func reloadNumbers() {
+        var driver = Driver()
+        #expect(driver.machine.reload(at: driver.now) == nil, "there is nothing to reload")
+        driver.machine.allowReloads(true)
+        #expect(driver.machine.reload(at: driver.now)?.number == 1)
+        for _ in 0..<3 { #expect(driver.machine.reload(at: driver.now)?.number == 2) }
+        #expect(endings(driver.machine.ended(1, nil, at: driver.now)) == ["1"])
+        #expect(driver.machine.reload(at: driver.now)?.number == 3)
+        #expect(endings(driver.machine.ended(2, Failure(), at: driver.now)) == ["2 Failure()"])
+        #expect(endings(driver.machine.ended(3, nil, at: driver.now)) == ["3"])
+        #expect(driver.machine.reload(at: driver.now)?.number == 4)
+        #expect(driver.machine.reload(at: driver.now)?.number == 5)
+        _ = driver.receive(.sigterm)
+        #expect(driver.machine.reload(at: driver.now) == nil, "it is shutting down")
+        let cancelled = endings(driver.machine.ended(4, CancellationError(), at: driver.now))
+        #expect(cancelled == ["4 CancellationError()", "5 CancellationError()"], "the one that waits never starts")
+    }
+
+    @Test("A request while the first configuration is loaded is answered by the reload after it")
+    func reloadNumberWhileLoading() {
+        var driver = Driver(loads: true)
+        #expect(driver.machine.reload(at: driver.now)?.number == 1)
+        #expect(driver.machine.reload(at: driver.now)?.number == 1)
+        #expect(endings(driver.machine.loaded(at: driver.now)) == ["0"])
+        #expect(endings(driver.machine.ended(1, nil, at: driver.now)) == ["1"])
+    }
+
+    @Test("A reload that restarts the body has ended when the new body starts")
+    func reloadNumberOfARestart() {
+        var driver = Driver(loads: true, restarts: true)
+        _ = driver.machine.loaded(at: driver.now)
+        #expect(driver.machine.reload(at: driver.now)?.number == 1)
+        #expect(endings(driver.machine.ended(1, nil, at: driver.now)) == [])
+        #expect(driver.machine.reload(at: driver.now)?.number == 2)
+        let actions = driver.machine.ended(0, nil, at: driver.now)
+        #expect(words(actions) == ["cleaning up", "body 2", "reload 3"])
+        #expect(endings(actions) == ["1"])
+    }
+
+    @Test("A shutdown ends the requests for a reload whose restart it interrupts", arguments: [false, true])
+    func interruptedRestart(isCleaningUp: Bool) {
+        var driver = Driver(loads: true, restarts: true)
+        _ = driver.machine.loaded(at: driver.now)
+        if isCleaningUp { _ = driver.addCleanup("flush") }
+        let first = driver.machine.reload(at: driver.now)!
+        let id = isCleaningUp ? 2 : 1
+        #expect(words(first.actions) == ["reload \(id)"])
+        #expect(driver.machine.reload(at: driver.now)?.number == 2)
+        _ = driver.end(id)
+        if isCleaningUp { _ = driver.end(0) }
+        #expect(driver.machine.state.phase == (isCleaningUp ? .cleaningUp : .draining))
+        #expect(endings(driver.machine.shutdown(.requested, at: driver.now)).last == "2 CancellationError()")
     }
 
     @Test("The summary keeps the last 1,000 tasks, and counts the rest")

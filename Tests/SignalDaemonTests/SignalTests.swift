@@ -43,7 +43,7 @@ import Testing
     @Test("A second signal while work drains cancels the work")
     func escalate() async throws {
         let (report, scene) = try await simulate { scene in
-            try await Daemon.run(onTransition: scene.watch) { daemon in
+            try await Daemon.run(policy: .server.with(duplicateWindow: .zero), onTransition: scene.watch) { daemon in
                 daemon.addCleanup("flush") { scene.step("flush") }
                 try daemon.addTask("task") { try await untilCancelled() }
                 scene.step("up")
@@ -71,7 +71,7 @@ import Testing
         let blocker = Blocker()
         defer { blocker.release() }
         let (report, scene) = try await simulate { scene in
-            try await Daemon.run(onTransition: scene.watch) { daemon in
+            try await Daemon.run(policy: .server.with(duplicateWindow: .zero), onTransition: scene.watch) { daemon in
                 scene.step("up")
                 await blocker.wait()
             }
@@ -84,11 +84,121 @@ import Testing
         #expect(scene.simulator.forcedExit == .sigterm)
     }
 
+    @Test("Within half a second of a signal another one is a duplicate: it is counted, and has no effect")
+    func duplicates() async throws {
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                scene.step("up")
+                try await untilCancelled()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "up")
+            try scene.send(.sigterm, .sigterm)
+            scene.simulator.advance(by: .milliseconds(499))
+            try scene.send(.sigint)
+            #expect(scene.responses == [.beganShutdown, .duplicate, .duplicate])
+            #expect(scene.phases == [.draining])
+            scene.simulator.advance(by: .milliseconds(1))  // the duplicates do not prolong it
+            try scene.send(.sigterm)
+        }
+        #expect(scene.responses == [.beganShutdown, .duplicate, .duplicate, .escalated])
+        #expect(scene.phases == [.draining, .cancelling, .cleaningUp])
+        #expect(report.signals.map(\.signal) == [.sigterm, .sigterm])
+        #expect(report.duplicateSignals == 2)
+        #expect(report.description.contains("duplicate signals: 2"))
+        #expect(report.exitStatus == .code(0))
+    }
+
+    @Test("A hard exit right after a graceful signal is a request of its own, and what follows it is a duplicate")
+    func hardExitIsNoDuplicate() async throws {
+        let blocker = Blocker()
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(policy: .gunicorn, onTransition: scene.watch) { daemon in
+                scene.step("up")
+                await blocker.wait()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "up")
+            try scene.send(.sigterm, .sigquit, .sigquit, .sigterm)
+            #expect(scene.phases == [.draining, .cancelling])
+            blocker.release()
+        }
+        #expect(scene.responses == [.beganShutdown, .stoppedImmediately, .duplicate, .duplicate])
+        #expect(report.hardExit?.signal == .sigquit)
+        #expect(report.duplicateSignals == 2)
+        #expect(report.forcedExit == nil)
+        #expect(report.exitStatus == .signal(.sigquit))
+    }
+
+    @Test("A second Ctrl-C is a request of its own, however quick it is, and what a launcher passes on is not")
+    func keyPresses() async throws {
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                scene.step("up")
+                try await untilCancelled()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "up")
+            try scene.simulator.send(.sigint, sender: nil)
+            try scene.send(.sigint)
+            #expect(scene.phases == [.draining])
+            try scene.simulator.send(.sigint, sender: nil)
+        }
+        #expect(scene.responses == [.beganShutdown, .duplicate, .escalated])
+        #expect(report.duplicateSignals == 1)
+        #expect(report.exitStatus == .signal(.sigint))
+    }
+
+    @Test("A closed terminal ends a daemon, also right after its shell has made it reload")
+    func closedTerminal() async throws {
+        for reloads in [true, false] {
+            let (report, scene) = try await simulate { scene in
+                try await Daemon.run(onTransition: scene.watch) { daemon in
+                    if reloads { try daemon.onReload {} }
+                    scene.step("up")
+                    await daemon.shutdownRequested()
+                }
+            } drive: { scene in
+                try await scene.wait(for: "up")
+                try scene.send(.sighup)
+                if !reloads { #expect(scene.phases.first == .draining) }
+                if reloads { try scene.simulator.send(.sighup, sender: nil) }
+            }
+            #expect(scene.responses == (reloads ? [.beganReload, .beganShutdown] : [.beganShutdown]))
+            #expect(report.signals.map(\.signal) == [.sighup])
+            #expect(report.exitStatus == .code(0))
+        }
+    }
+
+    @Test("A second signal that the policy ignores has no effect, and a first hard exit has its own")
+    func ignoredSecondSignal() async throws {
+        let blocker = Blocker()
+        let policy = SignalPolicy.gunicorn.with(secondSignal: .ignored, duplicateWindow: .zero)
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(policy: policy, onTransition: scene.watch) { _ in
+                scene.step("up")
+                await blocker.wait()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "up")
+            try scene.send(.sigterm, .sigterm)
+            #expect(scene.phases == [.draining])
+            try scene.send(.sigint, .sigint, .sigterm)
+            #expect(scene.phases == [.draining, .cancelling])
+            blocker.release()
+        }
+        #expect(scene.responses == [.beganShutdown, .ignored, .stoppedImmediately, .ignored, .ignored])
+        #expect(report.signals.count == 5)
+        #expect(report.forcedExit == nil)
+        #expect(report.exitStatus == .signal(.sigint))
+    }
+
     @Test("The first signal joins a shutdown that something else began, and the second one escalates")
     func joins() async throws {
         for fails in [false, true] {
             let (report, scene) = try await simulate { scene in
-                try await Daemon.run(onTransition: scene.watch) { daemon in
+                try await Daemon.run(policy: .server.with(duplicateWindow: .zero), onTransition: scene.watch) {
+                    daemon in
                     scene.step("up")
                     if fails { try daemon.addTask("broken") { throw Broken() } } else { daemon.shutdown() }
                     try await untilCancelled()
@@ -110,7 +220,7 @@ import Testing
     @Test("Signals have their usual effects after the body has returned")
     func signalAfterBody() async throws {
         let (report, _) = try await simulate { scene in
-            try await Daemon.run(onTransition: scene.watch) { daemon in
+            try await Daemon.run(policy: .server.with(duplicateWindow: .zero), onTransition: scene.watch) { daemon in
                 try daemon.addTask("task") { try await untilCancelled() }
             }
         } drive: { scene in

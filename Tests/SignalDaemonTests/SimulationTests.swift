@@ -24,7 +24,7 @@ import Testing
         defer { blocker.release() }
         let drains = way == .drains || way == .interrupted || way == .requested
         let (report, scene) = try await simulate { scene in
-            try await Daemon.run(onTransition: scene.watch) { daemon in
+            try await Daemon.run(policy: .server.with(duplicateWindow: .zero), onTransition: scene.watch) { daemon in
                 daemon.addCleanup("flush") { scene.step("flush") }
                 try daemon.addTask("task") {
                     if drains { await daemon.shutdownRequested() } else { try await untilCancelled() }
@@ -124,10 +124,11 @@ import Testing
     func signalBehindOnReload() async throws {
         let reloads = Shared(0)
         let (report, _) = try await simulate { scene in
-            try await Daemon.run { daemon in
+            let policy = try SignalPolicy(graceful: [.sigterm], reload: [.sigusr1])
+            return try await Daemon.run(policy: policy) { daemon in
                 let sender = Task(executorPreference: InlineExecutor()) {
-                    await scene.simulator.waitForSubscriber(of: .sighup)
-                    try scene.send(.sighup)
+                    await scene.simulator.waitForSubscriber(of: .sigusr1)
+                    try scene.send(.sigusr1)
                 }
                 try daemon.onReload { reloads { $0 += 1 } }
                 try await sender.value

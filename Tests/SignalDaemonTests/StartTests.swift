@@ -118,7 +118,7 @@ import Testing
     @Test("An action that is cancelled before its task has started is cancelled when it starts")
     func cancelledWhileStarting() async throws {
         let (report, _) = try await simulate { scene in
-            try await Daemon.run(onTransition: scene.watch) { daemon in
+            try await Daemon.run(policy: .server.with(duplicateWindow: .zero), onTransition: scene.watch) { daemon in
                 scene.step("up")
                 try? await untilCancelled()
                 daemon.onGracefulShutdown("late") { try await untilCancelled() }

@@ -181,7 +181,7 @@ private let fast = SignalPolicy.server.with(
                 // Endless, except that a deadline leads to cancelling.
                 gracePeriod: second.phase == .cancelling ? .milliseconds(50) : .seconds(1000),
                 cancelPeriod: .seconds(1000), cleanupPeriod: .seconds(1000),
-                secondSignal: second.forces ? .forceExit : .escalate)
+                secondSignal: second.forces ? .forceExit : .escalate, duplicateWindow: .zero)
             let scene = Scene()
             // On a thread, because no task would run.
             startThread {

@@ -34,7 +34,7 @@ import Testing
             }
             blocker.release()
             try await scene.wait(for: "flush")
-            scene.simulator.advance(seconds: 2)
+            scene.simulator.advance(seconds: 3.6)
         }
         #expect(report.forcedExit == nil)
         #expect(inbox.lines[3...] == ["STOPPING=1", extend, extend, extend, extend])

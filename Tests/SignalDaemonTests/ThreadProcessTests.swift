@@ -128,7 +128,8 @@ import Testing
             }
             ThreadProcessTests.run {
                 try Daemon.runBlocking(
-                    onTransition: scene.watch, onForcedExit: { _ in say("\(scene.responses)") }
+                    policy: .server.with(duplicateWindow: .zero), onTransition: scene.watch,
+                    onForcedExit: { _ in say("\(scene.responses)") }
                 ) { _ in
                     scene.step("up")
                     hang()

@@ -96,7 +96,8 @@ private func block<Value: Sendable>(
     func escalation(bySignal: Bool) async throws {
         let (report, _) = try await simulate { scene in
             try await block(in: scene) {
-                try Daemon.runBlocking(onTransition: scene.watch) { daemon in
+                try Daemon.runBlocking(policy: .server.with(duplicateWindow: .zero), onTransition: scene.watch) {
+                    daemon in
                     try daemon.addThread("cancels", onShutdown: .cancel) { stop in
                         stop.wait()
                         while !stop.isCancelled { usleep(1000) }
@@ -132,7 +133,8 @@ private func block<Value: Sendable>(
         let (report, scene) = try await simulate { scene in
             try await block(in: scene) {
                 try Daemon.runBlocking(
-                    onTransition: scene.watch, onForcedExit: { report in scene.step("force \(report.exitStatus)") }
+                    policy: .server.with(duplicateWindow: .zero), onTransition: scene.watch,
+                    onForcedExit: { report in scene.step("force \(report.exitStatus)") }
                 ) { daemon in
                     try daemon.addThread("stuck") { _ in
                         scene.step("up")
@@ -174,12 +176,16 @@ private func block<Value: Sendable>(
             }
         } drive: { scene in
             try await scene.wait(for: "hangs")
-            scene.simulator.advance(seconds: 1)
-            #expect(scene.lines.contains("cleanup hangs timed out"))
+            scene.simulator.advance(seconds: 1.1)
+            #expect(!scene.steps.contains("last"))
+            scene.simulator.advance(seconds: 0.1)
+            #expect(scene.lines.contains("cleanup hangs takes more than its share"))
             try await scene.wait(for: "last")
+            #expect(!scene.lines.contains("cleanup hangs timed out"))
             free { $0 = true }
         }
         #expect(scene.steps == ["hangs", "last"])
+        #expect(report.outcomes["hangs"] == "finished" && report.task("hangs")?.duration == .milliseconds(1200))
         #expect(report.outcomes["last"] == "finished" && report.outcomes["broken"] == "failed: Broken()")
         #expect(report.reason == .requested)
         #expect(report.forcedExit == nil)

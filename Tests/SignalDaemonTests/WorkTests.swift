@@ -97,7 +97,8 @@ import Testing
         #expect(report.exitStatus == .code(1), "and not death by SIGINT")
     }
 
-    @Test("A CancellationError of work that was not cancelled is a failure")
+    @Test(
+        "A CancellationError of work that was not cancelled is a failure, and during a shutdown it counts as cancelled")
     func ownCancellation() async throws {
         let (report, _) = try await simulate { scene in
             try await Daemon.run(onTransition: scene.watch) { daemon in
@@ -108,13 +109,13 @@ import Testing
         } drive: { _ in
         }
         #expect(report.reason == .failure(of: "early"))
-        for name in ["early", "body"] {
-            guard case .failed(let error)? = report.task(name)?.outcome else {
-                Issue.record("\(name): \(report.outcomes)")
-                continue
-            }
+        if case .failed(let error)? = report.task("early")?.outcome {
             #expect(error is CancellationError)
+        } else {
+            Issue.record("\(report.outcomes)")
         }
+        #expect(report.outcomes["body"] == "cancelled", "as startup and cancelOnShutdown throw it")
+        #expect(report.bodyError is CancellationError)
         #expect(report.exitStatus == .code(1))
     }
 
@@ -147,7 +148,7 @@ import Testing
     func refused() async throws {
         let kept = Shared<Daemon?>(nil)
         let (report, scene) = try await simulate { scene in
-            try await Daemon.run(onTransition: scene.watch) { daemon in
+            try await Daemon.run(policy: .server.with(duplicateWindow: .zero), onTransition: scene.watch) { daemon in
                 kept { $0 = daemon }
                 @Sendable func tryToAdd(_ moment: String) {
                     let task = refusal { try daemon.addTask("late") { scene.step("ran") } }

@@ -195,11 +195,13 @@ struct ShutdownStateMachine {
         let isInterruptedRestart = purpose != nil
         summary.reason = reason
         let cancelled = work.reloadIDs.flatMap { cancel($0) }  // M5
+        let ended = isInterruptedRestart ? reloads.requested : nil  // nobody waits for a body that will not start
+        let first = cancelled + (ended.map { [.reloadEnded($0, CancellationError())] } ?? [])
         if isInterruptedRestart, let phase, phase != .draining {
-            return cancelled + enter(phase, .shutdown, at: now)  // as far as it is, with the time of a shutdown
+            return first + enter(phase, .shutdown, at: now)  // as far as it is, with the time of a shutdown
         }
         let isImmediate = reason == .cancelled || summary.hardExit != nil
-        return cancelled + enter(isImmediate ? .cancelling : .draining, .shutdown, at: now)
+        return first + enter(isImmediate ? .cancelling : .draining, .shutdown, at: now)
     }
 
     private mutating func enter(
