@@ -161,9 +161,9 @@ private struct Walker {
         let isFurther = machine.isShuttingDown && !machine.summary.signals.isEmpty && second == .ignored
         switch input {
         case .duplicate: return true  // M7
-        case .signal(.sigterm), .hangup: return isFurther
+        case .signal(.sigterm): return isFurther
         case .signal(.sigquit): return isFurther && machine.summary.hardExit != nil
-        case .signal, .reload: return machine.isShuttingDown  // SIGHUP of a process
+        case .signal, .hangup, .reload: return machine.isShuttingDown  // SIGHUP of a process, or of a terminal
         default: return false
         }
     }

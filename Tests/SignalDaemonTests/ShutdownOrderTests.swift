@@ -83,7 +83,7 @@ import Testing
     func cycles() {
         var driver = Driver()
         func isCycle(_ name: String, after other: String?) -> Bool {
-            driver.machine.isCycle(WorkTable.Item(name: name, kind: .task, after: other))
+            driver.machine.work.isCycle(name, after: other)
         }
         #expect(isCycle("a", after: "a"))
         #expect(!isCycle("a", after: "b") && !isCycle("a", after: nil))

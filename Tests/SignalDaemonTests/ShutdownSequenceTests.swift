@@ -68,7 +68,7 @@ private struct Failure: Error {}
                 let item = WorkTable.Item(
                     name: "task \(name)", kind: .task, onShutdown: behavior, onFailure: .report,
                     after: other < 5 ? "task \(other)" : nil)
-                if machine.isCycle(item) { break }
+                if machine.work.isCycle(item.name, after: item.after) { break }
                 if let id = machine.add(item, generation: machine.generation, at: now) {
                     #expect(machine.state.phase == .running)
                     started.insert(id)

@@ -166,14 +166,15 @@ public final class Daemon: Sendable {
     /// Whether a shutdown was requested: for a readiness page that turns to 503.
     public var isShuttingDown: Bool { requests.shutdownLatch.isOpen }
 
-    /// Blocks the thread until a shutdown is requested, or the time is over.
+    /// Blocks the thread until a shutdown is requested, or the time is over. In work that comes `after` other work, until that
+    /// has ended.
     ///
     /// - Parameter timeout: `nil`: for ever.
     /// - Returns: whether a shutdown was requested.
     @available(*, noasync, message: "it blocks the thread; use shutdownRequested()")
     @discardableResult
     public func waitForShutdown(timeout: Duration? = nil) -> Bool {
-        StopToken(stop: requests.shutdownLatch, cancel: Latch()).wait(timeout: timeout)
+        StopToken(stop: requests.ownLatch, cancel: Latch()).wait(timeout: timeout)
     }
 
     /// Runs `action` when a shutdown is requested, or at once if it was: to close a listener, or to trigger a `ServiceGroup`.
@@ -232,7 +233,8 @@ public final class Daemon: Sendable {
     /// Calls `action` with each event of a signal that the policy does not name, such as the SIGUSR1 that reopens log files.
     ///
     /// It is subscribed when this returns, and until the very end: a drain does not end it. The events come in order, one at a time
-    /// for each registration; every delivery is an event. Nothing waits for an action, and one that hangs holds up nothing.
+    /// for each registration; every delivery is an event. Nothing waits for an action, and one that hangs holds up nothing. After
+    /// a restart the new body registers its own; until then the signal stays subscribed, and its events are dropped.
     ///
     /// - Throws: ``/SignalBridge/SignalBridgeError/Code/duplicateSignal`` for a signal of the policy;
     ///   ``/SignalBridge/SignalBridgeError/Code/shuttingDown`` after the end or a restart; what refuses the signal itself.
@@ -261,6 +263,7 @@ public final class Daemon: Sendable {
     }
 
     /// Reloads, as a signal would, and returns when that is done: for a `POST /-/reload`. If a reload runs, it is the next one.
+    /// Where a reload restarts the body, it is done when the new configuration is there and the restart begins.
     ///
     /// Not from within a reload, which would wait for itself until a shutdown cancels it.
     ///

@@ -162,14 +162,13 @@ struct DaemonRequests: Sendable {
     ) throws(SignalBridgeError) {
         try runtime.withState { state throws(SignalBridgeError) in try state.signals?.checkIsFree(signal) }
         let added = try SignalAction(signal, action)
-        let isKept = runtime.withState { state in
-            let isKept = !state.isClosing && state.machine.generation == generation
-            if isKept { state.signalActions.append(added) }
-            return isKept
+        let (isKept, replaced): (Bool, SignalAction?) = runtime.withState { state in
+            if state.isClosing || state.machine.generation != generation { return (false, added) }
+            state.signalActions.append(added)
+            return (true, state.silentActions.removeValue(forKey: signal))
         }
-        if isKept { return }
-        added.end()
-        throw Self.refusal
+        replaced?.end()
+        if !isKept { throw Self.refusal }
     }
 
     // MARK: supervisor

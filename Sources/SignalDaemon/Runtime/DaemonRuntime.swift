@@ -205,7 +205,7 @@ final class DaemonRuntime: Sendable {
         case .tell(let id):
             if let latch = state.handles.latch(of: id) { workers.perform(latch.openDeferringWakeups()) }
         case .startBody(let id):
-            workers.perform { [old = state.takeGeneration()] in for action in old.signalActions { action.end() } }
+            workers.perform { [old = state.takeGeneration()] in for action in old.signalActions { action.silence() } }
             let generation = state.machine.generation
             workers.start { [self] in
                 launcher.startTask(id, of: self, context(generation), body(generation: generation))
@@ -319,7 +319,8 @@ final class DaemonRuntime: Sendable {
         workers.perform { [workers, rest = consume rest] in
             rest.shutdownLatch.open()  // for whoever waits outside of the daemon's tasks
             for request in requests { request.finish(CancellationError()) }
-            if !rest.program.endsProcess { for action in rest.signalActions { action.end() } }
+            let actions = rest.signalActions + rest.silentActions.values
+            if !rest.program.endsProcess { for action in actions { action.end() } }
             _ = workers.supervisor.setCheck(nil)
         }  // releases what was the user's (R2)
         workers.runInline()

@@ -12,6 +12,8 @@ struct RuntimeState: Sendable {
     var reloadActions = ReloadActions()
     var reloadRequests = ReloadRequests()
     var signalActions: [SignalAction] = []
+    /// Those of earlier bodies, so that a signal between two bodies does not meet its default action.
+    var silentActions: [SignalNumber: SignalAction] = [:]
     /// Before that, signals wait: the start is reported before what ends it.
     var hasStarted = false
     var isClosing = false
@@ -32,6 +34,7 @@ struct RuntimeState: Sendable {
         defer {
             shutdownLatch = Latch()
             reloadActions = ReloadActions()
+            for action in signalActions { silentActions[action.signal] = action }
             signalActions = []
             waitingDeadline = nil
         }
@@ -45,7 +48,8 @@ struct RuntimeState: Sendable {
             let keepsSignals = program.endsProcess
             self = RuntimeState(
                 machine: machine, signals: keepsSignals ? signals : nil, shutdownLatch: shutdownLatch,
-                signalActions: keepsSignals ? signalActions : [], isClosing: true)
+                signalActions: keepsSignals ? signalActions : [], silentActions: keepsSignals ? silentActions : [:],
+                isClosing: true)
         }
         return self
     }

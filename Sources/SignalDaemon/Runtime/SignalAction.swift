@@ -3,16 +3,21 @@ import SignalBridge
 /// One ``Daemon/onSignal(_:_:)``: a subscription, and the task that calls the action with its events, one at a time. It is no
 /// work of the daemon's: nothing waits for it.
 final class SignalAction: Sendable {
+    let signal: SignalNumber
     private let events: SignalEvents
     private let task: Task<Void, Never>
 
     init(_ signal: SignalNumber, _ action: @escaping @Sendable (SignalEvent) async -> Void) throws(SignalBridgeError) {
         let events = try SignalEvents(signal, options: .everyDelivery)
+        self.signal = signal
         self.events = events
         task = Task {
             for await event in events { await action(event) }
         }
     }
+
+    /// Calls the action no more. The signal stays subscribed.
+    func silence() { task.cancel() }
 
     /// Restores the disposition. An action that runs is cancelled.
     func end() {

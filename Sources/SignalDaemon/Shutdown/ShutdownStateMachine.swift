@@ -6,8 +6,7 @@
 // M1  It is over once, by `finish` or by `force`. Then every input has no effect.
 // M2  Outside of `loading` and `running` there is a deadline, except where a restart waits for work of the old body.
 // M3  Work that completes (`ShutdownBehavior.complete`) and clean-ups within their time are never cancelled.
-// M4  Clean-ups run after all other work has ended, one at a time, the last registered first. One that overran its share of
-//     the time runs on beside the next: what the others leave unused is for it.
+// M4  Clean-ups run after all other work, one at a time, the last first. One that overran its share runs on beside the next.
 // M5  At most one reload runs. Requests during one lead to exactly one more. A shutdown cancels the one that runs.
 // M6  Actions run if a shutdown or a restart was requested, and never if all work ended by itself.
 // M7  One request may arrive twice. A signal within the duplicate window of the last request changes nothing but counts.
@@ -40,7 +39,6 @@ struct ShutdownStateMachine {
 
     var isOver: Bool { if case .over = state { true } else { false } }
     var isShuttingDown: Bool { purpose?.isShutdown ?? false }
-
     /// When `tick` must be called.
     var deadline: Duration? { state.deadline }
 
@@ -150,8 +148,8 @@ struct ShutdownStateMachine {
         summary.requestedExitCode = summary.requestedExitCode ?? exitCode
         guard isShuttingDown else { return begin(reason, at: now) + settle(at: now) }
         // The task that waits for the daemon was cancelled, so it does not wait for draining.
-        guard reason == .cancelled, phase == .draining else { return [] }
-        return enter(.cancelling, .shutdown, at: now) + settle(at: now)
+        let cancels = reason == .cancelled && phase == .draining
+        return cancels ? enter(.cancelling, .shutdown, at: now) + settle(at: now) : []
     }
 
     mutating func tick(at now: Duration) -> [Action] {
@@ -194,14 +192,13 @@ struct ShutdownStateMachine {
     private mutating func begin(_ reason: ShutdownReason, at now: Duration) -> [Action] {
         let isInterruptedRestart = purpose != nil
         summary.reason = reason
-        let cancelled = work.reloadIDs.flatMap { cancel($0) }  // M5
-        let ended = isInterruptedRestart ? reloads.requested : nil  // nobody waits for a body that will not start
-        let first = cancelled + (ended.map { [.reloadEnded($0, CancellationError())] } ?? [])
+        var actions = work.reloadIDs.flatMap { cancel($0) }  // M5
+        if isInterruptedRestart { actions.append(.reloadEnded(.max, CancellationError())) }
         if isInterruptedRestart, let phase, phase != .draining {
-            return first + enter(phase, .shutdown, at: now)  // as far as it is, with the time of a shutdown
+            return actions + enter(phase, .shutdown, at: now)  // as far as it is, with the time of a shutdown
         }
         let isImmediate = reason == .cancelled || summary.hardExit != nil
-        return first + enter(isImmediate ? .cancelling : .draining, .shutdown, at: now)
+        return actions + enter(isImmediate ? .cancelling : .draining, .shutdown, at: now)
     }
 
     private mutating func enter(
@@ -326,7 +323,8 @@ struct ShutdownStateMachine {
             return finishReload(CancellationError(), at: now)
         case .finished where restartsOnReload:
             summary.reason = .restart
-            return enter(.draining, .restart(isOverdue: false), at: now)  // `settle` follows
+            // It is answered now, or work that waits for it would hold it up. `settle` follows.
+            return [.reloadEnded(reloads.last, nil)] + enter(.draining, .restart(isOverdue: false), at: now)
         case .finished:
             summary.reloads += 1
             return [.announce(.reloaded)] + finishReload(at: now)

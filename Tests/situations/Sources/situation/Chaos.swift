@@ -59,9 +59,10 @@ struct Chaos: Sendable {
     }
 
     private func names(in report: DaemonReport<Void>, _ prefix: String) -> [String] {
-        report.tasks.map { prefix + $0.name } + report.tasks.filter { $0.kind == .part }.flatMap { part in
-            report.part(part.name).map { names(in: $0, prefix + part.name + "/") } ?? ["MISSING"]
-        }
+        report.tasks.map { prefix + $0.name }
+            + report.tasks.filter { $0.kind == .part }.flatMap { part in
+                report.part(part.name).map { names(in: $0, prefix + part.name + "/") } ?? ["MISSING"]
+            }
     }
 
     /// The body of a daemon or of a part.
