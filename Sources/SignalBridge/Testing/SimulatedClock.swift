@@ -20,6 +20,9 @@ public struct SimulatedClock: Clock {
         /// The time since the simulation began.
         public let offset: Duration
 
+        /// The instant so long after the beginning.
+        public init(offset: Duration) { self.offset = offset }
+
         /// The instant so much later.
         public func advanced(by duration: Duration) -> Instant { Instant(offset: offset + duration) }
         /// The time from this instant to the other one.
