@@ -94,6 +94,7 @@ public final class Daemon: Sendable {
     /// - Parameter process: the process id of a child.
     /// - Throws: ``/SignalBridge/SignalBridgeError/Code/invalidArgument`` if the process is no child, or was waited for.
     public func adoptChild(_ process: Int32) throws(SignalBridgeError) {
+        if let outer { return try outer.adoptChild(process) }
         try runtime.children.add(process)
     }
 
@@ -213,8 +214,9 @@ public final class Daemon: Sendable {
     /// Runs `action` last of all, and at a forced exit too: to leave the alternate screen, or to restore a terminal.
     ///
     /// Actions run in the reverse order, on a thread of the library's, and have half a second in all before a forced exit. They
-    /// must not wait for tasks or Dispatch, which may be what hangs. They outlive a restart of the body.
+    /// must not wait for tasks or Dispatch, which may be what hangs. They outlive a restart of the body, and the end of a part.
     public func atExit(_ action: sending @escaping () -> Void) {
+        if let outer { return outer.atExit(action) }
         let action = Sent(action)
         runtime.finalActions.add { action.closure() }
     }
