@@ -250,8 +250,11 @@ final class DaemonRuntime: Sendable {
     }
 
     func ended(_ id: Int, _ error: (any Error)?) {
-        let dropped = state.withLock { $0.handles.remove(id) }
-        process { state, now in state.machine.ended(id, error, at: now) }
+        var dropped: (@Sendable () -> Void)?
+        process { state, now in
+            dropped = state.handles.remove(id)  // not earlier: `attach` keeps what it finds running
+            return state.machine.ended(id, error, at: now)
+        }
         _ = dropped
     }
 
