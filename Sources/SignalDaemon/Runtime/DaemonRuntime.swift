@@ -286,11 +286,11 @@ final class DaemonRuntime: Sendable {
     /// Everything has ended. The final actions, `onTransition` and the supervisor have at most a second.
     private func finish() {
         state.withLock { $0.reportDeadline = environment.now + .seconds(1) }
-        waiter?.wake()
         workers.perform { [self] in
             finalActions.run()
             workers.afterReporting { [self] in requestClose() }
         }
+        waiter?.wake()  // now that the effect waits: a worker that hangs must be relieved
         workers.runInline()
     }
 
