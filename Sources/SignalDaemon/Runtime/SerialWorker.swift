@@ -64,9 +64,15 @@ final class SerialWorker<Item: Sendable>: Sendable {
         wakeup?.signal()
     }
 
-    /// Lets the thread end when it has handled everything.
+    /// Lets the thread end when it has handled everything. If it is in an item that may hang, another one does the rest, because
+    /// nobody calls `relieve` any more.
     func stop() {
-        state.withLock { $0.isStopped = true }
+        let thread: Int? = state.withLock { state in
+            state.isStopped = true
+            let isHeldUp = patience != nil && state.isRunning && !(state.items.isEmpty && state.batch.isEmpty)
+            return isHeldUp ? state.thread + 1 : nil
+        }
+        if let thread { try? start(thread) }
         if let wakeup { wakeup.signal() } else { releaseWhenDone() }
     }
 
