@@ -317,7 +317,10 @@ final class DaemonRuntime: Sendable {
         }
         guard var rest else { return }
         recovery.end()
-        if !rest.program.endsProcess { rest.signals?.waiter.cancel() }
+        if !rest.program.endsProcess {
+            rest.signals?.waiter.cancel()
+            for action in rest.signalActions { action.unsubscribe() }
+        }
         let requests = rest.reloadRequests.take(upTo: .max)
         workers.perform { [workers, rest = consume rest] in
             rest.shutdownLatch.open()  // for whoever waits outside of the daemon's tasks

@@ -14,9 +14,12 @@ final class SignalAction: Sendable {
         }
     }
 
+    /// Restores the disposition. Runs no code of the user's.
+    func unsubscribe() { events.finish() }
+
     /// Restores the disposition. An action that runs is cancelled.
     func end() {
-        events.finish()
+        unsubscribe()
         task.cancel()
     }
 }
