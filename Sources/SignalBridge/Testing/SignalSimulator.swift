@@ -170,7 +170,7 @@ public final class SignalSimulator: Sendable {
     // MARK: inside
 
     /// Calls `action` when the clock has come to the deadline, at least once. The result takes the request back.
-    private func call(at deadline: Duration, _ action: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
+    func call(at deadline: Duration, _ action: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
         let id = watchClock(deadline: { deadline }) { [weak self] in
             if let self, now >= deadline { action() }
         }

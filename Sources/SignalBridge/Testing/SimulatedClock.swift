@@ -42,7 +42,7 @@ public struct SimulatedClock: Clock {
     /// - Throws: `CancellationError` if the task is cancelled.
     public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
         let isDue = Latch()
-        let forget = simulator.schedule(after: deadline.offset - simulator.now) { isDue.open() }
+        let forget = simulator.call(at: deadline.offset) { isDue.open() }
         defer { forget() }
         let wake = simulator.sleepers.add(until: isDue)
         defer { wake() }
