@@ -15,8 +15,8 @@ final class DaemonParts: Sendable {
         guard let part else { return }
         let summary = part.runtime.summary
         state.discard { state in
-            state.ended[part.name] = summary
-            return state.running.removeValue(forKey: id)
+            let earlier = state.ended.updateValue(summary, forKey: part.name)  // its errors are the user's (R2)
+            return (earlier, state.running.removeValue(forKey: id))
         }
     }
 
