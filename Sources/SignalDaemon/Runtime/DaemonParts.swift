@@ -5,7 +5,11 @@ final class DaemonParts: Sendable {
     private struct State {
         var running: [Int: (name: String, runtime: DaemonRuntime)] = [:]
         var ended: [String: DaemonSummary] = [:]
+        /// The names of those that have ended, each once, in order.
+        var names: [String] = []
     }
+    /// A daemon may run for years, and name a part after what it serves.
+    private static let maxReports = 1000
     private let state = Lock(State())
 
     func add(_ id: Int, _ name: String, _ part: DaemonRuntime) { state.withLock { $0.running[id] = (name, part) } }
@@ -16,7 +20,10 @@ final class DaemonParts: Sendable {
         let summary = part.runtime.summary
         state.discard { state in
             let earlier = state.ended.updateValue(summary, forKey: part.name)  // its errors are the user's (R2)
-            return (earlier, state.running.removeValue(forKey: id))
+            if earlier == nil { state.names.append(part.name) }
+            let isFull = state.names.count > Self.maxReports
+            let dropped = isFull ? state.ended.removeValue(forKey: state.names.removeFirst()) : nil
+            return (earlier, dropped, state.running.removeValue(forKey: id))
         }
     }
 
