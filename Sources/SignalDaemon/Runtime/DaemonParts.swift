@@ -48,7 +48,10 @@ struct PartEnvironment: DaemonEnvironment {
     func startMonitor(of runtime: DaemonRuntime) throws(SignalBridgeError) { try outer.startMonitor(of: runtime) }
     func stopMonitor(of runtime: DaemonRuntime) { outer.stopMonitor(of: runtime) }
     func startThread(_ body: @escaping @Sendable () -> Void) throws(SignalBridgeError) { try outer.startThread(body) }
-    func forceExit(of runtime: DaemonRuntime, _ summary: DaemonSummary) { runtime.requestClose() }
+    func forceExit(of runtime: DaemonRuntime, _ summary: DaemonSummary) {
+        if !isInline { runtime.children.killAll() }
+        runtime.requestClose()
+    }
     func forPart() -> any DaemonEnvironment { outer.forPart() }
     func reportReady() {}
     func reportEnd() {}
