@@ -294,6 +294,20 @@ final class DaemonRuntime: Sendable {
         workers.runInline()
     }
 
+    /// Whether the process ends with the daemon, which is over.
+    var endsProcess: Bool { state.withLock { $0.program.endsProcess && $0.machine.isOver } }
+
+    /// Ends the process that ends with the daemon, unless another thread does that.
+    func endProcess() {
+        let isFirst = state.withLock { state in
+            defer { state.endsProcess = true }
+            return !state.endsProcess
+        }
+        if !isFirst { return }
+        let summary = summary
+        withExtendedLifetime(self) { summary.exitStatus.end { Daemon.printErrors(of: summary) } }
+    }
+
     /// What a forced exit calls on a thread that may be abandoned.
     func lastCall() -> (@Sendable (DaemonSummary) -> Void)? {
         let onForcedExit = state.withLock { $0.program.onForcedExit }

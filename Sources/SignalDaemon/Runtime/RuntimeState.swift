@@ -16,6 +16,8 @@ struct RuntimeState: Sendable {
     var hasStarted = false
     var isClosing = false
     var isClosed = false
+    /// A thread ends the process, which takes its time.
+    var endsProcess = false
     var reportDeadline: Duration?
     /// When it is reported what the shutdown waits for.
     var waitingDeadline: Duration?
