@@ -74,8 +74,7 @@ struct ShutdownStateMachine {
     ) -> (id: Int, actions: [Action])? {
         guard let phase, generation == self.generation else { return nil }
         if kind == .action, phase != .running, summary.reason == .finished { return nil }  // M6
-        let id = work.register(
-            WorkTable.Item(name: name, kind: kind, limit: limit.map { min(max(.zero, $0), .seconds(1 << 40)) }))
+        let id = work.register(WorkTable.Item(name: name, kind: kind, limit: limit.map { max(.zero, $0) }))
         switch phase {
         case .running: return (id, [])
         case .cleaningUp where kind == .cleanup: return (id, settle(at: now))
