@@ -89,12 +89,14 @@ public final class Daemon: Sendable {
     /// Kills a child process with SIGKILL at a forced exit, which would leave it behind.
     ///
     /// In every other case the child is the program's own affair. If the child leads a process group, its group is killed. A child
-    /// that was waited for is left alone. In a simulation nothing is killed.
+    /// that was waited for is left alone. A child of a part is killed too when the part abandons its work. In a simulation nothing
+    /// is killed.
     ///
     /// - Parameter process: the process id of a child.
     /// - Throws: ``/SignalBridge/SignalBridgeError/Code/invalidArgument`` if the process is no child, or was waited for.
     public func adoptChild(_ process: Int32) throws(SignalBridgeError) {
         try runtime.children.add(process)
+        try outer?.adoptChild(process)
     }
 
     /// The work that runs, in the order of its start: what a shutdown waits for.
@@ -214,8 +216,9 @@ public final class Daemon: Sendable {
     /// Runs `action` last of all, and at a forced exit too: to leave the alternate screen, or to restore a terminal.
     ///
     /// Actions run in the reverse order, on a thread of the library's, and have half a second in all before a forced exit. They
-    /// must not wait for tasks or Dispatch, which may be what hangs. They outlive a restart of the body.
+    /// must not wait for tasks or Dispatch, which may be what hangs. They outlive a restart of the body, and the end of a part.
     public func atExit(_ action: sending @escaping () -> Void) {
+        if let outer { return outer.atExit(action) }
         let action = Sent(action)
         runtime.finalActions.add { action.closure() }
     }

@@ -1,3 +1,4 @@
+import Dispatch
 import SignalBridge
 
 extension Daemon {
@@ -31,14 +32,14 @@ extension Daemon {
         do throws(SignalBridgeError) {
             let runtime = try DaemonRuntime(policy, supervisor, program, Sent(onTransition).sendable())
             await runtime.run()
-            let summary = runtime.summary
-            withExtendedLifetime(runtime) { summary.exitStatus.end { printErrors(of: summary) } }
+            runtime.endProcess()
+            while true { _ = DispatchSemaphore(value: 0).wait(timeout: .distantFuture) }  // another thread does it
         } catch {
             DaemonExitStatus.code(1).end { printError("\(error)") }
         }
     }
 
-    private static func printErrors(of report: DaemonSummary) {
+    static func printErrors(of report: DaemonSummary) {
         for task in report.tasks {
             if case .failed(let error) = task.outcome { printError("\(task.name): \(error)") }
         }

@@ -5,7 +5,11 @@ final class DaemonParts: Sendable {
     private struct State {
         var running: [Int: (name: String, runtime: DaemonRuntime)] = [:]
         var ended: [String: DaemonSummary] = [:]
+        /// The names of those that have ended, each once, in order.
+        var names: [String] = []
     }
+    /// A daemon may run for years, and name a part after what it serves.
+    private static let maxReports = 1000
     private let state = Lock(State())
 
     func add(_ id: Int, _ name: String, _ part: DaemonRuntime) { state.withLock { $0.running[id] = (name, part) } }
@@ -15,8 +19,11 @@ final class DaemonParts: Sendable {
         guard let part else { return }
         let summary = part.runtime.summary
         state.discard { state in
-            state.ended[part.name] = summary
-            return state.running.removeValue(forKey: id)
+            let earlier = state.ended.updateValue(summary, forKey: part.name)  // its errors are the user's (R2)
+            if earlier == nil { state.names.append(part.name) }
+            let isFull = state.names.count > Self.maxReports
+            let dropped = isFull ? state.ended.removeValue(forKey: state.names.removeFirst()) : nil
+            return (earlier, dropped, state.running.removeValue(forKey: id))
         }
     }
 
@@ -41,7 +48,10 @@ struct PartEnvironment: DaemonEnvironment {
     func startMonitor(of runtime: DaemonRuntime) throws(SignalBridgeError) { try outer.startMonitor(of: runtime) }
     func stopMonitor(of runtime: DaemonRuntime) { outer.stopMonitor(of: runtime) }
     func startThread(_ body: @escaping @Sendable () -> Void) throws(SignalBridgeError) { try outer.startThread(body) }
-    func forceExit(of runtime: DaemonRuntime, _ summary: DaemonSummary) { runtime.requestClose() }
+    func forceExit(of runtime: DaemonRuntime, _ summary: DaemonSummary) {
+        if !isInline { runtime.children.killAll() }
+        runtime.requestClose()
+    }
     func forPart() -> any DaemonEnvironment { outer.forPart() }
     func reportReady() {}
     func reportEnd() {}

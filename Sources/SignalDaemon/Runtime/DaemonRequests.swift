@@ -84,6 +84,7 @@ struct DaemonRequests: Sendable {
     ) -> Bool {
         var isAdded = false
         runtime.process { state, now in
+            let limit = limit.map { min($0, .seconds(1 << 40)) }  // so that their sum does not overflow
             let added = state.machine.register(kind, name, within: limit, generation: generation, at: now)
             guard let (id, actions) = added else { return [] }
             state.handles.register(id, work)

@@ -250,8 +250,11 @@ final class DaemonRuntime: Sendable {
     }
 
     func ended(_ id: Int, _ error: (any Error)?) {
-        let dropped = state.withLock { $0.handles.remove(id) }
-        process { state, now in state.machine.ended(id, error, at: now) }
+        var dropped: (@Sendable () -> Void)?
+        process { state, now in
+            dropped = state.handles.remove(id)  // not earlier: `attach` keeps what it finds running
+            return state.machine.ended(id, error, at: now)
+        }
         _ = dropped
     }
 
@@ -283,12 +286,26 @@ final class DaemonRuntime: Sendable {
     /// Everything has ended. The final actions, `onTransition` and the supervisor have at most a second.
     private func finish() {
         state.withLock { $0.reportDeadline = environment.now + .seconds(1) }
-        waiter?.wake()
         workers.perform { [self] in
             finalActions.run()
             workers.afterReporting { [self] in requestClose() }
         }
+        waiter?.wake()  // now that the effect waits: a worker that hangs must be relieved
         workers.runInline()
+    }
+
+    /// Whether the process ends with the daemon.
+    var endsProcess: Bool { state.withLock { $0.program.endsProcess && $0.machine.isOver } }
+
+    /// Ends the process that ends with the daemon, unless another thread does that.
+    func endProcess() {
+        let isFirst = state.withLock { state in
+            defer { state.endsProcess = true }
+            return !state.endsProcess
+        }
+        if !isFirst { return }
+        let summary = summary
+        withExtendedLifetime(self) { summary.exitStatus.end { Daemon.printErrors(of: summary) } }
     }
 
     /// What a forced exit calls on a thread that may be abandoned.
@@ -307,19 +324,16 @@ final class DaemonRuntime: Sendable {
 
     /// Restores the dispositions, releases what was the user's, and lets `run` return (R4).
     func close() {
-        let rest = state.withLock { state -> RuntimeState? in
-            let isClosed = state.isClosed
-            defer { if !isClosed { state.isClosed = true } }
-            return isClosed ? nil : state.takeAll()
-        }
-        guard var rest else { return }
+        guard var rest = state.withLock({ $0.isClosed ? nil : $0.takeAll() }) else { return }
         recovery.end()
-        if !rest.program.endsProcess { rest.signals?.waiter.cancel() }
-        let requests = rest.reloadRequests.take(upTo: .max)
+        let (requests, actions) = (rest.reloadRequests.take(upTo: .max), rest.signalActions + rest.silentActions.values)
+        if !rest.program.endsProcess {
+            rest.signals?.waiter.cancel()
+            for action in actions { action.unsubscribe() }
+        }
         workers.perform { [workers, rest = consume rest] in
             rest.shutdownLatch.open()  // for whoever waits outside of the daemon's tasks
             for request in requests { request.finish(CancellationError()) }
-            let actions = rest.signalActions + rest.silentActions.values
             if !rest.program.endsProcess { for action in actions { action.end() } }
             _ = workers.supervisor.setCheck(nil)
         }  // releases what was the user's (R2)

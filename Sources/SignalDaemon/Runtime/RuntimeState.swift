@@ -18,6 +18,8 @@ struct RuntimeState: Sendable {
     var hasStarted = false
     var isClosing = false
     var isClosed = false
+    /// A thread ends the process, which takes its time.
+    var endsProcess = false
     var reportDeadline: Duration?
     /// When it is reported what the shutdown waits for.
     var waitingDeadline: Duration?
@@ -49,7 +51,7 @@ struct RuntimeState: Sendable {
             self = RuntimeState(
                 machine: machine, signals: keepsSignals ? signals : nil, shutdownLatch: shutdownLatch,
                 signalActions: keepsSignals ? signalActions : [], silentActions: keepsSignals ? silentActions : [:],
-                isClosing: true)
+                isClosing: true, isClosed: true)
         }
         return self
     }

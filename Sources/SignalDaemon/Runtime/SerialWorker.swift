@@ -35,11 +35,21 @@ final class SerialWorker<Item: Sendable>: Sendable {
 
     private func start(_ thread: Int) throws(SignalBridgeError) {
         try startThread(mask: .all()) { [self] in
+            if thread > 0, !takeOver(thread) { return }
             while state.withLock({ $0.thread == thread && $0.handle != nil }) {
                 wakeup?.wait()
                 handleAll(thread)
                 releaseWhenDone()
             }
+        }
+    }
+
+    /// The new thread is there: the one before it ends with its item. If it has none, it may sleep, and takes what comes.
+    private func takeOver(_ thread: Int) -> Bool {
+        state.withLock { state in
+            if state.thread != thread - 1 || !state.isRunning { return false }
+            state.thread = thread
+            return true
         }
     }
 
@@ -54,9 +64,15 @@ final class SerialWorker<Item: Sendable>: Sendable {
         wakeup?.signal()
     }
 
-    /// Lets the thread end when it has handled everything.
+    /// Lets the thread end when it has handled everything. If it is in an item that may hang, another one does the rest, because
+    /// nobody calls `relieve` any more.
     func stop() {
-        state.withLock { $0.isStopped = true }
+        let thread: Int? = state.withLock { state in
+            state.isStopped = true
+            let isHeldUp = patience != nil && state.isRunning && !(state.items.isEmpty && state.batch.isEmpty)
+            return isHeldUp ? state.thread + 1 : nil
+        }
+        if let thread { try? start(thread) }
         if let wakeup { wakeup.signal() } else { releaseWhenDone() }
     }
 
@@ -76,11 +92,9 @@ final class SerialWorker<Item: Sendable>: Sendable {
         let thread: Int? = state.withLock { state in
             guard let patience, let due = state.relief, due <= now else { return nil }
             state.relief = state.items.isEmpty && state.batch.isEmpty ? nil : now + patience
-            if state.relief == nil || !state.isRunning { return nil }
-            state.thread += 1
-            return state.thread
+            return state.relief == nil || !state.isRunning ? nil : state.thread + 1
         }
-        guard let thread, (try? start(thread)) != nil else { return }
+        guard let thread, (try? start(thread)) != nil else { return }  // else later: the old thread goes on
         wakeup?.signal()
     }
 

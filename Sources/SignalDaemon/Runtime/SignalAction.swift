@@ -19,9 +19,12 @@ final class SignalAction: Sendable {
     /// Calls the action no more. The signal stays subscribed.
     func silence() { task.cancel() }
 
+    /// Restores the disposition. Runs no code of the user's.
+    func unsubscribe() { events.finish() }
+
     /// Restores the disposition. An action that runs is cancelled.
     func end() {
-        events.finish()
+        unsubscribe()
         task.cancel()
     }
 }

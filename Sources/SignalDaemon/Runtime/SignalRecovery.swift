@@ -28,7 +28,7 @@ final class SignalRecovery: Sendable {
     /// Returns which of the signals were stolen; `nil`: there is nothing to do. Makes few system calls, and blocks for nothing.
     func search(_ signals: Set<SignalNumber>, at now: Duration) -> Set<SignalNumber>? {
         let accepted = state.withLock { $0.accepted }
-        let stolen = signals.filter { $0.isDisplaced && handlerAddress(of: $0) != accepted[$0, default: 0] }
+        let stolen = signals.filter { $0.isDisplaced && (accepted[$0] == nil || accepted[$0] != handlerAddress(of: $0)) }
         let isDue = state.withLock { state in
             let isDue = state.deadline.map { $0 <= now } ?? false
             if !stolen.isEmpty { state.deadline = now + .seconds(1) } else if isDue { state.deadline = nil }
@@ -48,8 +48,8 @@ final class SignalRecovery: Sendable {
             let handler = handlerAddress(of: signal)
             if isShared, stolen.contains(signal), isPartOfDispatch(handler) {
                 state.withLock { $0.accepted[signal] = handler }
-            } else if stolen.contains(signal) {
-                try? signal.rearm()
+            } else if stolen.contains(signal), (try? signal.rearm()) == nil {
+                return nil
             }
             let isNew = isShared && addSource(signal, onSignal)
             return isNew || stolen.contains(signal) ? .tookBack(signal, isShared: isShared) : nil

@@ -12,6 +12,9 @@ struct SystemEnvironment: DaemonEnvironment {
     /// How long the last transitions and datagrams, and then `onForcedExit`, may take before a forced exit.
     private static let lastTransitions = DispatchTimeInterval.milliseconds(200)
     private static let lastCall = DispatchTimeInterval.milliseconds(500)
+    /// When everything has ended, how long `Daemon.main` may take to return and to end the process. It needs Swift's pool, which may
+    /// be blocked by what is no work of the daemon's.
+    private static let lastReturn = DispatchTimeInterval.seconds(1)
 
     let isInline = false
     var now: Duration { monotonicNow() }
@@ -32,7 +35,11 @@ struct SystemEnvironment: DaemonEnvironment {
                 runtime.poll()
             }
             SignalMask.all().apply()  // N2
+            let endsProcess = runtime.endsProcess
             runtime.close()
+            if !endsProcess { return }
+            _ = DispatchSemaphore(value: 0).wait(timeout: .now() + Self.lastReturn)
+            runtime.endProcess()
         }
     }
 

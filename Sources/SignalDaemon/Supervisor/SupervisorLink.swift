@@ -39,11 +39,9 @@ final class SupervisorLink: Sendable {
                     return !state.hasReportedReady && text.hasPrefix("READY=1")
                 }
                 var failure: SignalBridgeError?
-                do throws(SignalBridgeError) {
-                    if isFirstReady { try supervisor.reportReady() }
-                    try supervisor.send(text)
-                } catch {
-                    failure = error
+                do throws(SignalBridgeError) { try supervisor.send(text) } catch { failure = error }
+                if isFirstReady {
+                    do throws(SignalBridgeError) { try supervisor.reportReady() } catch { failure = error }
                 }
                 let isNew = lastFailure.withLock { last in
                     defer { last = failure }
