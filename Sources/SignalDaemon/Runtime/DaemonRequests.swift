@@ -44,6 +44,7 @@ struct DaemonRequests: Sendable {
         }
         let parts = runtime.parts
         parts.add(id, item.name, part)
+        part.begin()
         let told = latch ?? shutdownLatch
         runtime.launcher.startTaskHere(id, of: runtime, context(latch)) {
             let forget = told.onOpen { part.shutdown() }
@@ -155,11 +156,15 @@ struct DaemonRequests: Sendable {
 
     // MARK: signals
 
-    /// Subscribes to a signal that the policy does not have, until the daemon or this body ends.
+    /// Throws if the policy gives the signal a meaning.
+    func checkIsFree(_ signal: SignalNumber) throws(SignalBridgeError) {
+        try runtime.withState { state throws(SignalBridgeError) in try state.signals?.checkIsFree(signal) }
+    }
+
+    /// Subscribes to a signal until the daemon or this body ends.
     func addSignalAction(
         _ signal: SignalNumber, _ action: @escaping @Sendable (SignalEvent) async -> Void
     ) throws(SignalBridgeError) {
-        try runtime.withState { state throws(SignalBridgeError) in try state.signals?.checkIsFree(signal) }
         let added = try SignalAction(signal, action)
         let isKept = runtime.withState { state in
             let isKept = !state.isClosing && state.machine.generation == generation
@@ -167,7 +172,8 @@ struct DaemonRequests: Sendable {
             return isKept
         }
         if isKept { return }
-        added.end()
+        added.unsubscribe()
+        added.cancel()
         throw Self.refusal
     }
 
@@ -181,7 +187,9 @@ struct DaemonRequests: Sendable {
 
     /// Notifies the supervisor, unless all is over.
     func notify(_ report: (SupervisorLink) -> Void) {
-        runtime.withState { if $0.machine.generation == generation, !$0.isClosing { report(runtime.workers.supervisor) } }
+        runtime.withState {
+            if $0.machine.generation == generation, !$0.isClosing { report(runtime.workers.supervisor) }
+        }
         runtime.workers.runInline()
     }
 }

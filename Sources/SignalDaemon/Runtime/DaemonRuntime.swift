@@ -62,7 +62,9 @@ final class DaemonRuntime: Sendable {
     }
 
     /// A daemon inside this one.
-    func makePart(_ name: String, of daemon: Daemon, _ program: DaemonProgram) throws(SignalBridgeError) -> DaemonRuntime {
+    func makePart(_ name: String, of daemon: Daemon, _ program: DaemonProgram) throws(SignalBridgeError)
+        -> DaemonRuntime
+    {
         let report: @Sendable (DaemonTransition) -> Void = { [workers] transition in
             workers.report(.part(name, transition))
             workers.runInline()
@@ -105,8 +107,10 @@ final class DaemonRuntime: Sendable {
         closed.wait()
     }
 
-    private func begin() {
+    /// From here on signals count. A part begins before it can be shut down.
+    func begin() {
         process { state, now in
+            if state.hasStarted { return [] }
             state.hasStarted = true
             if !environment.isInline { recovery.checkThoroughly(at: now + .seconds(1)) }
             let ignored = state.signals?.waiter.signalsLeftIgnored.sorted { $0.rawValue < $1.rawValue } ?? []
@@ -201,9 +205,11 @@ final class DaemonRuntime: Sendable {
         case .tell(let id):
             if let latch = state.handles.latch(of: id) { workers.perform(latch.openDeferringWakeups()) }
         case .startBody(let id):
-            workers.perform { [old = state.takeGeneration()] in for action in old.signalActions { action.end() } }
+            let old = state.takeGeneration()
+            workers.perform { for action in old.signalActions { action.cancel() } }
             let generation = state.machine.generation
-            workers.start { [self] in
+            workers.start { [self, actions = old.signalActions] in
+                for action in actions { action.unsubscribe() }
                 launcher.startTask(id, of: self, context(generation), body(generation: generation))
             }
         case .finish: return { [self] in finish() }
@@ -310,12 +316,15 @@ final class DaemonRuntime: Sendable {
         }
         guard var rest else { return }
         recovery.end()
-        if !rest.program.endsProcess { rest.signals?.waiter.cancel() }
+        if !rest.program.endsProcess {
+            rest.signals?.waiter.cancel()
+            for action in rest.signalActions { action.unsubscribe() }
+        }
         let requests = rest.reloadRequests.take(upTo: .max)
         workers.perform { [workers, rest] in
             rest.shutdownLatch.open()  // for whoever waits outside of the daemon's tasks
             for request in requests { request.finish(CancellationError()) }
-            if !rest.program.endsProcess { for action in rest.signalActions { action.end() } }
+            if !rest.program.endsProcess { for action in rest.signalActions { action.cancel() } }
             _ = workers.supervisor.setCheck(nil)
         }  // releases what was the user's (R2)
         workers.runInline()

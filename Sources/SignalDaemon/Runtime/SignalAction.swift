@@ -14,9 +14,9 @@ final class SignalAction: Sendable {
         }
     }
 
-    /// Restores the disposition. An action that runs is cancelled.
-    func end() {
-        events.finish()
-        task.cancel()
-    }
+    /// Restores the disposition. What was captured still comes.
+    func unsubscribe() { events.finish() }
+
+    /// Cancels the action, if it runs. It may run code of the user's.
+    func cancel() { task.cancel() }
 }
