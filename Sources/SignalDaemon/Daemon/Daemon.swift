@@ -65,7 +65,8 @@ public final class Daemon: Sendable {
     ///
     /// A shutdown of this daemon shuts the part down too, and cancels it with the rest. The part's clean-ups run when its own work
     /// has ended; this daemon's clean-ups run after that. The part has the periods of this daemon's policy, except that its
-    /// cancel and clean-up periods share this daemon's cancel period. Its reloads, status and watchdog are this daemon's.
+    /// cancel and clean-up periods share this daemon's cancel period. Its reloads, status and watchdog are this daemon's; so are its
+    /// final actions and its adopted children, which outlive it.
     ///
     /// - Parameters:
     ///   - name: the name in the report, which has the part's report: ``DaemonReport/part(_:)``.
@@ -244,8 +245,15 @@ public final class Daemon: Sendable {
     public func onSignal(
         _ signal: SignalNumber, _ action: sending @escaping (SignalEvent) async -> Void
     ) throws(SignalBridgeError) {
+        try checkIsFree(signal)
         let action = Sent(action)
         try requests.addSignalAction(signal) { event in await action.closure(event) }
+    }
+
+    /// A part has no signals, and those of the daemon around it are no part's own.
+    private func checkIsFree(_ signal: SignalNumber) throws(SignalBridgeError) {
+        if let outer { return try outer.checkIsFree(signal) }
+        try requests.checkIsFree(signal)
     }
 
     // MARK: reload

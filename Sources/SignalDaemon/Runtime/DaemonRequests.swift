@@ -45,6 +45,7 @@ struct DaemonRequests: Sendable {
         }
         let parts = runtime.parts
         parts.add(id, item.name, part)
+        part.begin()
         let told = latch ?? shutdownLatch
         runtime.launcher.startTaskHere(id, of: runtime, context(latch)) {
             let forget = told.onOpen { part.shutdown() }
@@ -157,11 +158,15 @@ struct DaemonRequests: Sendable {
 
     // MARK: signals
 
-    /// Subscribes to a signal that the policy does not have, until the daemon or this body ends.
+    /// Throws if the policy gives the signal a meaning.
+    func checkIsFree(_ signal: SignalNumber) throws(SignalBridgeError) {
+        try runtime.withState { state throws(SignalBridgeError) in try state.signals?.checkIsFree(signal) }
+    }
+
+    /// Subscribes to a signal until the daemon or this body ends.
     func addSignalAction(
         _ signal: SignalNumber, _ action: @escaping @Sendable (SignalEvent) async -> Void
     ) throws(SignalBridgeError) {
-        try runtime.withState { state throws(SignalBridgeError) in try state.signals?.checkIsFree(signal) }
         let added = try SignalAction(signal, action)
         let (isKept, replaced): (Bool, SignalAction?) = runtime.withState { state in
             if state.isClosing || state.machine.generation != generation { return (false, added) }

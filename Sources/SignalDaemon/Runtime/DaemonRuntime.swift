@@ -107,8 +107,10 @@ final class DaemonRuntime: Sendable {
         closed.wait()
     }
 
-    private func begin() {
+    /// From here on signals count. A part begins before it can be shut down.
+    func begin() {
         process { state, now in
+            if state.hasStarted { return [] }
             state.hasStarted = true
             if !environment.isInline { recovery.checkThoroughly(at: now + .seconds(1)) }
             let ignored = state.signals?.waiter.signalsLeftIgnored.sorted { $0.rawValue < $1.rawValue } ?? []

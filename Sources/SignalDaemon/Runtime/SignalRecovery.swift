@@ -28,7 +28,9 @@ final class SignalRecovery: Sendable {
     /// Returns which of the signals were stolen; `nil`: there is nothing to do. Makes few system calls, and blocks for nothing.
     func search(_ signals: Set<SignalNumber>, at now: Duration) -> Set<SignalNumber>? {
         let accepted = state.withLock { $0.accepted }
-        let stolen = signals.filter { $0.isDisplaced && (accepted[$0] == nil || accepted[$0] != handlerAddress(of: $0)) }
+        let stolen = signals.filter { signal in
+            signal.isDisplaced && (accepted[signal] == nil || accepted[signal] != handlerAddress(of: signal))
+        }
         let isDue = state.withLock { state in
             let isDue = state.deadline.map { $0 <= now } ?? false
             if !stolen.isEmpty { state.deadline = now + .seconds(1) } else if isDue { state.deadline = nil }

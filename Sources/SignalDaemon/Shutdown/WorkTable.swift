@@ -28,10 +28,10 @@ struct WorkTable {
     private(set) var cleanups: [Int] = []
     private var lastID = -1
 
+    /// What runs, in the order of its start. What was registered has an id from before that.
     func list(at now: Duration) -> [RunningWork] {
-        runningIDs.compactMap { id in
-            let item = running[id]!
-            return item.kind.map {
+        running.sorted { ($0.value.since, $0.key) < ($1.value.since, $1.key) }.compactMap { _, item in
+            item.kind.map {
                 RunningWork(name: item.name, kind: $0, since: now - item.since, isCancelled: item.isCancelled)
             }
         }

@@ -52,7 +52,7 @@ struct NotificationSchedule {
         case .reloadFailed(let error):
             let status = "STATUS=" + "reload failed: \(error)".onOneLine
             return isReloading && isBodyReady && !machine.isShuttingDown ? ready().map { "\($0)\n\(status)" } : status
-        case .entered where machine.isShuttingDown && !isStopping:
+        case .entered where (machine.isShuttingDown || machine.isOver) && !isStopping:  // over: nothing was left to do
             isStopping = true
             nextExtension = hasListener ? now : nil
             return "STOPPING=1"
