@@ -161,4 +161,30 @@ import Testing
 
 private final class Thing: Sendable {}
 
-private struct WeakThing: @unchecked Sendable { weak var thing: Thing? }
+private struct WeakThing: @unchecked Sendable {
+    weak var thing: Thing?
+    @Test("What a part registers for the exit runs at the end of the daemon, also where the part was abandoned")
+    func exitOfAPart() async throws {
+        let blocker = Blocker()
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(onTransition: scene.watch) { daemon in
+                daemon.atExit { scene.step("first registered") }
+                try daemon.addPart("part") { part in
+                    part.atExit { scene.step("of the part") }
+                    scene.step("up")
+                    await blocker.wait()
+                }
+                daemon.addCleanup("flush") { scene.step("cleanup") }
+                await daemon.shutdownRequested()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "up")
+            try scene.send(.sigterm)
+            scene.simulator.advance(by: .seconds(23))
+            try await scene.wait(for: "cleanup")
+        }
+        blocker.release()
+        #expect(scene.steps == ["up", "cleanup", "of the part", "first registered"])
+        #expect(report.part("part")?.forcedExit != nil)
+    }
+}

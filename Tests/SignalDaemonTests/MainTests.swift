@@ -8,14 +8,14 @@ import Testing
 @Suite("Daemon.main") struct MainTests {
     enum Way: String, Codable, CaseIterable {
         case finishes, terminated, interrupted, bodyFails, allFail, longError, timesOut, forcedBySignal, forcedByRequest
-        case refused
+        case refused, blockedPool
 
         var expected: ExitTest.Condition {
             switch self {
             case .finishes, .terminated: .exitCode(0)
             case .interrupted, .forcedBySignal: .signal(SIGINT)
             case .timesOut: .signal(SIGTERM)
-            case .bodyFails, .allFail, .longError, .forcedByRequest, .refused: .exitCode(1)
+            case .bodyFails, .allFail, .longError, .forcedByRequest, .refused, .blockedPool: .exitCode(1)
             }
         }
 
@@ -30,6 +30,7 @@ import Testing
             case .forcedBySignal:
                 ["consumer: Broken()", "forced to exit: by SIGTERM from this process; abandoned: body, flush"]
             case .forcedByRequest: ["forced to exit: timed out while cancelling; abandoned: body"]
+            case .blockedPool: ["worker: Broken()"]
             case .refused: nil
             }
         }
@@ -53,6 +54,12 @@ import Testing
                 kill(getpid(), self == .terminated ? SIGTERM : SIGINT)
                 await daemon.shutdownRequested()
             case .bodyFails: throw Broken()
+            case .blockedPool:  // by what is no work of the daemon's
+                for _ in 0..<64 { Task.detached { while true { sleep(1000) } } }
+                try daemon.addThread("worker") { _ in
+                    usleep(300_000)
+                    throw Broken()
+                }
             case .allFail:
                 daemon.addCleanup("flush") { throw Broken() }
                 try daemon.addTask("consumer") { throw Broken() }

@@ -235,7 +235,7 @@ private func outcome(of daemon: Daemon?) async -> String {
         #expect(report.reloads == 0)
     }
 
-    @Test("Where a reload restarts the body, a request returns when the new body has started")
+    @Test("Where a reload restarts the body, a request returns when the restart begins")
     func restart() async throws {
         let old = Shared<Daemon?>(nil)
         let blocker = Blocker()
@@ -266,12 +266,10 @@ private func outcome(of daemon: Daemon?) async -> String {
                 return (ending, scene.lines.filter { $0 == "started" }.count)
             }
             try await scene.wait(for: "ending")
-            try await Task.sleep(for: .milliseconds(50))
-            #expect(scene.steps == ["body 1", "ending"], "the old body has not ended")
-            blocker.release()
             let (ending, starts) = await request.value
             #expect(ending == "reloaded")
-            #expect(starts == 2)
+            #expect(starts == 1, "the old body has not ended: it may be what waits for the request")
+            blocker.release()
             try await scene.wait(for: "body 2")
             try scene.send(.sigterm)
         }

@@ -162,7 +162,8 @@ import Testing
             try await Task.sleep(for: .milliseconds(50))  // in which a fourth would start
             try scene.send(.sigterm)
         }
-        #expect(scene.steps.filter { $0.hasPrefix("body") } == ["body 1", "body 2", "body 3"])
+        let bodies = scene.steps.filter { $0.hasPrefix("body") }
+        #expect(bodies.count == 3 && bodies.first == "body 1" && bodies.last == "body 3", "the second may have the third's")
         #expect(report.reloads == 2)
     }
 
@@ -249,5 +250,65 @@ import Testing
         #expect(versions == versions.sorted())
         #expect(versions.count == report.reloads + 1)
         #expect(scene.transitions.filter { if case .started = $0 { true } else { false } }.count == versions.count)
+    }
+
+    @Test("Work of the old body may wait for the reload that restarts it, and a thread for the next one")
+    func callersOfReload() async throws {
+        let bodies = Shared(0)
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(onTransition: scene.watch, load: { 1 }) { daemon, _ in
+                let number = bodies { bodies in
+                    bodies += 1
+                    return bodies
+                }
+                if number == 1 {
+                    try daemon.addThread("admin") { stop in
+                        try daemon.reload()
+                        scene.step("restarts")
+                        stop.wait()
+                        do { try daemon.reload() } catch { scene.step("\(error is CancellationError)") }
+                    }
+                }
+                await daemon.shutdownRequested()
+            }
+        } drive: { scene in
+            try await scene.wait("for two restarts") { bodies.now == 3 }
+            try scene.send(.sigterm)
+        }
+        #expect(scene.steps == ["restarts", "true"], "the second reload follows, and nobody waits for it")
+        #expect(report.reloads == 2)
+        #expect(report.forcedExit == nil)
+        #expect(report.exitStatus == .code(0))
+    }
+
+    @Test("A signal of onSignal is harmless while no body has registered it, and is restored at the end")
+    func signalBetweenBodies() async throws {
+        let bodies = Shared(0)
+        let (report, scene) = try await simulate { scene in
+            let report = try await Daemon.run(onTransition: scene.watch, load: { 1 }) { daemon, _ in
+                let number = bodies { bodies in
+                    bodies += 1
+                    return bodies
+                }
+                if number != 2 { try daemon.onSignal(.sigusr1) { _ in scene.step("heard by \(number)") } }
+                scene.step("body \(number)")
+                await daemon.shutdownRequested()
+            }
+            scene.step("\(disposition(of: .sigusr1) == .default)")
+            return report
+        } drive: { scene in
+            try await scene.wait(for: "body 1")
+            try scene.send(.sighup)
+            try await scene.wait(for: "body 2")
+            try scene.send(.sigusr1)
+            try scene.send(.sighup)
+            try await scene.wait(for: "body 3")
+            try scene.send(.sigusr1)
+            try await scene.wait(for: "heard by 3")
+            try scene.send(.sigterm)
+        }
+        #expect(scene.steps == ["body 1", "body 2", "body 3", "heard by 3", "true"])
+        #expect(scene.simulator.forcedExit == nil, "the process would have died")
+        #expect(report.reloads == 2)
     }
 }

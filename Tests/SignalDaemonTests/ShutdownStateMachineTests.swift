@@ -360,7 +360,7 @@ private struct Failure: Error {}
         var driver = Driver(loads: true, restarts: true)
         _ = driver.machine.loaded(at: driver.now)
         #expect(driver.machine.reload(at: driver.now)?.number == 1)
-        #expect(endings(driver.machine.ended(1, nil, at: driver.now)) == ["1"])
+        #expect(endings(driver.machine.ended(1, nil, at: driver.now)) == ["1", "\(Int.max) CancellationError()"])
         #expect(driver.machine.reload(at: driver.now)?.number == 2)
         let actions = driver.machine.ended(0, nil, at: driver.now)
         #expect(words(actions) == ["cleaning up", "body 2", "reload 3"])

@@ -274,7 +274,8 @@ public final class Daemon: Sendable {
     }
 
     /// Reloads, as a signal would, and returns when that is done: for a `POST /-/reload`. If a reload runs, it is the next one.
-    /// Where a reload restarts the body, it is done when the new configuration is there and the restart begins.
+    /// Where a reload restarts the body, it is done when the new configuration is there and the restart begins; who waits for a
+    /// later one gets a `CancellationError` then, because the restart may wait for the caller.
     ///
     /// Not from within a reload, which would wait for itself until a shutdown cancels it.
     ///

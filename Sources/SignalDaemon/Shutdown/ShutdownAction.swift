@@ -13,6 +13,8 @@ extension ShutdownStateMachine {
         case startBody(Int)
         /// Reloads up to this number have ended, with this error.
         case reloadEnded(Int, (any Error)?)
+        /// The callers of `reload()` that still wait are not to wait: work that a shutdown or a restart waits for may be one.
+        static var endOfRequests: Action { .reloadEnded(.max, CancellationError()) }
         case finish
         case force(ForcedExitReason)
     }

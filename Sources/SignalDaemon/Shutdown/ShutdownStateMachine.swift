@@ -147,8 +147,7 @@ struct ShutdownStateMachine {
         if isOver { return [] }
         summary.requestedExitCode = summary.requestedExitCode ?? exitCode
         guard isShuttingDown else { return begin(reason, at: now) + settle(at: now) }
-        // The task that waits for the daemon was cancelled, so it does not wait for draining.
-        let cancels = reason == .cancelled && phase == .draining
+        let cancels = reason == .cancelled && phase == .draining  // its task was cancelled, which waits for no drain
         return cancels ? enter(.cancelling, .shutdown, at: now) + settle(at: now) : []
     }
 
@@ -193,7 +192,7 @@ struct ShutdownStateMachine {
         let isInterruptedRestart = purpose != nil
         summary.reason = reason
         var actions = work.reloadIDs.flatMap { cancel($0) }  // M5
-        if isInterruptedRestart { actions.append(.reloadEnded(.max, CancellationError())) }
+        if isInterruptedRestart || state.isLoading { actions.append(.endOfRequests) }
         if isInterruptedRestart, let phase, phase != .draining {
             return actions + enter(phase, .shutdown, at: now)  // as far as it is, with the time of a shutdown
         }
@@ -290,7 +289,8 @@ struct ShutdownStateMachine {
     mutating func reload(at now: Duration) -> (number: Int, actions: [Action])? {
         if isOver || isShuttingDown { return nil }
         let answer = reloads.request()
-        return reloads.requested.map { ($0, answer == .starts ? startReload(at: now) : []) }
+        let others: [Action] = purpose == nil ? [] : [.endOfRequests]
+        return reloads.requested.map { ($0, answer == .starts ? startReload(at: now) : others) }
     }
 
     private mutating func receiveReload(_ event: SignalEvent, at now: Duration) -> [Action] {
@@ -323,8 +323,8 @@ struct ShutdownStateMachine {
             return finishReload(CancellationError(), at: now)
         case .finished where restartsOnReload:
             summary.reason = .restart
-            // It is answered now, or work that waits for it would hold it up. `settle` follows.
-            return [.reloadEnded(reloads.last, nil)] + enter(.draining, .restart(isOverdue: false), at: now)
+            return [.reloadEnded(reloads.last, nil), .endOfRequests]
+                + enter(.draining, .restart(isOverdue: false), at: now)  // `settle` follows
         case .finished:
             summary.reloads += 1
             return [.announce(.reloaded)] + finishReload(at: now)
