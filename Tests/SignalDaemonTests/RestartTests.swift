@@ -163,7 +163,7 @@ import Testing
             try scene.send(.sigterm)
         }
         let bodies = scene.steps.filter { $0.hasPrefix("body") }
-        #expect(bodies.count == 3 && bodies.first == "body 1" && bodies.last == "body 3", "the second may have the third's")
+        #expect(bodies.count == 3 && bodies.first == "body 1" && bodies.last == "body 3", "\(bodies)")
         #expect(report.reloads == 2)
     }
 
