@@ -18,6 +18,8 @@ protocol DaemonEnvironment: Sendable {
     func forceExit(of runtime: DaemonRuntime, _ summary: DaemonSummary)
     /// The surroundings of a daemon inside this one.
     func forPart() -> any DaemonEnvironment
+    /// Sends a signal that came too late for the daemon to the process.
+    func raise(_ signal: SignalNumber)
     func reportReady()
     func reportEnd()
 }

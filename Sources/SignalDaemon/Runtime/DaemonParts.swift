@@ -53,6 +53,7 @@ struct PartEnvironment: DaemonEnvironment {
         runtime.requestClose()
     }
     func forPart() -> any DaemonEnvironment { outer.forPart() }
+    func raise(_ signal: SignalNumber) {}
     func reportReady() {}
     func reportEnd() {}
 }

@@ -330,7 +330,9 @@ final class DaemonRuntime: Sendable {
         recovery.end()
         let (requests, actions) = (rest.reloadRequests.take(upTo: .max), rest.signalActions + rest.silentActions.values)
         if !rest.program.endsProcess {
+            let late = rest.takeLateSignals(policy)
             rest.signals?.waiter.cancel()
+            for signal in late { environment.raise(signal) }
             for action in actions { action.unsubscribe() }
         }
         workers.perform { [workers, rest = consume rest] in

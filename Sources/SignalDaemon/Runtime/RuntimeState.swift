@@ -31,6 +31,17 @@ struct RuntimeState: Sendable {
 
     func latch(of generation: Int) -> Latch { machine.generation == generation ? shutdownLatch : Latch(isOpen: true) }
 
+    /// Takes the SIGINT and SIGTERM that came after the end. A duplicate of what ended the daemon has had its effect; another one
+    /// is for the process.
+    mutating func takeLateSignals(_ policy: SignalPolicy) -> Set<SignalNumber> {
+        var (late, duplicates): (Set<SignalNumber>, _) = ([], machine.duplicates)
+        while let event = signals?.take() {
+            let isHard = policy.hardExit.contains(event.signal)
+            if !duplicates.isDuplicate(event, isHard: isHard) { late.insert(event.signal) }
+        }
+        return late.intersection([.sigint, .sigterm])
+    }
+
     /// Takes out what only the body of a generation has. The caller releases it outside of the lock.
     mutating func takeGeneration() -> RuntimeState {
         defer {

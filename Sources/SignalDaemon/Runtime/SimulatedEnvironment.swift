@@ -41,6 +41,7 @@ final class SimulatedEnvironment: DaemonEnvironment {
     }
 
     func forPart() -> any DaemonEnvironment { PartEnvironment(outer: SimulatedEnvironment(simulator)) }
+    func raise(_ signal: SignalNumber) { try? simulator.send(signal) }
     func reportReady() { simulator.ready.open() }
     func reportEnd() { simulator.ended.open() }
 }

@@ -67,6 +67,7 @@ struct SystemEnvironment: DaemonEnvironment {
     }
 
     func forPart() -> any DaemonEnvironment { PartEnvironment(outer: self) }
+    func raise(_ signal: SignalNumber) { try? signal.send(to: SignalEvent.Sender.current.processID) }
     func reportReady() {}
     func reportEnd() {}
 }

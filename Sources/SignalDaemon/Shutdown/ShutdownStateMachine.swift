@@ -23,7 +23,7 @@ struct ShutdownStateMachine {
     /// One more with each restart: work of an old body is refused.
     private(set) var generation = 0
     private(set) var summary = DaemonSummary()
-    private var duplicates = DuplicateFilter()
+    private(set) var duplicates = DuplicateFilter()
 
     /// Begins with its body, whose id is 0. If that loads a configuration first, `loaded` follows.
     init(_ policy: SignalPolicy, loads: Bool = false, restarts: Bool = false, at now: Duration) {
