@@ -140,7 +140,7 @@ import Testing
                 for round in 1...rounds {
                     for _ in 0..<round % 50 { _ = getppid() }
                     simulator.withSimulation { try? simulator.send(.sigusr1) }
-                    let late = Date(timeIntervalSinceNow: patience / 4)
+                    let late = Date(timeIntervalSinceNow: patience / 2)
                     while received.now < round {
                         if Date() > late { return true }
                         sched_yield()

@@ -33,7 +33,7 @@ prepare() {
         read -r _ _ _ tests <"$work/faults/$name"
         printf '%s\n' $tests
     done | sort -u | tr '\n' '|' | sed 's/|$//' >"$work/filter"
-    testing 300 --filter "$(cat "$work/filter")" && return
+    testing 300 --experimental-maximum-parallelization-width 16 --filter "$(cat "$work/filter")" && return
     failures
     return 1
 }
