@@ -302,8 +302,8 @@ final class DaemonRuntime: Sendable {
     /// Ends the process that ends with the daemon, unless another thread does that.
     func endProcess() {
         let isFirst = state.withLock { state in
-            defer { state.endsProcess = true }
-            return !state.endsProcess
+            defer { state.isEndingProcess = true }
+            return !state.isEndingProcess
         }
         if !isFirst { return }
         let summary = summary

@@ -18,8 +18,8 @@ struct RuntimeState: Sendable {
     var hasStarted = false
     var isClosing = false
     var isClosed = false
-    /// A thread ends the process, which takes its time.
-    var endsProcess = false
+    /// Whether a thread is ending the process; only one may.
+    var isEndingProcess = false
     var reportDeadline: Duration?
     /// When it is reported what the shutdown waits for.
     var waitingDeadline: Duration?
