@@ -1,4 +1,5 @@
 // Parts that fail, overrun their deadlines, or are abandoned.
+import Foundation
 import SignalBridge
 import SignalDaemon
 import TestSupport
@@ -203,5 +204,27 @@ import Testing
         #expect(report.missedDeadline == .cancelling)
         #expect(report.part("part")?.outcomes == ["body": "failed: Broken()"])
         #expect(report.part("part")?.forcedExit == nil)
+    }
+
+    @Test("A part for which no bridge is left is refused, and the others run on")
+    func noBridgeLeft() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let report = try await Daemon.run { daemon in
+                var count = 0
+                do {
+                    while count < 100 {
+                        try daemon.addPart("part \(count)") { part in await part.shutdownRequested() }
+                        count += 1
+                    }
+                } catch {
+                    #expect((error as? SignalBridgeError)?.errnoCode == ENOSPC)
+                }
+                #expect((60..<64).contains(count))
+                daemon.shutdown()
+            }
+            #expect(report.exitStatus == .code(0))
+            #expect(report.tasks.filter { $0.kind == .part && $0.duration < .seconds(20) }.count >= 60)
+        }
     }
 }

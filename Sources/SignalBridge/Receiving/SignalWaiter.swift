@@ -137,6 +137,9 @@ public final class SignalWaiter: Sendable {
 
     // MARK: for SignalDaemon
 
+    /// Opens the waiter's bridge before there are signals.
+    package func prepare() throws(SignalBridgeError) { try bridge.prepareToWait() }
+
     /// Blocks until there is something to take, `wake()` is called, or the source's clock has come to the deadline. Then
     /// what was captured is in the buffer. With `ignoringEvents`, there being something to take is no reason to return.
     package func wait(until deadline: Duration?, ignoringEvents: Bool = false) {

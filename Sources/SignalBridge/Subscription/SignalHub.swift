@@ -150,6 +150,8 @@ final class SignalHub: SignalSource, Waitable {
 
     var now: Duration { monotonicNow() }
 
+    func prepareToWait() throws(SignalBridgeError) { _ = try prepare() }
+
     func wait(until deadline: Duration?) -> Bool {
         let left = deadline.map { $0 - now }
         if let left, left <= .zero { return false }

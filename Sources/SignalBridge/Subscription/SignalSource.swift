@@ -25,6 +25,8 @@ func currentSource(on loop: SignalLoop? = nil) -> any SignalSource {
 protocol Waitable: Sendable {
     /// The time by which `wait` measures.
     var now: Duration { get }
+    /// Opens what is waited on, which `wait` would do otherwise without an error.
+    func prepareToWait() throws(SignalBridgeError)
     /// Blocks until there may be something to read, `wake` is called, or the deadline has come: then it returns `false`.
     /// Returns at once after a `wake` that no `drain` has followed.
     func wait(until deadline: Duration?) -> Bool

@@ -12,6 +12,8 @@ final class SimulatedWait: Waitable {
 
     var now: Duration { simulator.now }
 
+    func prepareToWait() {}
+
     func wait(until deadline: Duration?) -> Bool {
         if let deadline, now >= deadline { return false }
         let semaphore = DispatchSemaphore(value: 0)

@@ -74,7 +74,8 @@ public final class Daemon: Sendable {
     ///   - other: as of ``addTask(_:onShutdown:onFailure:after:operation:)``.
     ///   - body: the part's main work.
     /// - Returns: the part, for ``shutdown(exitCode:)``.
-    /// - Throws: as ``addThread(_:onShutdown:onFailure:after:operation:)``.
+    /// - Throws: as ``addThread(_:onShutdown:onFailure:after:operation:)``; errno `ENOSPC` if more than about 60 parts run at once,
+    ///   since each has one of the process's 64 bridges.
     @discardableResult
     public func addPart(
         _ name: String, onFailure: FailureBehavior = .shutDown, after other: String? = nil,

@@ -21,6 +21,7 @@ struct DaemonSignals: Sendable {
     /// - Parameter hasBackstop: `false` in a simulation, which has no monitor thread.
     func subscribeToEnd(hasBackstop: Bool) throws(SignalBridgeError) {
         let signals = Set(policy.endingSignals)
+        try waiter.prepare()  // a part has no signals
         let terminating = signals.filter(\.terminatesByDefault)
         try waiter.insert(terminating, escalateAfterUnread: hasBackstop ? Self.backstop : nil)
         try waiter.insert(signals.subtracting(terminating), escalateAfterUnread: nil)
