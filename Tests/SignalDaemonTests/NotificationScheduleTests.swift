@@ -53,6 +53,19 @@ import Testing
         #expect(datagrams.suffix(3) == ["RELOADING=1", "READY=1", failure])
     }
 
+    @Test("A reload that the shutdown cancels leaves the status alone; one that fails by itself does not")
+    func cancelledReload() {
+        var schedule = Self.schedule()
+        var machine = ShutdownStateMachine(.server, loads: true, restarts: false, at: .zero)
+        _ = machine.loaded(at: .zero)
+        #expect(schedule.ready() == "READY=1")
+        _ = machine.shutdown(.requested, exitCode: nil, at: .zero)
+        #expect(machine.isShuttingDown)
+        #expect(schedule.datagram(for: .reloadFailed(CancellationError()), machine, at: .zero) == nil)
+        #expect(
+            schedule.datagram(for: .reloadFailed(Broken()), machine, at: .zero) == "STATUS=reload failed: Broken()")
+    }
+
     @Test("The same failure of the socket is reported once, so a closure that hears of it may send again")
     func repeatedFailure() throws {
         var failures = 0

@@ -49,6 +49,8 @@ struct NotificationSchedule {
             return "RELOADING=1\nMONOTONIC_USEC=\(seconds * 1_000_000 + attoseconds / 1_000_000_000_000)"
         case .reloaded where isReloading && !machine.restartsOnReload:
             return machine.isShuttingDown ? nil : ready()  // a new body says so itself
+        case .reloadFailed(let error) where machine.isShuttingDown && error is CancellationError:
+            return nil  // the shutdown cancelled it
         case .reloadFailed(let error):
             let status = "STATUS=" + "reload failed: \(error)".onOneLine
             return isReloading && isBodyReady && !machine.isShuttingDown ? ready().map { "\($0)\n\(status)" } : status
