@@ -10,7 +10,11 @@ there() {
 }
 there && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    { apt-get update && apt-get install -y --no-install-recommends "$package"; } >/dev/null 2>&1
+    # Two lanes of `make -j 2` may want something at once.
+    exec 9>>/tmp/signalbridge-apt.lock
+    ! command -v flock >/dev/null || flock 9
+    there && exit 0
+    { apt-get update && apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$package"; } >/dev/null 2>&1
     there && exit 0
 fi
 echo "$tool is missing: install the package $package (Debian: apt-get install $package)" >&2
