@@ -48,7 +48,7 @@ private func event(_ index: Int, using random: inout Seeded) -> SignalEvent {
     return event
 }
 
-@Suite("The queue of unread events") struct EventQueueTests {
+@Suite("The queue of unread events", .offPool) struct EventQueueTests {
     @Test("Below its capacity the queue is a plain list", arguments: [false, true], 0..<25)
     func likeAList(everyDelivery: Bool, seed: Int) {
         var random = Seeded(state: UInt64(seed))

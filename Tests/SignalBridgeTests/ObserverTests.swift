@@ -153,7 +153,7 @@ import Testing
             let stays = try SignalEvents(.sigusr1)
             let stop = Shared(false)
             // Where signals come faster than an unoptimized reader takes them, each subscription takes out a full ring.
-            let end = ContinuousClock.now + .seconds(40)
+            let end = ContinuousClock.now + .seconds(10)
             async let noise: Void = deliver(.sigusr1, until: stop)
             await withTaskGroup(of: Void.self) { group in
                 for kind in 0..<3 {

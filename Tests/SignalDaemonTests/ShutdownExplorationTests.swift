@@ -334,7 +334,7 @@ private func walker(
     return walker
 }
 
-@Suite("Every state of the shutdown") struct ShutdownExploration {
+@Suite("Every state of the shutdown", .offPool) struct ShutdownExploration {
     /// Three tasks, an action and two clean-ups, with every kind of reload and every meaning of a second signal.
     static let worlds: [(reload: String, second: SignalPolicy.SecondSignal, grace: Int)] = {
         var worlds: [(reload: String, second: SignalPolicy.SecondSignal, grace: Int)] = []

@@ -7,7 +7,7 @@ import Testing
 
 private struct Failure: Error {}
 
-@Suite("Random inputs of the state machine") struct ShutdownSequenceTests {
+@Suite("Random inputs of the state machine", .offPool) struct ShutdownSequenceTests {
     @Test(
         "Under random inputs it ends once, always has a deadline, and never runs two reloads at once", arguments: 0..<8)
     func random(_ seed: UInt64) {
