@@ -161,10 +161,9 @@ final class DaemonRuntime: Sendable {
         let signals = state.withLock { $0.hasStarted && !$0.isClosing ? $0.signals?.waiter.signals : nil }
         guard let signals, let stolen = recovery.search(signals, at: environment.now) else { return }
         workers.perform { [self] in  // which may wait for the loader
-            let found = recovery.takeBack(stolen, of: signals) { [weak self] event in
+            recovery.takeBack(stolen, of: signals, report: workers.report) { [weak self] event in
                 self?.process { $0.machine.receive(event, at: $1) }
             }
-            for transition in found { workers.report(transition) }
         }
     }
 

@@ -39,32 +39,39 @@ final class SignalRecovery: Sendable {
         return signals.isEmpty || (stolen.isEmpty && !isDue) ? nil : stolen
     }
 
-    /// Gets the stolen signals back, and a share of those that an older Dispatch source takes. Returns what to report.
+    /// Gets the stolen signals back, and a share of those that an older Dispatch source takes. Calls `report` when that is done:
+    /// with a source, that is later, when Dispatch has registered it. What came before went to the other source alone.
     func takeBack(
         _ stolen: Set<SignalNumber>, of signals: Set<SignalNumber>,
-        onSignal: @escaping @Sendable (SignalEvent) -> Void
-    ) -> [DaemonTransition] {
+        report: @escaping @Sendable (DaemonTransition) -> Void, onSignal: @escaping @Sendable (SignalEvent) -> Void
+    ) {
         let read = signalsReadByDescriptors()
-        return signals.sorted { $0.rawValue < $1.rawValue }.compactMap { signal in
+        for signal in signals.sorted(by: { $0.rawValue < $1.rawValue }) {
             let isShared = read.contains(signal)
             let handler = handlerAddress(of: signal)
             if isShared, stolen.contains(signal), isPartOfDispatch(handler) {
                 state.withLock { $0.accepted[signal] = handler }
             } else if stolen.contains(signal), (try? signal.rearm()) == nil {
-                return nil
+                continue
             }
-            let isNew = isShared && addSource(signal, onSignal)
-            return isNew || stolen.contains(signal) ? .tookBack(signal, isShared: isShared) : nil
+            if isShared, addSource(signal, onSignal, onRegistration: { report(.tookBack(signal, isShared: true)) }) {
+                continue
+            }
+            if stolen.contains(signal) { report(.tookBack(signal, isShared: isShared)) }
         }
     }
 
     /// Returns `false` if there is one. It does not displace the handler, because the other source came first.
-    private func addSource(_ signal: SignalNumber, _ onSignal: @escaping @Sendable (SignalEvent) -> Void) -> Bool {
+    private func addSource(
+        _ signal: SignalNumber, _ onSignal: @escaping @Sendable (SignalEvent) -> Void,
+        onRegistration: @escaping @Sendable () -> Void
+    ) -> Bool {
         state.withLock { state in
             if state.hasEnded || state.sources[signal] != nil { return false }
             let queue = DispatchQueue(label: "SignalDaemon", qos: .userInitiated)
             nonisolated(unsafe) let source = DispatchSource.makeSignalSource(signal: signal.rawValue, queue: queue)
             source.setEventHandler { onSignal(.withoutDetails(signal, count: Int(source.data))) }
+            source.setRegistrationHandler(handler: onRegistration)
             source.activate()
             state.sources[signal] = source
             return true
