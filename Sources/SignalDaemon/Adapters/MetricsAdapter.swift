@@ -25,7 +25,6 @@
     public final class DaemonMetrics: Sendable {
         private let prefix: String
         private let factory: any MetricsFactory
-        private let environment = makeEnvironment()
         private let current = Lock<(phase: DaemonPhase, since: Duration)?>(nil)
 
         /// Makes a recorder for one daemon.
@@ -93,7 +92,7 @@
         }
 
         private func enter(_ phase: DaemonPhase?) {
-            let now = environment.now
+            let now = makeEnvironment().now  // in a simulation, its time
             let ended = current.withLock { current in
                 defer { current = phase.map { ($0, now) } }
                 return current
