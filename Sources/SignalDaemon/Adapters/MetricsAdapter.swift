@@ -4,12 +4,7 @@
 
     /// Counts what happens to a daemon, by swift-metrics. With the trait `Metrics`.
     ///
-    /// ```swift
-    /// let metrics = DaemonMetrics()
-    /// await Daemon.main(onTransition: { metrics.record($0) }) { daemon in
-    ///     await daemon.shutdownRequested()
-    /// }
-    /// ```
+    /// It is for `onTransition`: `Daemon.main(onTransition: { metrics.record($0) })`.
     ///
     /// | name | kind | dimensions | what |
     /// |---|---|---|---|

@@ -54,7 +54,7 @@
         /// deadlines of the policy. With the trait `ServiceLifecycle`.
         ///
         /// ```swift
-        /// try daemon.addServices(["database": database, "server": server])
+        /// try daemon.addServices(["database": database, "server": server])  // a shutdown reaches the server first
         /// ```
         ///
         /// A shutdown reaches the last service first, and each of the others when the one behind it has ended. A service that

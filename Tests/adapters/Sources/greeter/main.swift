@@ -29,7 +29,9 @@ await Daemon.main(onTransition: { logger.log($0) }) { daemon in
             logger.info("answer: \(error)")
         }
     }
-    try daemon.onSignal(.sigusr2) { _ in logger.info("still \(configuration.string(forKey: "greeting", default: "none"))") }
+    try daemon.onSignal(.sigusr2) { _ in
+        logger.info("still \(configuration.string(forKey: "greeting", default: "none"))")
+    }
     if CommandLine.arguments.contains("--run-provider") { try daemon.addService("provider", provider) }
     logger.info("ready")
     // snippet.show

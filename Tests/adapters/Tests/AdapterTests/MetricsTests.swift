@@ -16,7 +16,8 @@ import Testing
     }
 
     /// A second of running, two reloads of which one fails, a signal that comes twice, three seconds of draining, and one of cleaning up.
-    private func life(_ onTransition: @escaping @Sendable (DaemonTransition) -> Void) async throws -> DaemonReport<Void> {
+    private func life(_ onTransition: @escaping @Sendable (DaemonTransition) -> Void) async throws -> DaemonReport<Void>
+    {
         let (steps, door, cleaning) = (Steps(), Door(), Door())
         return try await simulate { daemon in
             try daemon.onReload { if steps.has("reloads break") { throw Broken() } }

@@ -185,7 +185,9 @@ import Testing
         #expect(report.exitStatus == .code(1))
     }
 
-    @Test("A service that returns before a shutdown has failed, unless it may", arguments: [.fail, .shutDown, .finish] as [ReturnBehavior])
+    @Test(
+        "A service that returns before a shutdown has failed, unless it may",
+        arguments: [.fail, .shutDown, .finish] as [ReturnBehavior])
     func returns(_ onReturn: ReturnBehavior) async throws {
         let report = try await simulate { [steps] daemon in
             try daemon.addService("other", Obedient(name: "other", steps: steps))
@@ -249,7 +251,10 @@ import Testing
         }
         #expect(
             steps.inOrder("other is told", "listener ended", "server is told", "cache is told", "database is told"))
-        #expect(report.tasks.map(\.name).filter(["database", "cache", "server"].contains) == ["server", "cache", "database"])
+        #expect(
+            report.tasks.map(\.name).filter(["database", "cache", "server"].contains) == [
+                "server", "cache", "database",
+            ])
         #expect(report.exitStatus == .code(0))
     }
 
@@ -278,7 +283,8 @@ import Testing
     func group() async throws {
         let report = try await simulate { [steps] daemon in
             let group = ServiceGroup(
-                services: [Obedient(name: "first", steps: steps), Obedient(name: "second", steps: steps)], logger: silent)
+                services: [Obedient(name: "first", steps: steps), Obedient(name: "second", steps: steps)],
+                logger: silent)
             try daemon.addService("group", group)
         } drive: { simulator in
             try await steps.wait(for: "first runs")
