@@ -47,10 +47,13 @@ fi
 # Prints the interface of a module.
 interface() {
     case $1 in
-    Adapters) set -- SignalDaemon "$adapters" ;;
+    # swift-system's C module has its headers where it was checked out.
+    Adapters) set -- SignalDaemon "$adapters" -I .build/adapters/checkouts/swift-system/Sources/CSystem/include ;;
     *) set -- "$1" "$built" ;;
     esac
-    "$tool" -module-name "$1" -I "$2" -I Sources/CSignalShim/include -I Sources/CSignalInit/include
+    module_name=$1 directory=$2
+    shift 2
+    "$tool" -module-name "$module_name" -I "$directory" -I Sources/CSignalShim/include -I Sources/CSignalInit/include "$@"
 }
 
 # Reads an interface, and prints a line for each declaration: the type that it is in, and what a user may rely on.

@@ -19,7 +19,8 @@
         ///
         /// ```swift
         /// try daemon.onReload(refresh: provider) { configuration in
-        ///     logger.info("the greeting is \(try configuration.requiredString(forKey: "greeting"))")
+        ///     let greeting = try configuration.requiredString(forKey: "greeting")
+        ///     logger.info("the greeting is \(greeting)")
         /// }
         /// ```
         ///

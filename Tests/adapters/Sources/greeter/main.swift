@@ -18,7 +18,8 @@ let configuration = ConfigReader(provider: provider)
 
 await Daemon.main(onTransition: { logger.log($0) }) { daemon in
     try daemon.onReload(refresh: provider) { configuration in
-        logger.info("the greeting is \(try configuration.requiredString(forKey: "greeting"))")
+        let greeting = try configuration.requiredString(forKey: "greeting")
+        logger.info("the greeting is \(greeting)")
     }
     // snippet.hide
     try daemon.onSignal(.sigusr1) { _ in

@@ -3,30 +3,39 @@ import Configuration
 import Foundation
 import SignalBridge
 import SignalDaemon
+import Synchronization
 import SystemPackage
 import Testing
 
-@Suite("A daemon's reload and swift-configuration", .timeLimit(.minutes(2))) final class ConfigurationTests {
-    private let steps = Steps()
-    private let path: String
-    private var age = 1000.0
+/// A configuration file, which is removed with this.
+private final class GreeterFile: Sendable {
+    let path = FileManager.default.temporaryDirectory.appending(path: "greeter-\(UUID()).json").path()
+    private let age = Mutex(1000.0)
 
-    init() throws {
-        path = FileManager.default.temporaryDirectory.appending(path: "greeter-\(UUID()).json").path()
-        try write(#"{ "greeting": "hello" }"#)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
+    init() throws { try write(#"{ "greeting": "hello" }"#) }
+    deinit { try? remove() }
 
     /// Each time with a modification time of its own, because the provider reads no file that has the same one.
-    private func write(_ text: String) throws {
+    func write(_ text: String) throws {
         try text.write(toFile: path, atomically: true, encoding: .utf8)
-        age -= 10
+        let age = age.withLock { age in
+            age -= 10
+            return age
+        }
         try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSinceNow: -age)], ofItemAtPath: path)
     }
 
+    func remove() throws { try FileManager.default.removeItem(atPath: path) }
+}
+
+@Suite("A daemon's reload and swift-configuration", .timeLimit(.minutes(2))) struct ConfigurationTests {
+    private let steps = Steps()
+    private let file: GreeterFile
+
+    init() throws { file = try GreeterFile() }
+
     private func makeProvider() async throws -> ReloadingFileProvider<JSONSnapshot> {
-        try await ReloadingFileProvider<JSONSnapshot>(filePath: FilePath(path))
+        try await ReloadingFileProvider<JSONSnapshot>(filePath: FilePath(file.path))
     }
 
     @Test("SIGHUP reads the file again; a broken or missing one fails the reload, and the old values stay")
@@ -38,24 +47,23 @@ import Testing
             try daemon.onReload(refresh: provider) { snapshot in
                 steps.add("applied \(snapshot.string(forKey: "greeting", default: "none"))")
             }
-            await daemon.shutdownRequested()
         } onTransition: { [steps] transition in
             if case .reloadFailed(let error) = transition { steps.add("failed: \(error is ConfigurationReloadError)") }
         } drive: { simulator in
             #expect(greeting() == "hello")
-            try write(#"{ "greeting": "good evening" }"#)
+            try file.write(#"{ "greeting": "good evening" }"#)
             try simulator.send(.sighup)
             try await steps.wait(for: "applied good evening")
             #expect(greeting() == "good evening")
-            try write(#"{ "greeting": "#)
+            try file.write(#"{ "greeting": "#)
             try simulator.send(.sighup)
             try await steps.wait(for: "failed: true")
             #expect(greeting() == "good evening")
-            try FileManager.default.removeItem(atPath: path)
+            try file.remove()
             try simulator.send(.sighup)
             while steps.all.count < 3 { try await Task.sleep(for: .milliseconds(2)) }
             #expect(greeting() == "good evening")
-            try write(#"{ "greeting": "good night" }"#)
+            try file.write(#"{ "greeting": "good night" }"#)
             try simulator.send(.sighup)
             try await steps.wait(for: "applied good night")
             try simulator.send(.sigterm)
@@ -72,16 +80,16 @@ import Testing
     @Test("reload() answers with the error of the file, or of what applies it")
     func answers() async throws {
         let provider = try await makeProvider()
-        _ = try await simulate { [self] daemon in
+        _ = try await simulate { [file] daemon in
             try daemon.onReload(refresh: provider) { snapshot in
                 if snapshot.string(forKey: "greeting") == "rude" { throw Broken() }
             }
             try await daemon.reload()
-            try write("no JSON")
+            try file.write("no JSON")
             await #expect(throws: ConfigurationReloadError.self) { try await daemon.reload() }
-            try write(#"{ "greeting": "rude" }"#)
+            try file.write(#"{ "greeting": "rude" }"#)
             await #expect(throws: Broken.self) { try await daemon.reload() }
-            try write(#"{ "greeting": "polite" }"#)
+            try file.write(#"{ "greeting": "polite" }"#)
             try await daemon.reload()
             daemon.shutdown()
         } drive: { _ in
@@ -102,7 +110,7 @@ import Testing
             try daemon.onReload(refresh: provider)
         } drive: { simulator in
             try await steps.wait(for: "hello")
-            try write(#"{ "greeting": "good evening" }"#)
+            try file.write(#"{ "greeting": "good evening" }"#)
             try simulator.send(.sighup)
             try await steps.wait(for: "good evening")
             try simulator.send(.sigterm)
@@ -114,7 +122,7 @@ import Testing
         let provider = try await makeProvider()
         let report = try await withSimulatedSignals { _ in
             try await Daemon.run(policy: .commandLine) { daemon in
-                do {
+                do throws(SignalBridgeError) {
                     try daemon.onReload(refresh: provider)
                     Issue.record("it was accepted")
                 } catch {

@@ -12,9 +12,8 @@ import Testing
         var logger = Logger(label: "test") { [handler] _ in handler }
         logger.logLevel = level
         logger[metadataKey: "own"] = "kept"
-        _ = try await simulate { [logger] daemon in
+        _ = try await simulate { daemon in
             try daemon.addTask("broken", onFailure: .report) { throw Broken() }
-            await daemon.shutdownRequested()
         } onTransition: { [logger] transition in
             logger.log(transition)
         } drive: { simulator in

@@ -25,7 +25,9 @@ import Testing
                 await daemon.shutdownRequested()
                 await door.wait()
             }
-            try daemon.addPart("part") { part in try part.addTask("inner", onFailure: .report) { throw Broken() } }
+            try daemon.addPart("part", onFailure: .report) { part in
+                try part.addTask("inner", onFailure: .report) { throw Broken() }
+            }
             daemon.addCleanup("clean-up") {
                 steps.add("cleaning up")
                 await cleaning.wait()

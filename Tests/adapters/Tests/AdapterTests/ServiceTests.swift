@@ -265,7 +265,7 @@ import Testing
             for (names, other) in [(["a": service, "b": service, "a": service], nil), (["a": service], "a")]
                 as [(KeyValuePairs<String, any Service>, String?)]
             {
-                do {
+                do throws(SignalBridgeError) {
                     try daemon.addServices(names, after: other)
                     Issue.record("\(names) was accepted")
                 } catch {

@@ -71,7 +71,7 @@ struct Obedient: Service {
     }
 }
 
-/// Runs a daemon in a simulation, drives it once its body is ready, and returns its report.
+/// Runs a daemon in a simulation, drives it once `body` has returned, and returns its report.
 func simulate(
     _ body: @escaping @Sendable (Daemon) async throws -> Void,
     onTransition: @escaping @Sendable (DaemonTransition) -> Void = { _ in },
@@ -82,6 +82,7 @@ func simulate(
             try await Daemon.run(onTransition: onTransition) { daemon in
                 try await body(daemon)
                 daemon.notifyReady()
+                await daemon.shutdownRequested()
             }
         }
         await simulator.waitUntilReady()
