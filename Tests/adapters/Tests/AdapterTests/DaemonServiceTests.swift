@@ -105,7 +105,8 @@ let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
         let before = try SignalNumber.sigterm.disposition
         let daemon = DaemonService { [steps] daemon in
             #expect(throws: SignalBridgeError.self) { try daemon.onReload {} }
-            #expect(try SignalNumber.sigterm.disposition == before)
+            let now = try SignalNumber.sigterm.disposition
+            #expect(now == before)
             steps.add("checked")
         }
         _ = try await run([daemon]) { _, _ in try await steps.wait(for: "checked") }
