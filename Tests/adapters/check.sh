@@ -14,7 +14,8 @@ says 'database: open'
 says 'migration: done'
 send TERM
 ends 0
-says_in_order ' notice hosting: .*SIGTERM from pid .* shuts down' 'server: stopped' 'database: closed' 'finished: exit code 0'
+says ' notice hosting: .*SIGTERM from pid .* shuts down'
+says_in_order 'server: stopped' 'database: closed' 'finished: exit code 0'
 
 start hosting --stubborn
 says 'server: listening'
