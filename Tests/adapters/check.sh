@@ -27,7 +27,8 @@ says_not 'database: closed: '
 
 start hosting --returns
 ends 1
-says_in_order ' error hosting: .*task server: failed: the service returned, although nothing had requested a shutdown' 'database: closed' 'finished: exit code 1'
+says ' error hosting: .*task server: failed: the service returned, although nothing had requested a shutdown'
+says_in_order 'database: closed' 'finished: exit code 1'
 
 # A daemon in a group, which has the signals.
 start hosted
