@@ -9,14 +9,15 @@ let factory = StreamMetricsFactory.standardOutput()  // each change of a metric 
 
 // snippet.show
 let metrics = DaemonMetrics(factory: factory)
-let report = try await Daemon.run { transition in
+let observe: @Sendable (DaemonTransition) -> Void = { transition in
     logger.log(transition)
     metrics.record(transition)
-} _: { daemon in
+}
+// snippet.hide
+
+let report = try await Daemon.run(onTransition: observe) { daemon in
     try daemon.onReload { logger.info("reloading") }
-    // snippet.hide
     logger.info("ready")
-    // snippet.show
     daemon.notifyReady()
     await daemon.shutdownRequested()
 }
