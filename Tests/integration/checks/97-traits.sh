@@ -46,6 +46,15 @@ if [ "$configuration" = debug ]; then
     check "it fetches nothing" took_exactly
     check "no trait: a consumer resolves" resolve_consumer NoTrait
     check "no trait: nothing is fetched" took_exactly
+    if command -v nm >/dev/null 2>&1; then
+        # The program is built without a trait. The symbols are those of DaemonService, DaemonMetrics and addService.
+        nm "$programs/serving" >"$work/symbols" 2>/dev/null
+        check "no trait: the symbols of a program can be read" grep -q 12SignalDaemon "$work/symbols"
+        check "no trait: the module has nothing of an adapter" \
+            lacks "$work/symbols" '12SignalDaemon0B7Service\|12SignalDaemon0B7Metrics\|10addService'
+    else
+        skip "no trait: no nm"
+    fi
     for trait in Logging:swift-log Metrics:swift-metrics; do
         if resolve_consumer "${trait%:*}Only" "${trait%:*}"; then
             check "trait ${trait%:*}: ${trait#*:} is fetched, and nothing else" took_exactly "${trait#*:}"
