@@ -4,7 +4,8 @@
 #   make test      every test: Swift, C, C++, the documentation's examples, a package that uses this one, and daemons in the
 #                  situations that users reported
 #   make examples  builds the examples, runs each as a process of its own, signals it, and checks what it prints; fetches
-#                  SwiftNIO, swift-log and swift-service-lifecycle, and wants libevent, libuv, libsystemd, mosquitto
+#                  SwiftNIO, swift-log and swift-service-lifecycle, and wants libevent, libuv, libsystemd, mosquitto; tests
+#                  the adapters first (make test-adapters), which fetches swift-metrics and swift-configuration too
 #
 #   make install   the C target alone as an ordinary library, with cc and make: PREFIX, DESTDIR, … (library/library.mk)
 #
@@ -25,11 +26,11 @@ SCRATCH := .build
 # Two cores and some hundred child processes: all at once, everybody starves. Older toolchains do not know the option.
 WIDTH = $(shell $(SWIFT) test --help-hidden 2>/dev/null | grep -o -- '--experimental-maximum-parallelization-width' | head -1 | sed 's/$$/ 16/')
 C_FILES = $(shell find Sources Tests Examples Benchmarks -name .build -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print)
-SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonTests Tests/TestSupport Tests/integration Tests/situations \
+SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonTests Tests/TestSupport Tests/integration Tests/situations Tests/adapters \
     Examples/Package.swift Examples/Sources Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
     Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration test-situations check checks header builds layers symbols api api-baseline budgets man-calls lint format docs sanitize sanitize-c sanitize-swift-thread sanitize-swift-address prove prove-quick bench bench-peers bench-smoke footprint clean
+.PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' Makefile)
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
@@ -40,7 +41,7 @@ demo: toolchain
 	@$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples --product demo
 	@$(SCRATCH)/examples/debug/demo
 
-examples: toolchain
+examples: toolchain test-adapters
 	@touch Examples/Package.swift Examples/Server/Package.swift
 	$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples
 	$(SWIFT) build --package-path Examples/Server --scratch-path $(SCRATCH)/server-examples
@@ -64,6 +65,9 @@ test-integration: toolchain
 
 test-situations: toolchain
 	SWIFT=$(SWIFT) SCRATCH=$(SCRATCH)/situations Tests/situations/run.sh $(TIMES)
+
+test-adapters: toolchain
+	SWIFT=$(SWIFT) Tests/adapters/run.sh $(SCRATCH)/adapters
 
 # `make -j 2 check` takes two thirds of the time. What measures runs last, alone.
 check: checks
@@ -139,7 +143,7 @@ format:
 	clang-format -i $(C_FILES)
 
 docs: toolchain
-	SIGNALBRIDGE_DOCS=1 $(SWIFT) package --scratch-path $(SCRATCH)/docs-build --allow-writing-to-directory $(SCRATCH)/docs \
+	SIGNALBRIDGE_DOCS=1 $(SWIFT) package --enable-all-traits --scratch-path $(SCRATCH)/docs-build --allow-writing-to-directory $(SCRATCH)/docs \
 	    generate-documentation --target SignalBridge --target SignalDaemon --enable-experimental-combined-documentation \
 	    --warnings-as-errors --output-path $(SCRATCH)/docs
 

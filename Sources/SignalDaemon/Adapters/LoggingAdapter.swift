@@ -1,0 +1,30 @@
+#if Logging
+    import Logging
+
+    extension Logger {
+        /// Logs a transition of a daemon at its level, with its metadata. With the trait `Logging`.
+        ///
+        /// It is for `onTransition`: `Daemon.main(onTransition: { logger.log($0) })`. The metadata is ``DaemonTransition/metadata``, beside the logger's own; the level is ``DaemonTransition/level``; the source
+        /// is "SignalDaemon".
+        public func log(_ transition: DaemonTransition) {
+            log(
+                level: Level(transition.level), "\(transition)",
+                metadata: transition.metadata.mapValues { .string($0) },
+                source: "SignalDaemon")
+        }
+    }
+
+    extension Logger.Level {
+        /// Makes the level of swift-log with the same name. With the trait `Logging`.
+        public init(_ level: DaemonTransition.Level) {
+            switch level {
+            case .debug: self = .debug
+            case .info: self = .info
+            case .notice: self = .notice
+            case .warning: self = .warning
+            case .error: self = .error
+            case .critical: self = .critical
+            }
+        }
+    }
+#endif

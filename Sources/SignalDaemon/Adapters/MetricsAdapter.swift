@@ -1,0 +1,119 @@
+#if Metrics
+    import CoreMetrics
+    import SignalBridge
+
+    /// Counts what happens to a daemon, by swift-metrics. With the trait `Metrics`.
+    ///
+    /// It is for `onTransition`: `Daemon.main(onTransition: { metrics.record($0) })`.
+    ///
+    /// | name | kind | dimensions | what |
+    /// |---|---|---|---|
+    /// | `daemon_signals_total` | counter | `signal`, `effect` | signals, by name and by what they did, such as "beganReload" |
+    /// | `daemon_reloads_total` | counter | `result` | reloads: "succeeded" or "failed" |
+    /// | `daemon_work_total` | counter | `kind`, `outcome` | work that ended: "finished", "cancelled", "failed" or "abandoned" |
+    /// | `daemon_phase_duration` | timer | `phase` | how long "running", "draining", "cancelling" and "cleaningUp" lasted, at their ends |
+    /// | `daemon_dropped_transitions_total` | counter | | transitions that were left out, because `onTransition` was behind |
+    /// | `daemon_exits_total` | counter | `status` | ends of a daemon: "exit code 0", "death by SIGINT", "forced" |
+    ///
+    /// Of a part, only work is counted. Names of work are no dimensions, because there is no limit to them. A process that ends
+    /// takes along what its backend has not sent: flush that in a clean-up.
+    public final class DaemonMetrics: Sendable {
+        private let prefix: String
+        private let factory: any MetricsFactory
+        private let current = Lock<(phase: DaemonPhase, since: Duration)?>(nil)
+
+        /// Makes a recorder for one daemon.
+        ///
+        /// - Parameters:
+        ///   - prefix: the first word of each name.
+        ///   - factory: where the metrics go. Bootstrap the metrics system before.
+        public init(prefix: String = "daemon", factory: any MetricsFactory = MetricsSystem.factory) {
+            self.prefix = prefix
+            self.factory = factory
+        }
+
+        /// Records a transition. Give each transition of the daemon to this function, in order.
+        public func record(_ transition: DaemonTransition) {
+            switch transition {
+            case .received(let event, let response):
+                count("signals", [("signal", event.signal.name), ("effect", "\(response)")])
+            case .reloaded: count("reloads", [("result", "succeeded")])
+            case .reloadFailed: count("reloads", [("result", "failed")])
+            case .ended(let task): record(task)
+            case .dropped(let count): self.count("dropped_transitions", [], by: count)
+            case .started: enter(.running)
+            case .entered(let phase, _): enter(phase)
+            case .finished(let status): end("\(status)")
+            case .forced: end("forced")
+            case .part(_, let inner): recordWork(of: inner)
+            default: break
+            }
+        }
+
+        /// Records what a report says, for a program that does not record transitions: the signals that requested the end, with the
+        /// effect "requestedEnd", and the rest as above.
+        public func record<Value>(_ report: DaemonReport<Value>) {
+            for event in report.signals {
+                count("signals", [("signal", event.signal.name), ("effect", "requestedEnd")])
+            }
+            if report.reloads > 0 { count("reloads", [("result", "succeeded")], by: report.reloads) }
+            if !report.failedReloads.isEmpty {
+                count("reloads", [("result", "failed")], by: report.failedReloads.count)
+            }
+            for task in report.tasks { record(task) }
+            for phase in DaemonPhase.allCases where report.duration(of: phase) > .zero {
+                record(report.duration(of: phase), of: phase)
+            }
+            count("exits", [("status", report.forcedExit == nil ? "\(report.exitStatus)" : "forced")])
+        }
+
+        private func recordWork(of transition: DaemonTransition) {
+            switch transition {
+            case .ended(let task): record(task)
+            case .part(_, let inner): recordWork(of: inner)
+            default: break
+            }
+        }
+
+        private func record(_ task: DaemonTask) {
+            let outcome =
+                switch task.outcome {
+                case .finished: "finished"
+                case .cancelled: "cancelled"
+                case .failed: "failed"
+                case .abandoned: "abandoned"
+                }
+            count("work", [("kind", task.kind.rawValue), ("outcome", outcome)])
+        }
+
+        private func enter(_ phase: DaemonPhase?) {
+            let now = makeEnvironment().now  // in a simulation, its time
+            let ended = current.withLock { current in
+                defer { current = phase.map { ($0, now) } }
+                return current
+            }
+            if let ended { record(now - ended.since, of: ended.phase) }
+        }
+
+        private func end(_ status: String) {
+            enter(nil)
+            count("exits", [("status", status)])
+        }
+
+        private func record(_ duration: Duration, of phase: DaemonPhase) {
+            let name =
+                switch phase {
+                case .running: "running"
+                case .draining: "draining"
+                case .cancelling: "cancelling"
+                case .cleaningUp: "cleaningUp"
+                }
+            let timer = factory.makeTimer(label: "\(prefix)_phase_duration", dimensions: [("phase", name)])
+            timer.recordNanoseconds(Int64(duration / .nanoseconds(1)))
+        }
+
+        private func count(_ what: String, _ dimensions: [(String, String)], by amount: Int = 1) {
+            factory.makeCounter(label: "\(prefix)_\(what)_total", dimensions: dimensions).increment(by: Int64(amount))
+        }
+    }
+#endif
