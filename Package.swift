@@ -9,15 +9,19 @@ let package = Package(
         .library(name: "SignalDaemon", targets: ["SignalDaemon"]),
         .library(name: "CSignalShim", targets: ["CSignalShim"]),
         .library(name: "CSignalInit", targets: ["CSignalInit"]),
+        .executable(name: "signals", targets: ["SignalsTool"]),
     ],
     targets: [
         .target(name: "CSignalShim"),
         .target(name: "CSignalInit"),
         .target(name: "SignalBridge", dependencies: ["CSignalShim"]),
         .target(name: "SignalDaemon", dependencies: ["SignalBridge", "CSignalInit"]),
+        .executableTarget(name: "SignalsTool", dependencies: ["SignalDaemon"]),
         .target(name: "TestSupport", dependencies: ["SignalBridge", "CSignalShim"], path: "Tests/TestSupport"),
         .testTarget(name: "SignalBridgeTests", dependencies: ["SignalBridge", "CSignalShim", "TestSupport"]),
         .testTarget(name: "SignalDaemonTests", dependencies: ["SignalDaemon", "CSignalShim", "TestSupport"]),
+        .executableTarget(name: "SignalsToolSubject", path: "Tests/SignalsToolSubject"),
+        .testTarget(name: "SignalsToolTests", dependencies: ["SignalsTool", "SignalsToolSubject", "TestSupport"]),
     ],
     cLanguageStandard: .gnu11
 )
