@@ -21,7 +21,10 @@ import Testing
         func inspecting() async throws {
             let words = ["/usr/bin/env", "--block-signal=TERM", "sleep", "1000"]
             let sleeper = try ChildProcess(words)
-            let isAsleep = await eventually(within: 5) { (try? ProcessReader.read(sleeper.id).name) == "sleep" }
+            let isAsleep = await eventually(within: 5) {
+                let snapshot = try? ProcessReader.read(sleeper.id)
+                return snapshot?.name == "sleep" && snapshot?.state == .sleeping
+            }
             kill(sleeper.id, SIGTERM)
             let ended = try await ChildProcess.tool("inspect", "\(sleeper.id)")
             kill(sleeper.id, SIGKILL)

@@ -86,14 +86,15 @@ import TestSupport
             }
         }
 
-        /// The lines up to the first one that contains the text.
-        func lines(upTo text: String) async -> [String] {
-            var lines: [String] = []
-            while let line = await line() {
-                lines.append(line)
-                if line.contains(text) { break }
+        /// Reads lines until each of the texts was the end of one. The result is the first line; `nil` if one never came.
+        func line(before texts: String...) async -> String? {
+            var first: String?
+            var missing = texts
+            while !missing.isEmpty, let line = await line() {
+                first = first ?? line
+                missing.removeAll { line.hasSuffix($0) }
             }
-            return lines
+            return missing.isEmpty ? first : nil
         }
 
         /// Ends its input, and waits for its end.

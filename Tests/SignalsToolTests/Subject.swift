@@ -19,8 +19,10 @@ import TestSupport
             guard let line = await keeper.line(), let id = pid_t(line) else {
                 throw ChildProcess.Failure(text: "\(state): \(await keeper.end().errors)")
             }
+            let subject = Subject(id: id, keeper: keeper.id)
+            _ = await subject.shows { $0.threads.allSatisfy { $0.state != .running } }  // it may still be on its way
             do {
-                let result = try await body(Subject(id: id, keeper: keeper.id))
+                let result = try await body(subject)
                 _ = await keeper.end()
                 return result
             } catch {

@@ -124,7 +124,7 @@ import Testing
 
         @Test("Colours go to a terminal alone, and NO_COLOR turns them off")
         func colors() async throws {
-            let plain = try await ChildProcess.tool("explain", "TERM", environment: ["TERM": "xterm"])
+            let plain = try await ChildProcess.tool("explain", "TERM", environment: ["TERM": "xterm", "NO_COLOR": ""])
             #expect(plain.output.hasPrefix("SIGTERM, signal 15\n"))
             #expect(try await onTerminal(["TERM": "xterm", "NO_COLOR": ""]) == "\u{1B}[1mSIGTERM, signal 15\u{1B}[0m")
             #expect(try await onTerminal(["TERM": "xterm", "NO_COLOR": "1"]) == "SIGTERM, signal 15")

@@ -13,16 +13,15 @@ import Testing
         func text() async throws {
             try await Subject.with("handles") { subject in
                 let watch = try start("--interval=0.02", "\(subject.id)")
-                #expect(await watch.lines(upTo: "watching every 20 ms").first?.hasPrefix("\(subject.id) ") == true)
+                let title = await watch.line(before: "watching every 20 ms; Ctrl-C ends this")
+                #expect(title?.hasPrefix("\(subject.id) ") == true)
                 subject.send(.sigstop)
-                #expect(await watch.line()?.hasSuffix("  is stopped") == true)
-                #expect(await watch.line()?.hasSuffix("  now SIGTERM runs its handler, but not yet") == true)
+                #expect(await watch.line(before: "  is stopped", "  now SIGTERM runs its handler, but not yet") != nil)
                 subject.send(.sigterm)
-                #expect(await watch.line()?.hasSuffix("  TERM pending for the process") == true)
+                #expect(await watch.line(before: "  TERM pending for the process") != nil)
                 subject.send(.sigcont)
-                let after = await watch.lines(upTo: "now SIGTERM runs its handler")
-                #expect(after.contains { $0.hasSuffix("  goes on") })
-                #expect(after.contains { $0.hasSuffix("  TERM no longer pending for the process") })
+                let words = "  TERM no longer pending for the process"
+                #expect(await watch.line(before: "  goes on", words, "  now SIGTERM runs its handler") != nil)
                 subject.send(.sigkill)
                 let ended = await watch.end()
                 #expect(ended.output.hasSuffix("  process \(subject.id) has ended\n"), "\(ended.output)")
@@ -36,9 +35,9 @@ import Testing
                 let watch = try start("--json", "--interval", "0.02", "\(subject.id)")
                 #expect(try state(await watch.line()) == "sleeping")
                 subject.send(.sigstop)
-                #expect(try state(await watch.line()) == "stopped")
+                try await wait(for: "stopped", from: watch)
                 subject.send(.sigkill)
-                #expect(try state(await watch.line()) == "ended")
+                try await wait(for: "ended", from: watch)
                 #expect(await watch.end().code == 0)
             }
         }
@@ -56,7 +55,7 @@ import Testing
         func interrupted(signal: Int32) async throws {
             try await Subject.with("plain") { subject in
                 let watch = try start("\(subject.id)")
-                _ = await watch.lines(upTo: "Ctrl-C ends this")
+                _ = await watch.line(before: "Ctrl-C ends this")
                 kill(watch.id, signal)
                 let ended = await watch.end()
                 #expect(ended.code == -signal && ended.output.isEmpty)
@@ -96,6 +95,11 @@ import Testing
 
         private func start(_ arguments: String...) throws -> ChildProcess {
             try ChildProcess([ChildProcess.binaries + "/signals", "watch"] + arguments)
+        }
+
+        /// Throws if the output ends before a line with this state: nothing is no JSON.
+        private func wait(for expected: String, from watch: ChildProcess) async throws {
+            while try state(await watch.line()) != expected {}
         }
 
         private func state(_ line: String?) throws -> String? {

@@ -49,7 +49,8 @@ struct ProcessReader {
             process.startTime = stat.startTime
         }
         process.threads = threads()
-        if process.threads.isEmpty { throw .noSuchProcess(id) }
+        guard let main = process.threads.first else { throw .noSuchProcess(id) }
+        process.state = main.state  // of the same moment as those of the other threads
         process.signalDescriptors = process.hasEnded ? [] : signalDescriptors()
         process.isFrozen = isFrozen
         if ProcFiles.isOfOwnNamespace {
