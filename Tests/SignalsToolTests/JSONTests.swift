@@ -40,8 +40,8 @@ struct JSONTests {
                     (thread["pending"], "SigPnd", nil),
                 ] {
                     let names = try #require(ours as? [String])
-                    let bits = names.compactMap { SignalNumber(name: $0) }.reduce(UInt64(0)) {
-                        $0 | 1 << UInt64($1.rawValue - 1)
+                    let bits = try names.reduce(UInt64(0)) { bits, name in
+                        bits | 1 << UInt64(try #require(SignalNumber(name: name), "\(name)").rawValue - 1)
                     }
                     #expect(try await field(theirs, of: subject.id) == bits, "\(theirs)")
                     if let column, let listed = await ps(column, subject.id) {
