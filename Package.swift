@@ -9,6 +9,7 @@ let package = Package(
         .library(name: "SignalDaemon", targets: ["SignalDaemon"]),
         .library(name: "CSignalShim", targets: ["CSignalShim"]),
         .library(name: "CSignalInit", targets: ["CSignalInit"]),
+        .executable(name: "signals", targets: ["SignalsTool"]),
     ],
     traits: [  // each makes one adapter of Sources/SignalDaemon/Adapters; without any, nothing is resolved or fetched
         .default(enabledTraits: []),
@@ -40,9 +41,12 @@ let package = Package(
                 .product(
                     name: "Configuration", package: "swift-configuration", condition: .when(traits: ["Configuration"])),
             ]),
+        .executableTarget(name: "SignalsTool", dependencies: ["SignalDaemon"]),
         .target(name: "TestSupport", dependencies: ["SignalBridge", "CSignalShim"], path: "Tests/TestSupport"),
         .testTarget(name: "SignalBridgeTests", dependencies: ["SignalBridge", "CSignalShim", "TestSupport"]),
         .testTarget(name: "SignalDaemonTests", dependencies: ["SignalDaemon", "CSignalShim", "TestSupport"]),
+        .executableTarget(name: "SignalsToolSubject", path: "Tests/SignalsToolSubject"),
+        .testTarget(name: "SignalsToolTests", dependencies: ["SignalsTool", "SignalsToolSubject", "TestSupport"]),
     ],
     cLanguageStandard: .gnu11
 )

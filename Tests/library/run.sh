@@ -99,10 +99,10 @@ check "every_function_and_constant_has_its_place" silent cat "$work/missing"
 check "synopsis_is_the_header's" "$compiler" $flags -fsyntax-only "$work/synopsis.c"
 check "synopsis_has_all" test "$(grep -c ');$' "$work/synopsis.c")" = "$(wc -l <Tests/expected/public-symbols)"
 if Tests/tools/need.sh mandoc; then
-    check "mandoc_has_nothing_to_say" silent mandoc -T lint -W warning "$pages/man3/csignalinit.3" "$pages/man3/csignalshim.3" "$pages/man7/csignalshim.7"
+    check "mandoc_has_nothing_to_say" silent mandoc -T lint -W warning "$pages/man3/csignalinit.3" "$pages/man3/csignalshim.3" "$pages/man7/csignalshim.7" library/man/signals.1
 fi
 if command -v man >/dev/null && command -v groff >/dev/null; then
-    check "groff_has_nothing_to_say" silent groff -mandoc -ww -z -Tutf8 "$pages/man3/csignalinit.3" "$pages/man3/csignalshim.3" "$pages/man7/csignalshim.7"
+    check "groff_has_nothing_to_say" silent groff -mandoc -ww -z -Tutf8 "$pages/man3/csignalinit.3" "$pages/man3/csignalshim.3" "$pages/man7/csignalshim.7" library/man/signals.1
     check "link_page_leads_there" sh -c "MANPAGER=cat man -M '$pages' 3 csigshim_add | grep -q 'csigshim_add'"
 fi
 

@@ -44,3 +44,6 @@ if command -v nm >/dev/null 2>&1; then
 else
     skip "linking: no nm"
 fi
+
+# Executables of a package that is depended on are built on request only.
+check "nothing of the program signals is built here" test ! -e "$programs/signals" -a ! -e "$programs/SignalsToolSubject"

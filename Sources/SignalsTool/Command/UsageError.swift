@@ -1,0 +1,6 @@
+/// A command line that does not make sense: exit status 64.
+struct UsageError: Error, Hashable, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}

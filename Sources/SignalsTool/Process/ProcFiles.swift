@@ -1,0 +1,84 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Why a file could not be read: a code of `errno(3)`.
+struct FileError: Error, Hashable {
+    let code: Int32
+
+    /// Whether the process or thread has ended in the meantime.
+    var isGone: Bool { code == ENOENT || code == ESRCH }
+    var text: String { String(cString: strerror(code)) }
+}
+
+/// Reads files of `/proc`, by the C library alone.
+enum ProcFiles {
+    /// The whole text. Control characters other than line ends, tabs and NUL become "?", so that the name of a process
+    /// cannot send escape sequences to the terminal.
+    static func text(_ path: String) throws(FileError) -> String {
+        var text = String.UnicodeScalarView()
+        for scalar in String(decoding: try bytes(path), as: UTF8.self).unicodeScalars {
+            let isControl = scalar.properties.generalCategory == .control
+            text.append(!isControl || "\n\t\0".unicodeScalars.contains(scalar) ? scalar : "?")
+        }
+        return String(text)
+    }
+
+    static func bytes(_ path: String) throws(FileError) -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        if file < 0 { throw FileError(code: errno) }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16384)
+        while true {
+            let count = read(file, &buffer, buffer.count)
+            if count < 0 && errno == EINTR { continue }
+            if count < 0 { throw FileError(code: errno) }
+            if count == 0 { return bytes }
+            bytes += buffer[..<count]
+        }
+    }
+
+    /// A word of another process's memory; `nil` if that may not be read.
+    static func word(at address: UInt64, of path: String) -> UInt64? {
+        guard let offset = off_t(exactly: address) else { return nil }
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        if file < 0 { return nil }
+        defer { close(file) }
+        var word: UInt64 = 0
+        return pread(file, &word, 8, offset) == 8 ? word : nil
+    }
+
+    /// The entries of a directory that are numbers, sorted.
+    static func numbers(in path: String) throws(FileError) -> [Int32] {
+        guard let directory = opendir(path) else { throw FileError(code: errno) }
+        defer { closedir(directory) }
+        var numbers: [Int32] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if let number = Int32(name) { numbers.append(number) }
+        }
+        return numbers.sorted()
+    }
+
+    /// Whether a signal may be sent to the process: `kill(2)` with the signal 0, which checks and sends nothing.
+    static func checkPermission(_ process: Int32) -> FileError? {
+        kill(process, 0) == 0 ? nil : FileError(code: errno)
+    }
+
+    /// Whether `/proc` numbers processes as `kill(2)` does here. In a new PID namespace without a mount of its own it
+    /// shows the pids of the outer one.
+    static var isOfOwnNamespace: Bool {
+        var target = [UInt8](repeating: 0, count: 32)
+        let length = target.withUnsafeMutableBytes { bytes in
+            readlink("/proc/self", bytes.baseAddress!.assumingMemoryBound(to: CChar.self), bytes.count)
+        }
+        return length > 0 && String(decoding: target.prefix(length), as: UTF8.self) == String(getpid())
+    }
+}

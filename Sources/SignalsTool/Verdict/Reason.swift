@@ -1,0 +1,14 @@
+/// Why a signal has the effect that it has, or none.
+struct Reason: Hashable, Sendable {
+    /// What programs can rely on. The raw values are keys of the output for programs.
+    enum Code: String, Sendable {
+        case permission, otherNamespace, nestedNamespace
+        case zombie, exiting, kernelThread, namespaceInit
+        case blocked, ignored, ignoredByDefault, signalfd, unreadable, alreadyPending, queueFull
+        case stopped, traced, frozen, uninterruptible
+        case handler, defaultAction, sigwait
+    }
+    let code: Code
+    /// A sentence or two.
+    let text: String
+}

@@ -1,0 +1,237 @@
+import SignalBridge
+
+/// What becomes of a signal that is sent to a process now, and why: the rules of the kernel's `send_signal`,
+/// `complete_signal` and `get_signal`, as `signal(7)` describes them, applied to a snapshot.
+struct Verdict: Hashable, Sendable {
+    let signal: SignalNumber
+    private(set) var outcome = Outcome.pending
+    /// Whether something has to happen first: SIGCONT, a tracer, the end of a system call.
+    private(set) var isDelayed = false
+    /// The threads that do not block the signal. The kernel asks the first one first.
+    private(set) var takers: [Int32] = []
+    private(set) var reasons: [Reason] = []
+
+    private let process: ProcessSnapshot
+
+    init(for signal: SignalNumber, in process: ProcessSnapshot) {
+        self.signal = signal
+        self.process = process
+        addSender()
+        decide()
+    }
+
+    private var name: String { signal.name }
+    private var isUnstoppable: Bool { signal == .sigkill || signal == .sigstop }
+    private var threads: [ThreadSnapshot] { process.liveThreads }
+    private var readers: [SignalDescriptor] { (process.signalDescriptors ?? []).filter { $0.signals.contains(signal) } }
+
+    private mutating func add(_ code: Reason.Code, _ text: String) {
+        reasons.append(Reason(code: code, text: text))
+    }
+
+    // MARK: whether it arrives at all
+
+    private mutating func addSender() {
+        if process.isPermitted == false {
+            add(.permission, "You may not send it a signal (EPERM): it runs as uid \(process.user).")
+        }
+        if process.isPermitted == nil {
+            add(
+                .otherNamespace,
+                "This /proc is of another PID namespace: `kill \(process.id)` here means another process.")
+        }
+        if process.isInNestedNamespace, let inner = process.namespaceIDs.last {
+            add(.nestedNamespace, "It is in another PID namespace, and has the pid \(inner) there.")
+        }
+    }
+
+    private mutating func decide() {
+        if process.hasEnded {
+            outcome = .nothing
+            let parent = process.parentName.map { " (\($0))" } ?? ""
+            return add(
+                .zombie,
+                "It is a zombie: it has ended, and no signal has an effect, not even SIGKILL. "
+                    + "It goes when its parent, \(process.parent)\(parent), waits for it or ends.")
+        }
+        if process.isKernelThread {
+            outcome = .discarded
+            return add(.kernelThread, "It is a thread of the kernel, which discards signals.")
+        }
+        if process.isExiting && threads.allSatisfy({ $0.id == process.id }) {
+            add(.exiting, "It has begun to exit.")
+        }
+        if isUnstoppable { return decideUnstoppable() }
+        if signal == .sigcont && process.state == .stopped {
+            outcome = .continues
+            takers = threads.filter { !$0.blocked.contains(signal) }.map(\.id)
+            add(.stopped, "It is stopped, and goes on, even if it ignores or blocks SIGCONT.")
+            return
+        }
+        if isDiscardedWhenSent { return discard() }
+        takers = threads.filter { !$0.blocked.contains(signal) || $0.waits(for: signal) }.map(\.id)
+        addAlreadyPending()
+        if let taker = threads.first(where: { $0.id == takers.first }) {
+            decide(takenBy: taker)
+        } else {
+            leavePending()
+        }
+        addDelays()
+    }
+
+    /// SIGKILL and SIGSTOP cannot be caught, blocked or ignored.
+    private mutating func decideUnstoppable() {
+        if process.isNamespaceInit && !process.isInNestedNamespace {
+            outcome = .discarded
+            return add(.namespaceInit, "It is PID 1 of this PID namespace: \(name) from within has no effect.")
+        }
+        outcome = signal == .sigkill ? .terminates : .stops
+        takers = threads.map(\.id)
+        if signal == .sigstop && process.state == .stopped { add(.stopped, "It is stopped already.") }
+        if let first = threads.first { addUninterruptible(first) }
+    }
+
+    /// The kernel looks at the thread that was addressed, which is the main thread. It keeps what that one blocks, and
+    /// what a tracer could want.
+    private var isDiscardedWhenSent: Bool {
+        guard process.tracer == 0, let main = process.threads.first else { return false }
+        return isDiscarded && !main.blocked.contains(signal) && !main.waits(for: signal)
+    }
+
+    private var isDiscarded: Bool {
+        if process.caught.contains(signal) { return false }
+        if process.ignored.contains(signal) || process.isNamespaceInit { return true }
+        return [.ignore, .continue].contains(DefaultAction(of: signal))
+    }
+
+    private mutating func discard() {
+        outcome = .discarded
+        if process.ignored.contains(signal) {
+            add(
+                .ignored, "It ignores \(name) (SIG_IGN), perhaps since it was started, as with nohup(1) or `command &`."
+            )
+        } else if [.ignore, .continue].contains(DefaultAction(of: signal)) {
+            add(.ignoredByDefault, "It has no handler, and the default action of \(name) has no effect on it.")
+        } else {
+            let kill = process.isInNestedNamespace ? " SIGKILL from outside works." : ""
+            add(
+                .namespaceInit,
+                "It is PID 1 of its PID namespace and has no handler for \(name): the kernel discards it. "
+                    + "An init in front of it helps (docker run --init, tini, SignalInit).\(kill)")
+        }
+    }
+
+    // MARK: who takes it
+
+    private mutating func decide(takenBy taker: ThreadSnapshot) {
+        if taker.waits(for: signal) {
+            outcome = .accepted
+            return add(.sigwait, "Thread \(taker.id) (\(taker.name)) waits for it in sigwait(3), and gets it.")
+        }
+        if isDiscarded { return discard() }
+        let candidates = takers.count == 1 ? "" : ", the first of \(takers.count) that may"
+        if process.caught.contains(signal) {
+            outcome = .handled
+            add(
+                .handler,
+                "Thread \(taker.id) (\(taker.name)) takes it\(candidates). The program's handler decides what "
+                    + "happens: it may end the process later, or never.")
+        } else {
+            let action = DefaultAction(of: signal)
+            outcome = action == .stop ? .stops : action == .dumpCore ? .dumpsCore : .terminates
+            add(
+                .defaultAction,
+                "Thread \(taker.id) (\(taker.name)) takes it\(candidates). There is no handler: the kernel \(action.words)."
+            )
+        }
+        addUnknownWaits()
+    }
+
+    private mutating func leavePending() {
+        outcome = .pending
+        let which = threads.count == 1 ? "Its only thread blocks" : "All \(threads.count) threads block"
+        let isInherited = readers.isEmpty && !process.caught.contains(signal)
+        add(
+            .blocked,
+            "\(which) \(name): it stays pending until the program unblocks or reads it."
+                + (isInherited ? " A process inherits the mask of what started it, which may have blocked it." : ""))
+        for reader in readers {
+            add(.signalfd, "Descriptor \(reader.number) is a signalfd with \(name): who reads it gets the signal.")
+        }
+        if process.signalDescriptors == nil {
+            add(.unreadable, "You may not see its descriptors: it may have a signalfd. Try as its user, or as root.")
+        }
+        addUnknownWaits()
+    }
+
+    private mutating func addUnknownWaits() {
+        if let thread = threads.first(where: { $0.wait == .unknownSignals }) {
+            add(.unreadable, "Thread \(thread.id) waits in sigwait(3); you may not see whether for \(name).")
+        } else if threads.contains(where: { $0.wait == .unreadable }) {
+            add(.unreadable, "You may not see whether a thread waits in sigwait(3). Try as its user, or as root.")
+        }
+    }
+
+    private mutating func addAlreadyPending() {
+        if !process.pending.contains(signal) { return }
+        add(
+            .alreadyPending,
+            signal.isRealtime
+                ? "At least one \(name) is pending already." : "One is pending already; another one merges with it.")
+    }
+
+    // MARK: what it waits for
+
+    private mutating func addDelays() {
+        if process.state == .stopped {
+            isDelayed = true
+            add(
+                .stopped, "It is stopped (Ctrl-Z, SIGSTOP): \(name) stays pending until SIGCONT. SIGKILL works at once."
+            )
+        }
+        if process.tracer != 0 {
+            isDelayed = isDelayed || process.state == .traced
+            let stop = process.state == .traced ? ", which has stopped it," : ""
+            add(.traced, "Its tracer, process \(process.tracer)\(stop) gets \(name) first, and may keep it.")
+        }
+        if process.isFrozen {
+            isDelayed = isDelayed || outcome == .handled || outcome == .accepted
+            add(.frozen, "Its control group is frozen (docker pause): no handler runs until it is thawed.")
+        }
+        if let taker = threads.first(where: { $0.id == takers.first }) { addUninterruptible(taker) }
+        if process.queueLimit > 0 && process.queued >= process.queueLimit {
+            add(.queueFull, "The signal queue of uid \(process.user) is full (\(process.queued)): details get lost.")
+        }
+    }
+
+    private mutating func addUninterruptible(_ thread: ThreadSnapshot) {
+        guard thread.state == .uninterruptible else { return }
+        let place = thread.kernelFunction.map { ", in \($0)" } ?? ""
+        let isFatal = outcome == .terminates || outcome == .dumpsCore
+        isDelayed = isDelayed || !isFatal
+        add(
+            .uninterruptible,
+            "Thread \(thread.id) is in an uninterruptible sleep (D\(place)): the signal waits for the end of the system call"
+                + (isFatal ? ", unless the kernel lets a deadly signal break it off." : "."))
+    }
+}
+
+extension Verdict {
+    /// What happens, in a sentence.
+    var summary: String {
+        let name = signal.name
+        let sentence =
+            switch outcome {
+            case .terminates: "\(name) ends it"
+            case .dumpsCore: "\(name) ends it, with a core dump"
+            case .stops: "\(name) stops it"
+            case .continues: "\(name) lets it go on"
+            case .handled: "\(name) runs its handler"
+            case .accepted: "\(name) is read by a thread"
+            case .pending: "\(name) stays pending"
+            case .discarded: "\(name) is discarded"
+            case .nothing: "\(name) does nothing"
+            }
+        return isDelayed ? sentence + ", but not yet" : sentence
+    }
+}
