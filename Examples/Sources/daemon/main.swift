@@ -2,7 +2,8 @@
 import Foundation
 import SignalBridge
 
-let events = try SignalEvents(.sighup, .sigusr1, .realtime(0), .sigterm)
+let realtime = SignalNumber.catchable.filter(\.isRealtime).prefix(1)  // macOS has none
+let events = try SignalEvents([.sighup, .sigusr1, .sigterm] + realtime)
 print("ready")
 fflush(nil)
 for await event in events {
