@@ -10,12 +10,14 @@
 #
 # For those who work on it:
 #
-#   make check     lint, header, builds, layers, symbols, api, budgets, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
+#   make check     lint, header, builds, darwin, layers, symbols, api, budgets, release, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
 #   make prove     a signal at every instruction, a model, mutants, faults, soak, …: 40 minutes, and one table
 #   make bench     this library and its peers in one run, as tables; make bench-peers installs the peers
 #   make footprint what a program's size and the library's build cost, with their budgets
 #   make format    formats Swift and C                       make lint    says what `make format` would change
 #   make api       what differs from the public declarations in Tests/expected; make api-baseline writes these
+#   make darwin    what macOS would compile, as far as Linux can tell; make darwin-tests the tests, too
+#   make release-check   whether header, tag, CHANGELOG, package and build files name one version, and the API lists are up to date
 #   make docs      the DocC documentation, in .build/docs    make clean   removes what was built
 #
 # A tool that is missing is named in one line; as root on Debian it is installed.
@@ -29,7 +31,7 @@ SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonT
     Examples/Package.swift Examples/Sources Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
     Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration test-situations check header builds layers symbols api api-baseline budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke footprint clean
+.PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration test-situations check header builds darwin darwin-tests workflows release release-check layers symbols api api-baseline budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke footprint clean
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
@@ -65,13 +67,28 @@ test-integration: toolchain
 test-situations: toolchain
 	SWIFT=$(SWIFT) SCRATCH=$(SCRATCH)/situations Tests/situations/run.sh $(TIMES)
 
-check: lint header builds layers symbols api budgets man-calls docs test sanitize prove-quick bench-smoke
+check: lint workflows header builds darwin layers symbols api budgets man-calls release docs test sanitize prove-quick bench-smoke
 
 header:
 	Tests/c/header.sh
 
 builds:
 	Tests/c/builds.sh
+
+darwin: toolchain
+	SWIFT=$(SWIFT) Tests/tools/darwin.sh
+
+darwin-tests: toolchain
+	SWIFT=$(SWIFT) Tests/tools/darwin.sh tests
+
+workflows:
+	Tests/tools/workflows.sh
+
+release:
+	Tests/tools/release.sh --self-test
+
+release-check: api
+	Tests/tools/release.sh
 
 layers:
 	Tests/tools/layers.sh
