@@ -25,6 +25,7 @@ if ! zig version >/dev/null 2>&1 && ! pip3 install -q --target "$cache/ziglang" 
     exit 0
 fi
 headers=$(zig env | sed -n 's/.*lib_dir"* *[=:] *"\([^"]*\)".*/\1/p')/libc/include/any-darwin-any
+[ -d "$headers" ] || headers=${headers%any-darwin-any}any-macos-any # as older ones call it
 [ -d "$headers" ] || { echo "darwin: this ziglang has no headers of macOS in $headers"; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
