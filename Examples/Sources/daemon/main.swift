@@ -2,8 +2,9 @@
 import Foundation
 import SignalBridge
 
-let realtime = SignalNumber.catchable.filter(\.isRealtime).prefix(1)  // macOS has none
-let events = try SignalEvents([.sighup, .sigusr1, .sigterm] + realtime)
+var signals: [SignalNumber] = [.sighup, .sigusr1, .sigterm]
+if let realtime = SignalNumber.catchable.first(where: \.isRealtime) { signals.append(realtime) }  // macOS has none
+let events = try SignalEvents(signals)
 print("ready")
 fflush(nil)
 for await event in events {
