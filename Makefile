@@ -11,12 +11,14 @@
 #
 # For those who work on it:
 #
-#   make check     lint, header, builds, layers, symbols, api, budgets, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
+#   make check     lint, header, builds, darwin, layers, symbols, api, budgets, release, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
 #   make prove     a signal at every instruction, a model, mutants, faults, soak, …: 40 minutes, and one table
 #   make bench     this library and its peers in one run, as tables; make bench-peers installs the peers
 #   make footprint what a program's size and the library's build cost, with their budgets
 #   make format    formats Swift and C                       make lint    says what `make format` would change
 #   make api       what differs from the public declarations in Tests/expected; make api-baseline writes these
+#   make darwin    what macOS would compile, as far as Linux can tell; make darwin-tests the tests, too
+#   make release-check   whether header, tag, CHANGELOG, package and build files name one version, and the API lists are up to date
 #   make docs      the DocC documentation, in .build/docs    make clean   removes what was built
 #
 # A tool that is missing is named in one line; as root on Debian it is installed.
@@ -71,13 +73,28 @@ test-adapters: toolchain
 check: checks
 	@$(MAKE) bench-smoke
 
-checks: lint header builds layers symbols api budgets man-calls docs test sanitize prove-quick
+checks: lint workflows header builds darwin layers symbols api budgets man-calls release docs test sanitize prove-quick
 
 header:
 	Tests/c/header.sh
 
 builds:
 	Tests/c/builds.sh
+
+darwin: toolchain
+	SWIFT=$(SWIFT) Tests/tools/darwin.sh
+
+darwin-tests: toolchain
+	SWIFT=$(SWIFT) Tests/tools/darwin.sh tests
+
+workflows:
+	Tests/tools/workflows.sh
+
+release:
+	Tests/tools/release.sh --self-test
+
+release-check: api
+	Tests/tools/release.sh
 
 layers:
 	Tests/tools/layers.sh

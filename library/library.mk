@@ -44,7 +44,10 @@ LIB_NO_PLT = -fno-plt
 LIB_DL = $(if $(filter Linux,$(LIB_SYSTEM)),-ldl)
 endif
 
-.PHONY: lib install uninstall test-library lib-flags
+.PHONY: lib install uninstall test-library lib-flags lib-version
+
+lib-version:
+	@echo $(LIB_VERSION) $(LIB_SONAME)
 
 lib: $(LIB_OUT)/libcsignalshim.a $(LIB_OUT)/$(LIB_SHARED) $(LIB_OUT)/libcsignalinit.a
 

@@ -1,5 +1,4 @@
 /* What differs between systems, so that no function elsewhere has an #ifdef in its body.
- *
  * On 64-bit Linux, what runs in signal context makes raw system calls: a C library function could be interposed
  * (LD_PRELOAD, a sanitizer), take a lock, be a cancellation point, or be bound lazily on a small signal stack.
  * Elsewhere it calls what POSIX has declared async-signal-safe. Both return a negative errno code when they fail. */
@@ -285,13 +284,14 @@ static inline int csigshim__move_above_standard(int fd) {
     return moved;
 }
 
-/* A nonblocking, close-on-exec pipe. */
+/* A nonblocking, close-on-exec pipe. On macOS a process that another thread forks in between inherits it. */
 #if defined(__APPLE__)
 static inline int csigshim__pipe(int ends[2]) {
     const int result = pipe(ends);
     for (int i = 0; i < 2 && result == 0; i++) {
         (void)fcntl(ends[i], F_SETFD, FD_CLOEXEC);
         (void)fcntl(ends[i], F_SETFL, O_NONBLOCK);
+        (void)fcntl(ends[i], F_SETNOSIGPIPE, 1); /* the host may close one end between a look at it and a write */
     }
     return result;
 }

@@ -76,7 +76,9 @@ import Testing
         }
     }
 
-    @Test("Subscriptions that begin and end on many threads leave every disposition as it was")
+    @Test(
+        "Subscriptions that begin and end on many threads leave every disposition as it was",
+        .enabled(if: hasRealtimeSignals))
     func manyThreads() async {
         await #expect(processExitsWith: .success) {
             limit()

@@ -41,7 +41,9 @@ import Testing
         }
     }
 
-    @Test("With .everyDelivery each delivery is an event, and realtime signals never coalesce")
+    @Test(
+        "With .everyDelivery each delivery is an event, and realtime signals never coalesce",
+        .enabled(if: hasRealtimeSignals))
     func keepsEach() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -57,7 +59,9 @@ import Testing
         }
     }
 
-    @Test("Iterators in many tasks share one sequence, and each event goes to one of them")
+    @Test(
+        "Iterators in many tasks share one sequence, and each event goes to one of them",
+        .enabled(if: hasRealtimeSignals))
     func sharedIterators() async {
         await #expect(processExitsWith: .success) {
             limit()

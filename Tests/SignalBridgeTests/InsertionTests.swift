@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    @Test("Nothing is lost while another thread inserts")
+    @Test("Nothing is lost while another thread inserts", .enabled(if: hasRealtimeSignals))
     func whileWaiting() async {
         await #expect(processExitsWith: .success) {
             limit()

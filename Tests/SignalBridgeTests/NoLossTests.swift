@@ -114,6 +114,7 @@ import Testing
     // The thread sanitizer merges signals that come while another waits to be handled, realtime or not.
     @Test(
         "The values of a realtime signal arrive once each, and in order for each sender",
+        .enabled(if: hasRealtimeSignals),
         .enabled(if: !underThreadSanitizer))
     func realtimeOrder() async {
         await #expect(processExitsWith: .success) {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite("SignalObserver") struct ObserverTests {
-    @Test("On a concurrent queue calls stay in order, one at a time")
+    @Test("On a concurrent queue calls stay in order, one at a time", .enabled(if: hasRealtimeSignals))
     func serial() async {
         await #expect(processExitsWith: .success) {
             limit()

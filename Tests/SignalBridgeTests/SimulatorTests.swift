@@ -32,7 +32,7 @@ import Testing
         #expect(catchable.map(action(of:)) == before)
     }
 
-    @Test("Simulations in parallel do not see each other")
+    @Test("Simulations in parallel do not see each other", .enabled(if: hasRealtimeSignals))
     func parallel() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for index in 0..<20 {

@@ -171,7 +171,7 @@ import Testing
         }
     }
 
-    @Test("Each event goes to one of several threads that wait on a simulated waiter")
+    @Test("Each event goes to one of several threads that wait on a simulated waiter", .enabled(if: hasRealtimeSignals))
     func severalThreads() async throws {
         try await withSimulatedSignals { simulator in
             let waiter = try SignalWaiter(.realtime(0))

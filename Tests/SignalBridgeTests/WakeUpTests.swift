@@ -37,7 +37,9 @@ import Testing
         }
     }
 
-    @Test("wake() makes one of several waiting threads return, and the others get what comes")
+    @Test(
+        "wake() makes one of several waiting threads return, and the others get what comes",
+        .enabled(if: hasRealtimeSignals))
     func wakeOne() async {
         await #expect(processExitsWith: .success) {
             limit()

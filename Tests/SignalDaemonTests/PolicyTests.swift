@@ -139,7 +139,7 @@ import Testing
         }
     }
 
-    @Test("A custom policy has the server's periods and its own signals")
+    @Test("A custom policy has the server's periods and its own signals", .enabled(if: hasRealtimeSignals))
     func own() async throws {
         let signals = [SignalNumber.sigusr1, .sigusr2, .realtime(0)]
         let policy = try SignalPolicy(hardExit: [signals[0]], graceful: [signals[1]], reload: [signals[2]])

@@ -3,11 +3,14 @@ import Foundation
 import SignalBridge
 import Synchronization
 
+/// The address of a function of C, in whatever the process has loaded. On macOS a null handle is no handle.
+func function(_ name: String) -> UnsafeMutableRawPointer? { dlsym(dlopen(nil, RTLD_NOW), name) }
+
 /// The thread sanitizer makes signals slow; floods are smaller under it.
-package let underThreadSanitizer = dlsym(nil, "__tsan_init") != nil
+package let underThreadSanitizer = function("__tsan_init") != nil
 
 /// The address sanitizer keeps freed memory for a while.
-package let underAddressSanitizer = dlsym(nil, "__asan_init") != nil
+package let underAddressSanitizer = function("__asan_init") != nil
 
 package func flood(_ count: Int) -> Int { underThreadSanitizer ? count / 10 : count }
 
@@ -30,7 +33,7 @@ package func limit(to seconds: Double = patience) {
 /// the negative number of the signal that ended it.
 package func forked(_ body: () -> Int32) -> Int32 {
     typealias Fork = @convention(c) () -> pid_t
-    let fork = unsafeBitCast(dlsym(nil, "fork"), to: Fork.self)
+    let fork = unsafeBitCast(function("fork"), to: Fork.self)
     let child = fork()
     if child == 0 {
         alarm(60)  // nothing else ends it if it hangs
@@ -115,19 +118,23 @@ package func deliver(_ signals: SignalNumber..., times: Int = 1) async {
     }
 #endif
 
-#if os(Linux)
-    /// Each value is delivered, to a thread of its own, before the next is sent.
-    package func deliver(_ signal: SignalNumber, values: Range<Int>) async {
-        await onThread {
-            typealias Queue = @convention(c) (pthread_t, Int32, Int) -> Int32
-            let queue = unsafeBitCast(dlsym(nil, "pthread_sigqueue"), to: Queue.self)  // which Swift does not import
-            for value in values {
-                while queue(pthread_self(), signal.rawValue, value) != 0 { usleep(1000) }
-                if underThreadSanitizer { usleep(1) }  // it runs handlers here; two that wait it would merge
-            }
+/// macOS has none, nor values of signals.
+package let hasRealtimeSignals = SignalNumber.realtime(0).rawValue != Int32.max
+
+/// macOS has one si_code for kill(2), pthread_kill(3) and the kernel, and names the process that happened to run.
+package let hasExactCauses = hasRealtimeSignals
+
+/// Each value is delivered, to a thread of its own, before the next is sent. For tests with realtime signals.
+package func deliver(_ signal: SignalNumber, values: Range<Int>) async {
+    await onThread {
+        typealias Queue = @convention(c) (pthread_t, Int32, Int) -> Int32
+        let queue = unsafeBitCast(function("pthread_sigqueue"), to: Queue.self)  // which Swift does not import
+        for value in values {
+            while queue(pthread_self(), signal.rawValue, value) != 0 { usleep(1000) }
+            if underThreadSanitizer { usleep(1) }  // it runs handlers here; two that wait it would merge
         }
     }
-#endif
+}
 
 /// Delivers the signal again and again, until told to stop.
 package func deliver(_ signal: SignalNumber, until stop: Shared<Bool>) async {
@@ -204,7 +211,11 @@ package let catchable: [SignalNumber] = {
 
 /// A shell, with no signal blocked or ignored; in a process group of its own, if that is asked for.
 package func spawnShell(_ script: String, ownGroup: Bool = false) -> pid_t {
-    var attributes = posix_spawnattr_t()
+    #if canImport(Darwin)
+        var attributes: posix_spawnattr_t?
+    #else
+        var attributes = posix_spawnattr_t()
+    #endif
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
     var none = sigset_t()

@@ -24,6 +24,8 @@ thread | address | undefined | address,undefined)
     ;;
 esac
 
+# vfork(2) is deprecated there, and pipe2 new.
+[ "$(uname -s)" != Darwin ] || flags="$flags -Wno-deprecated-declarations -Wno-unguarded-availability-new"
 link="-ldl"
 [ -z "$sanitizer" ] || flags="$flags -fno-sanitize-recover=all"
 if [ "$sanitizer" = thread ] && command -v swiftc >/dev/null 2>&1; then
@@ -62,12 +64,17 @@ for source in "$library"/*.c "$init"/*.c; do
     objects="$objects $object"
 done
 
+. "$here/not_there.sh"
+system=native-$(uname -s | tr '[:upper:]' '[:lower:]')
+case $system in native-linux) system=native-linux-gnu ;; native-darwin) system=native-macos ;; esac
 wanted=" $* "
 is_wanted() { [ "$wanted" = "  " ] || case $wanted in *" $1 "*) ;; *) false ;; esac }
 built=
 for source in "$here"/*.c; do
     name=$(basename "$source" .c)
     is_wanted "$name" || continue
+    reason=$(not_there "$system/$name")
+    [ -z "$reason" ] || { echo "left out here: $name needs $reason"; continue; }
     # shellcheck disable=SC2086
     if quietly "$compiler" $flags -I"$library/include" -I"$init/include" "$source" $objects $link -o "$work/$name"; then
         built="$built $name"

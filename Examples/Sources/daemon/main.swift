@@ -2,7 +2,9 @@
 import Foundation
 import SignalBridge
 
-let events = try SignalEvents(.sighup, .sigusr1, .realtime(0), .sigterm)
+var signals: [SignalNumber] = [.sighup, .sigusr1, .sigterm]
+if let realtime = SignalNumber.catchable.first(where: \.isRealtime) { signals.append(realtime) }  // macOS has none
+let events = try SignalEvents(signals)
 print("ready")
 fflush(nil)
 for await event in events {

@@ -82,7 +82,7 @@ public struct SignalEvent: Hashable, Sendable {
         public static let messageQueue = Cause(kind: .messageQueue)
         /// POSIX asynchronous I/O.
         public static let asynchronousIO = Cause(kind: .asynchronousIO)
-        /// The kernel itself: a terminal, `alarm(2)`, a limit.
+        /// The kernel itself: a terminal, `alarm(2)`, a limit. macOS does not tell it from ``kill``.
         public static let kernel = Cause(kind: .kernel)
         /// A child's change of state: see ``SignalEvent/childStatus``.
         public static let child = Cause(kind: .child)

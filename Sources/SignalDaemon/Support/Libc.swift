@@ -139,6 +139,7 @@ func sendDatagram(_ text: String, to name: String) -> (call: String, errno: Int3
         let flags = Int32(MSG_NOSIGNAL)
     #elseif canImport(Darwin)
         let descriptor = socket(AF_UNIX, SOCK_DGRAM, 0)
+        if descriptor >= 0 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         let flags: Int32 = 0
     #else
         let descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)

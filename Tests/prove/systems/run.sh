@@ -37,19 +37,7 @@ x86_64-freebsd|
 x86_64-netbsd.11.0|
 x86_64-openbsd|"
 
-# Which test programs a target cannot compile, and what it lacks.
-not_there() {
-    case $1/$2 in
-    *-linux-*) ;;
-    */delivery | */stress | */signalfd_unblocked_threads | */idle | */signalfd | */fd_reuse) echo "epoll" ;;
-    */syscall_failures | */children) echo "seccomp" ;;
-    */inherited_mask | */reexec | */siginfo_flag_actions) echo "clone(2), /proc" ;;
-    */siginfo) echo "the si_code and fcntl(2) of Linux" ;;
-    */escalate) echo "PID namespaces" ;;
-    */exec | */fork_foreign_handlers | */spawn) echo "clone(2)" ;;
-    *-macos/threads | *-macos/interleavings) echo "sys/syscall.h" ;;
-    esac
-}
+. "$root/Tests/c/not_there.sh"
 
 # What a test needs and an emulator may lack.
 needs() {
@@ -115,7 +103,7 @@ check() {
     fi
     for source in "$root"/Tests/c/*.c; do
         test=$(basename "$source" .c)
-        reason=$(not_there "$1" "$test")
+        reason=$(not_there "$1/$test")
         [ -z "$reason" ] || { echo "$1: $test.c not compiled: $reason"; continue; }
         # shellcheck disable=SC2086
         compile "$1" "$directory/$test" $quiet "$source" $objects || {
