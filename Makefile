@@ -4,7 +4,7 @@
 #   make test      every test: Swift, C, C++, the documentation's examples, a package that uses this one, and daemons in the
 #                  situations that users reported
 #   make examples  builds the examples, runs each as a process of its own, signals it, and checks what it prints; fetches
-#                  SwiftNIO, swift-log and swift-service-lifecycle, and wants libevent, libuv, libsystemd, mosquitto
+#                  SwiftNIO, Hummingbird, gRPC and others, and wants SQLite, zlib, libevent, libuv, libsystemd, mosquitto
 #
 #   make install   the C target alone as an ordinary library, with cc and make: PREFIX, DESTDIR, … (library/library.mk)
 #
@@ -26,7 +26,7 @@ SCRATCH := .build
 WIDTH = $(shell $(SWIFT) test --help-hidden 2>/dev/null | grep -o -- '--experimental-maximum-parallelization-width' | head -1 | sed 's/$$/ 16/')
 C_FILES = $(shell find Sources Tests Examples Benchmarks -name .build -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print)
 SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonTests Tests/TestSupport Tests/integration Tests/situations \
-    Examples/Package.swift Examples/Sources Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
+    Examples/Package.swift Examples/Sources Examples/Recipes/Package.swift Examples/Recipes/Sources Examples/embedding Examples/mosquitto Snippets \
     Benchmarks/Package.swift Benchmarks/Sources
 
 .PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration test-situations check header builds layers symbols api api-baseline budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke footprint clean
@@ -41,10 +41,13 @@ demo: toolchain
 	@$(SCRATCH)/examples/debug/demo
 
 examples: toolchain
-	@touch Examples/Package.swift Examples/Server/Package.swift
+	@touch Examples/Package.swift Examples/Recipes/Package.swift
+	@Tests/tools/need.sh sqlite3.pc libsqlite3-dev
+	@Tests/tools/need.sh zlib.pc zlib1g-dev
 	$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples
-	$(SWIFT) build --package-path Examples/Server --scratch-path $(SCRATCH)/server-examples
-	Examples/check.sh $(SCRATCH)/examples/debug $(SCRATCH)/server-examples/debug
+	$(SWIFT) build --package-path Examples/Recipes --scratch-path $(SCRATCH)/recipes
+	Examples/check.sh $(SCRATCH)/examples/debug $(SCRATCH)/recipes/debug
+	Examples/Recipes/check.sh $(SCRATCH)/recipes/debug
 	SWIFTC=$(SWIFT)c Examples/check-c.sh $(SCRATCH)/c-examples
 	SWIFT=$(SWIFT) Examples/mosquitto/check.sh $(SCRATCH)/mosquitto
 
@@ -134,6 +137,6 @@ docs: toolchain
 	    --warnings-as-errors --output-path $(SCRATCH)/docs
 
 clean:
-	rm -rf $(SCRATCH) Examples/.build Examples/Server/.build Examples/embedding/.build Tests/integration/.build Tests/situations/.build
+	rm -rf $(SCRATCH) Examples/.build Examples/Recipes/.build Examples/embedding/.build Tests/integration/.build Tests/situations/.build
 
 include library/library.mk

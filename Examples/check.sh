@@ -3,7 +3,7 @@
 # what it says and how it ends, as its parent sees it. All of them are wanted: give both packages' directories,
 #
 #     Examples/check.sh "$(swift build --package-path Examples --show-bin-path)" \
-#         "$(swift build --package-path Examples/Server --show-bin-path)"
+#         "$(swift build --package-path Examples/Recipes --show-bin-path)"
 #
 # A line for each check; the last one is "N passed, N failed". The exit status is 0 if none failed.
 set -u
@@ -89,23 +89,9 @@ ends 143
 says 'forced to exit: by SIGTERM .*abandoned: .*save 1'
 says_not 'closing the database'
 
-# get NAME PATH [OPTION...]: the page is in NAME.body, its headers in NAME.headers, its HTTP status in $code
-get() {
-    key=$1 url=http://127.0.0.1:$port$2
-    shift 2
-    code=$(curl -s --max-time 10 -o "$work/$key.body" -D "$work/$key.headers" -w '%{http_code}' "$@" "$url")
-}
-listens() {
-    says 'listens on port'
-    port=$(sed -n 's/.*listens on port //p' "$work/main.output")
-}
 slow() { # a request for /slow, which takes a while, begins
     background slow curl -s --max-time 60 -o "$work/slow.body" -w '%{http_code}' "http://127.0.0.1:$port/slow"
     says 'a slow request begins'
-}
-refused() {
-    get refused /
-    [ $? = 7 ]
 }
 in_flight() { [ ! -f "$work/slow.status" ]; }
 
