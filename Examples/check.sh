@@ -99,17 +99,9 @@ start server 0 1 3 # any port; accepts for another second; /slow takes three
 listens
 get ready /ready
 check "/ready: 200" [ "$code" = 200 ]
-# A client that keeps its connection after its request was answered, and lets go of it at the end of its input only.
-mkfifo "$work/requests"
-exec 9<>"$work/requests"
-printf 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n' >&9
-input=$work/requests
-background idle curl -sN --max-time 60 "telnet://127.0.0.1:$port"
-idle=$pid
-input=
-answered() { grep -q '^HTTP/1.1 200' "$work/idle.output"; }
-within answered
-check "a connection is answered, and kept" answered
+keep_connection idle /
+within answered idle
+check "a connection is answered, and kept" answered idle
 slow
 send TERM
 says ' draining: SIGTERM'
@@ -127,9 +119,7 @@ check "the slow request is answered in full" [ "$(wc -c <"$work/slow.body")" -eq
 ends 0
 check "it did not wait for the idle connection" not said ' cancelling: '
 check "nor did its client close that" [ ! -f "$work/idle.status" ]
-kill "$idle"
-over idle
-exec 9>&-
+let_go idle
 
 start server 0 60 60
 listens

@@ -112,6 +112,22 @@ listens() {
     says 'listens on port'
     port=$(sed -n 's/.*listens on port //p' "$work/main.output")
 }
+# keep_connection KEY PATH: a client that keeps its connection after its request was answered, until let_go KEY
+keep_connection() {
+    mkfifo "$work/requests"
+    exec 9<>"$work/requests"
+    printf 'GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n' "$2" >&9
+    input=$work/requests
+    background "$1" curl -sN --max-time 60 "telnet://127.0.0.1:$port"
+    input=
+}
+answered() { grep -q '^HTTP/1.1 200' "$work/$1.output"; }
+let_go() {
+    [ -f "$work/$1.status" ] || kill "$(cat "$work/$1.pid")"
+    over "$1"
+    exec 9>&-
+    rm "$work/requests"
+}
 refused() {
     get refused /
     [ $? = 7 ]

@@ -20,8 +20,6 @@ helper() {
     shift 2
     background "$key" "$program" "$@"
 }
-# A process of ours: as its user, and as the shell sees it, it is still there.
-runs() { [ ! -f "$work/$1.status" ] && kill -0 "$(cat "$work/$1.pid")"; }
 has() { grep -q -e "$2" "$work/$1.output"; } # has KEY PATTERN
 count() { grep -c -e "$2" "$work/$1.output"; }
 gets() { # gets KEY PATTERN: within 15 seconds
@@ -33,6 +31,27 @@ is_over() { [ -f "$work/$1.status" ]; }
 end_at_once() { # end_at_once KEY: a helper that is no longer needed
     kill -KILL "$(cat "$work/$1.pid")"
     over "$1"
+}
+
+visit() { # visit AFTER NUMBER: the NUMBERth request that writes into the database, after so many seconds
+    background visit curl -s --max-time 90 -X POST -o "$work/visit.body" -w '%{http_code}' \
+        "http://127.0.0.1:$port/visits?after=$1"
+    within at_least main 'a visit begins' "$2"
+}
+serve() { # serve SLOW: $port has /slow, which takes so many seconds
+    helper jobs server 0 0 "$1"
+    gets jobs 'listens on port'
+    port=$(sed -n 's/.*listens on port //p' "$work/jobs.output")
+}
+settings=$work/settings.json
+configure() { # as an editor: the file is never half written
+    echo "$1" >"$settings.new"
+    mv "$settings.new" "$settings"
+}
+since() { # since PATTERN: as often as now, and once more
+    number=$(($(count main "$1") + 1))
+    within at_least main "$1" "$number"
+    check "goes on with $1" at_least main "$1" "$number"
 }
 
 # Hummingbird, beside a supervisor that prints what it is told.
@@ -48,11 +67,9 @@ listens
 gets supervisor '^READY=1'
 get ready /ready
 check "/ready: 200" [ "$code" = 200 ]
-visit() { # visit AFTER NUMBER: the NUMBERth request that writes into the database, after so many seconds
-    background visit curl -s --max-time 90 -X POST -o "$work/visit.body" -w '%{http_code}' \
-        "http://127.0.0.1:$port/visits?after=$1"
-    within at_least main 'a visit begins' "$2"
-}
+keep_connection idle /ready
+within answered idle
+check "a connection is answered, and kept" answered idle
 visit 3 1
 send TERM
 says ' draining: SIGTERM'
@@ -68,12 +85,17 @@ over visit
 check "the visit is answered: 200" [ "$(cat "$work/visit.output")" = 200 ]
 check "the visit is in the database" grep -q '^visit 2$' "$work/visit.body"
 ends 0
+says_not ' cancelling: ' # it has not waited for the idle connection
 says_in_order ' draining: SIGTERM' 'the database is closed' 'finished: exit code 0'
+let_go idle
 
 start hummingbird-server "$work/visits" 0 0
 listens
 get another /visits -X POST
 check "the database has the visits of before" grep -q '^visit 3$' "$work/another.body"
+helper second hummingbird-server "$work/others" "$port"
+over second
+check "a second one on the same port: ends with 1" [ "$status" = 1 ]
 visit 60 2
 send TERM
 says ' draining: SIGTERM'
@@ -82,8 +104,8 @@ send TERM
 says 'SIGTERM .* escalates'
 ends 0
 over visit
-check "the visit was cut off" not grep -q '^visit' "$work/visit.body"
-says_in_order 'escalates' 'the database is closed' 'finished: exit code 0'
+check "the visit was cut off" [ "$(cat "$work/visit.output")" != 200 ]
+says_in_order 'the database is closed' 'finished: exit code 0'
 end_at_once supervisor
 
 # gRPC
@@ -106,6 +128,9 @@ start grpc-server
 listens
 helper client grpc-server client "$port" 60
 says 'working for 60'
+helper second grpc-server "$port"
+over second
+check "a second one on the same port: ends with 1" [ "$status" = 1 ]
 send TERM
 says ' draining: SIGTERM'
 gets client 'the stream has ended'
@@ -117,11 +142,6 @@ over client
 check "the call was cut off" [ "$status" != 0 ]
 
 # AsyncHTTPClient, with the example `server` to fetch from
-serve() { # serve SLOW: $port has /slow, which takes so many seconds
-    helper jobs server 0 0 "$1"
-    gets jobs 'listens on port'
-    port=$(sed -n 's/.*listens on port //p' "$work/jobs.output")
-}
 serve 2
 start crawler "http://127.0.0.1:$port/slow"
 within at_least jobs 'a slow request begins' 2
@@ -148,20 +168,10 @@ later
 send TERM
 says 'SIGTERM .* escalates'
 ends 0
-says_in_order 'escalates' 'the client is shut down' 'finished: exit code 0'
+says_in_order 'the client is shut down' 'finished: exit code 0'
 end_at_once jobs
 
 # Swift Configuration
-settings=$work/settings.json
-configure() { # as an editor: the file is never half written
-    echo "$1" >"$settings.new"
-    mv "$settings.new" "$settings"
-}
-since() { # since PATTERN: as often as now, and once more
-    number=$(($(count main "$1") + 1))
-    within at_least main "$1" "$number"
-    check "goes on with $1" at_least main "$1" "$number"
-}
 configure '{"greeting": "hello"}'
 start configuration-reload "$settings"
 says 'says hello'
@@ -203,6 +213,9 @@ for name in migration-before migration-after; do
     says_in_order 'a job begins' 'a job is done' 'the database is closed'
 done
 
+services() { sed -n '/^struct Database/,/^}/p; /^struct Worker/,/^}/p' "$root/Examples/Recipes/Sources/migration-$1/main.swift"; }
+check "both have the same services" [ "$(services before)" = "$(services after)" ]
+
 start migration-before 60
 says 'a job begins'
 send TERM
@@ -210,7 +223,7 @@ says 'Signal caught'
 later
 send TERM
 later
-check "a second SIGTERM: nothing happens" runs main
+check "a second SIGTERM: nothing happens" not is_over main
 send KILL
 ends 137
 

@@ -13,7 +13,7 @@ let url = CommandLine.arguments.dropFirst().first ?? "http://127.0.0.1:8080/slow
 
 await Daemon.main(onTransition: { logger.log($0) }) { daemon in
     let client = HTTPClient()
-    // After all workers have ended. HTTPClient stops a program that forgets it.
+    // It runs after all workers have ended.
     daemon.addCleanup("HTTP client") {
         try await client.shutdown()
         logger.info("the client is shut down")
