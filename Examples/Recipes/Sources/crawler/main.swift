@@ -12,7 +12,7 @@ let logger = Logger(label: "crawler")
 let url = CommandLine.arguments.dropFirst().first ?? "http://127.0.0.1:8080/slow"
 
 await Daemon.main(onTransition: { logger.log($0) }) { daemon in
-    let client = HTTPClient()
+    let client = HTTPClient(configuration: HTTPClient.Configuration(timeout: .init(connect: .seconds(2))))
     // It runs after all workers have ended.
     daemon.addCleanup("HTTP client") {
         try await client.shutdown()
@@ -32,8 +32,9 @@ await Daemon.main(onTransition: { logger.log($0) }) { daemon in
                     let count = try await fetch()  // cancelled when the grace period is over
                     logger.info("worker \(worker) has \(count) bytes")
                     pause = .milliseconds(100)
-                } catch let error as HTTPClientError {
-                    logger.warning("worker \(worker): \(error.shortDescription)")
+                } catch {
+                    if Task.isCancelled { throw error }
+                    logger.warning("worker \(worker) has no answer: \(error)")
                     pause = min(pause * 2, .seconds(30))
                 }
                 let time = pause
