@@ -4,7 +4,8 @@
 #   make test      every test: Swift, C, C++, the documentation's examples, a package that uses this one, and daemons in the
 #                  situations that users reported
 #   make examples  builds the examples, runs each as a process of its own, signals it, and checks what it prints; fetches
-#                  SwiftNIO, Hummingbird, gRPC and others, and wants SQLite, zlib, libevent, libuv, libsystemd, mosquitto
+#                  SwiftNIO, Hummingbird, gRPC and others, and wants SQLite, zlib, libevent, libuv, libsystemd, mosquitto; tests
+#                  the adapters first (make test-adapters)
 #
 #   make install   the C target alone as an ordinary library, with cc and make: PREFIX, DESTDIR, … (library/library.mk)
 #
@@ -25,11 +26,11 @@ SCRATCH := .build
 # Two cores and some hundred child processes: all at once, everybody starves. Older toolchains do not know the option.
 WIDTH = $(shell $(SWIFT) test --help-hidden 2>/dev/null | grep -o -- '--experimental-maximum-parallelization-width' | head -1 | sed 's/$$/ 16/')
 C_FILES = $(shell find Sources Tests Examples Benchmarks -name .build -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print)
-SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonTests Tests/TestSupport Tests/integration Tests/situations \
+SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonTests Tests/TestSupport Tests/integration Tests/situations Tests/adapters \
     Examples/Package.swift Examples/Sources Examples/Recipes/Package.swift Examples/Recipes/Sources Examples/embedding Examples/mosquitto Snippets \
     Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration test-situations check header builds layers symbols api api-baseline budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke footprint clean
+.PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration test-situations test-adapters check header builds layers symbols api api-baseline budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke footprint clean
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
@@ -40,7 +41,7 @@ demo: toolchain
 	@$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples --product demo
 	@$(SCRATCH)/examples/debug/demo
 
-examples: toolchain
+examples: toolchain test-adapters
 	@touch Examples/Package.swift Examples/Recipes/Package.swift
 	@Tests/tools/need.sh sqlite3.pc libsqlite3-dev
 	@Tests/tools/need.sh zlib.pc zlib1g-dev
@@ -67,6 +68,9 @@ test-integration: toolchain
 
 test-situations: toolchain
 	SWIFT=$(SWIFT) SCRATCH=$(SCRATCH)/situations Tests/situations/run.sh $(TIMES)
+
+test-adapters: toolchain
+	SWIFT=$(SWIFT) Tests/adapters/run.sh $(SCRATCH)/adapters
 
 check: lint header builds layers symbols api budgets man-calls docs test sanitize prove-quick bench-smoke
 
@@ -132,7 +136,7 @@ format:
 	clang-format -i $(C_FILES)
 
 docs: toolchain
-	SIGNALBRIDGE_DOCS=1 $(SWIFT) package --scratch-path $(SCRATCH)/docs-build --allow-writing-to-directory $(SCRATCH)/docs \
+	SIGNALBRIDGE_DOCS=1 $(SWIFT) package --enable-all-traits --scratch-path $(SCRATCH)/docs-build --allow-writing-to-directory $(SCRATCH)/docs \
 	    generate-documentation --target SignalBridge --target SignalDaemon --enable-experimental-combined-documentation \
 	    --warnings-as-errors --output-path $(SCRATCH)/docs
 

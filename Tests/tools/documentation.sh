@@ -1,9 +1,10 @@
 #!/bin/sh
 # Everything shown is executed. Each block of Swift, C, make, CMake and Meson in the README, the articles and the doc
 # comments must stand, line for line, in a file under Snippets/, Examples/c, Examples/embedding, Examples/plugins,
-# Examples/Recipes, Tests/library/consumer or library/meson. A diff counts as two: what is before, and what is after.
+# Examples/Recipes, Tests/adapters, Tests/library/consumer or library/meson. A diff counts as two: what is before, and what is after.
 # Those of Snippets/, and the README's Examples/c/first.c, are compiled here, started as processes, sent the signals of their
-# `signals:` comment one by one, and must end with 0; the rest is for `make examples`, because it wants other people's loops.
+# `signals:` comment one by one, and must end with 0; the rest is for `make examples`, because it wants other people's loops and
+# packages.
 set -u
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
@@ -15,7 +16,7 @@ bad() { failed=$((failed + 1)); echo "FAIL $1"; }
 
 # 1. What is shown is in the files. Blocks and files are compared without indentation.
 for file in Snippets/*.swift Examples/c/*.[ch] Examples/embedding/* Examples/plugins/* \
-    Examples/Recipes/Sources/*/*.swift Tests/library/consumer/*/* library/meson/*.wrap; do
+    Examples/Recipes/Sources/*/*.swift Tests/adapters/Sources/*/*.swift Tests/library/consumer/*/* library/meson/*.wrap; do
     sed -n '/snippet\.hide/,/snippet\.show/!p' "$file"
 done | sed 's/^[ \t]*//; s/[ \t]*$//' >"$work/shown"
 blocks=0
@@ -44,7 +45,7 @@ for file in README.md Sources/SignalBridge/SignalBridge.docc/*.md $(find Sources
             BEGIN { while ((getline line < block) > 0) want = want line "\n" }
             { have = have $0 "\n" }
             END { exit index(have, want) == 0 }' "$work/shown"; then
-            bad "$file shows a block that no file of Snippets, Examples or Tests/library/consumer has:"
+            bad "$file shows a block that no file of Snippets, Examples, Tests/adapters or Tests/library/consumer has:"
             cat "$block"
         fi
         rm -f "$block"

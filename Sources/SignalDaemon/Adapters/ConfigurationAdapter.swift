@@ -18,9 +18,10 @@
         /// trait `Configuration`.
         ///
         /// ```swift
-        /// let provider = try await ReloadingFileProvider<JSONSnapshot>(filePath: "/etc/greeter.json")
-        /// let configuration = ConfigReader(provider: provider)
-        /// try daemon.onReload(refresh: provider)
+        /// try daemon.onReload(refresh: provider) { configuration in
+        ///     let greeting = try configuration.requiredString(forKey: "greeting")
+        ///     logger.info("the greeting is \(greeting)")
+        /// }
         /// ```
         ///
         /// Do not run such a provider as a `Service`: its `run()` traps SIGHUP by a Dispatch source of its own, polls the file, and

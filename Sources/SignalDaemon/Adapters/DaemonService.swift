@@ -6,11 +6,13 @@
     /// A daemon as a `Service`, in a `ServiceGroup` of somebody else's. With the trait `ServiceLifecycle`.
     ///
     /// ```swift
-    /// let consumer = DaemonService { daemon in
-    ///     try daemon.addTask("poll") { try await poll() }
+    /// let consumer = DaemonService(policy: policy, onReport: { logger.info("\($0)") }) { daemon in
+    ///     try daemon.addTask("consumer") { try await consume() }
+    ///     daemon.addCleanup("flush") { logger.info("flushed") }
     ///     await daemon.shutdownRequested()
     /// }
     /// let group = ServiceGroup(services: [database, consumer], gracefulShutdownSignals: [.sigterm], logger: logger)
+    /// try await group.run()
     /// ```
     ///
     /// The group's graceful shutdown shuts the daemon down, and the group's cancellation cancels its work. The daemon ends no

@@ -4,13 +4,7 @@
     extension Logger {
         /// Logs a transition of a daemon at its level, with its metadata. With the trait `Logging`.
         ///
-        /// ```swift
-        /// await Daemon.main(onTransition: { logger.log($0) }) { daemon in
-        ///     await daemon.shutdownRequested()
-        /// }
-        /// ```
-        ///
-        /// The metadata is ``DaemonTransition/metadata``, beside the logger's own; the level is ``DaemonTransition/level``; the source
+        /// It is for `onTransition`: `Daemon.main(onTransition: { logger.log($0) })`. The metadata is ``DaemonTransition/metadata``, beside the logger's own; the level is ``DaemonTransition/level``; the source
         /// is "SignalDaemon".
         public func log(_ transition: DaemonTransition) {
             log(

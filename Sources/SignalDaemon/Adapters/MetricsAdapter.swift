@@ -4,12 +4,7 @@
 
     /// Counts what happens to a daemon, by swift-metrics. With the trait `Metrics`.
     ///
-    /// ```swift
-    /// let metrics = DaemonMetrics()
-    /// await Daemon.main(onTransition: { metrics.record($0) }) { daemon in
-    ///     await daemon.shutdownRequested()
-    /// }
-    /// ```
+    /// It is for `onTransition`: `Daemon.main(onTransition: { metrics.record($0) })`.
     ///
     /// | name | kind | dimensions | what |
     /// |---|---|---|---|
@@ -25,7 +20,6 @@
     public final class DaemonMetrics: Sendable {
         private let prefix: String
         private let factory: any MetricsFactory
-        private let environment = makeEnvironment()
         private let current = Lock<(phase: DaemonPhase, since: Duration)?>(nil)
 
         /// Makes a recorder for one daemon.
@@ -93,7 +87,7 @@
         }
 
         private func enter(_ phase: DaemonPhase?) {
-            let now = environment.now
+            let now = makeEnvironment().now  // in a simulation, its time
             let ended = current.withLock { current in
                 defer { current = phase.map { ($0, now) } }
                 return current

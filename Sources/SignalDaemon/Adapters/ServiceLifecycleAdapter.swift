@@ -5,12 +5,18 @@
 
     /// What the return of a service, before a shutdown was requested, does to its daemon. With the trait `ServiceLifecycle`.
     public enum ReturnBehavior: Hashable, Sendable {
-        /// The service has failed, with `ServiceGroupError.serviceFinishedUnexpectedly`: see ``FailureBehavior``.
+        /// The service has failed, with ``ServiceReturnedError``: see ``FailureBehavior``.
         case fail
         /// The daemon shuts down gracefully, without an error.
         case shutDown
         /// The service has finished, and the daemon runs on.
         case finish
+    }
+
+    /// The failure of a service that returned before a shutdown was requested. With the trait `ServiceLifecycle`.
+    public struct ServiceReturnedError: Error, CustomStringConvertible {
+        /// A phrase that says so.
+        public var description: String { "the service returned, although nothing had requested a shutdown" }
     }
 
     extension Daemon {
@@ -37,7 +43,7 @@
                 try await ServiceRun(service: service, daemon: self).run()
                 if isShuttingDown || Task.isCancelled { return }
                 switch onReturn {
-                case .fail: throw ServiceGroupError.serviceFinishedUnexpectedly(service: name)
+                case .fail: throw ServiceReturnedError()
                 case .shutDown: shutdown()
                 case .finish: break
                 }
@@ -48,7 +54,7 @@
         /// deadlines of the policy. With the trait `ServiceLifecycle`.
         ///
         /// ```swift
-        /// try daemon.addServices(["database": database, "server": server])
+        /// try daemon.addServices(["database": database, "server": server])  // a shutdown reaches the server first
         /// ```
         ///
         /// A shutdown reaches the last service first, and each of the others when the one behind it has ended. A service that
