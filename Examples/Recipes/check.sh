@@ -141,6 +141,16 @@ ends 0
 over client
 check "the call was cut off" [ "$status" != 0 ]
 
+start grpc-server
+listens
+helper client grpc-server client "$port" 0
+gets client 'worked for 0'
+gets client 'tick 2'
+end_at_once client
+send TERM
+ends 0
+says_not ' cancelling: ' # the stream of a client that is gone has ended
+
 # AsyncHTTPClient, with the example `server` to fetch from
 serve 2
 start crawler "http://127.0.0.1:$port/slow"
@@ -187,6 +197,10 @@ send HUP
 says 'reload failed, nothing has changed: interval must be positive'
 since 'says good evening'
 says_not 'says good night'
+rm "$settings"
+send HUP
+says 'reload failed, nothing has changed: ReloadingFileProvider<JSONSnapshot> .*ound' "no file: the reload fails"
+since 'says good evening'
 configure '{"greeting": "good night", "interval": 100}'
 send HUP
 says 'says good night' "a file that is good again: reads it"

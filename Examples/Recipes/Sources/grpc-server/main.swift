@@ -32,7 +32,7 @@ struct Feed: RegistrableRPCService {
         return ServerResponse(message: "worked for \(request.message)")
     }
 
-    /// A call that does not: a shutdown ends it.
+    /// A call that does not end by itself: a shutdown ends it.
     func watch(_ writer: RPCWriter<String>) async throws -> Metadata {
         do {
             try await daemon.cancelOnShutdown {
