@@ -4,8 +4,8 @@
 #   make test      every test: Swift, C, C++, the documentation's examples, a package that uses this one, and daemons in the
 #                  situations that users reported
 #   make examples  builds the examples, runs each as a process of its own, signals it, and checks what it prints; fetches
-#                  SwiftNIO, swift-log and swift-service-lifecycle, and wants libevent, libuv, libsystemd, mosquitto; tests
-#                  the adapters first (make test-adapters), which fetches swift-metrics and swift-configuration too
+#                  SwiftNIO, Hummingbird, gRPC and others, and wants SQLite, zlib, libevent, libuv, libsystemd, mosquitto; tests
+#                  the adapters first (make test-adapters)
 #
 #   make install   the C target alone as an ordinary library, with cc and make: PREFIX, DESTDIR, … (library/library.mk)
 #
@@ -42,10 +42,13 @@ demo: toolchain
 	@$(SCRATCH)/examples/debug/demo
 
 examples: toolchain test-adapters
-	@touch Examples/Package.swift Examples/Server/Package.swift
+	@touch Examples/Package.swift Examples/Recipes/Package.swift
+	@Tests/tools/need.sh sqlite3.pc libsqlite3-dev
+	@Tests/tools/need.sh zlib.pc zlib1g-dev
 	$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples
-	$(SWIFT) build --package-path Examples/Server --scratch-path $(SCRATCH)/server-examples
-	Examples/check.sh $(SCRATCH)/examples/debug $(SCRATCH)/server-examples/debug
+	$(SWIFT) build --package-path Examples/Recipes --scratch-path $(SCRATCH)/recipes
+	Examples/check.sh $(SCRATCH)/examples/debug $(SCRATCH)/recipes/debug
+	Examples/Recipes/check.sh $(SCRATCH)/recipes/debug
 	SWIFTC=$(SWIFT)c Examples/check-c.sh $(SCRATCH)/c-examples
 	SWIFT=$(SWIFT) Examples/mosquitto/check.sh $(SCRATCH)/mosquitto
 
@@ -164,6 +167,6 @@ docs: toolchain
 	    --warnings-as-errors --output-path $(SCRATCH)/docs
 
 clean:
-	rm -rf $(SCRATCH) Examples/.build Examples/Server/.build Examples/embedding/.build Tests/integration/.build Tests/situations/.build
+	rm -rf $(SCRATCH) Examples/.build Examples/Recipes/.build Examples/embedding/.build Tests/integration/.build Tests/situations/.build
 
 include library/library.mk

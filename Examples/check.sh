@@ -3,7 +3,7 @@
 # what it says and how it ends, as its parent sees it. All of them are wanted: give both packages' directories,
 #
 #     Examples/check.sh "$(swift build --package-path Examples --show-bin-path)" \
-#         "$(swift build --package-path Examples/Server --show-bin-path)"
+#         "$(swift build --package-path Examples/Recipes --show-bin-path)"
 #
 # A line for each check; the last one is "N passed, N failed". The exit status is 0 if none failed.
 set -u
@@ -89,23 +89,9 @@ ends 143
 says 'forced to exit: by SIGTERM .*abandoned: .*save 1'
 says_not 'closing the database'
 
-# get NAME PATH [OPTION...]: the page is in NAME.body, its headers in NAME.headers, its HTTP status in $code
-get() {
-    key=$1 url=http://127.0.0.1:$port$2
-    shift 2
-    code=$(curl -s --max-time 10 -o "$work/$key.body" -D "$work/$key.headers" -w '%{http_code}' "$@" "$url")
-}
-listens() {
-    says 'listens on port'
-    port=$(sed -n 's/.*listens on port //p' "$work/main.output")
-}
 slow() { # a request for /slow, which takes a while, begins
     background slow curl -s --max-time 60 -o "$work/slow.body" -w '%{http_code}' "http://127.0.0.1:$port/slow"
     says 'a slow request begins'
-}
-refused() {
-    get refused /
-    [ $? = 7 ]
 }
 in_flight() { [ ! -f "$work/slow.status" ]; }
 
@@ -113,17 +99,9 @@ start server 0 1 3 # any port; accepts for another second; /slow takes three
 listens
 get ready /ready
 check "/ready: 200" [ "$code" = 200 ]
-# A client that keeps its connection after its request was answered, and lets go of it at the end of its input only.
-mkfifo "$work/requests"
-exec 9<>"$work/requests"
-printf 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n' >&9
-input=$work/requests
-background idle curl -sN --max-time 60 "telnet://127.0.0.1:$port"
-idle=$pid
-input=
-answered() { grep -q '^HTTP/1.1 200' "$work/idle.output"; }
-within answered
-check "a connection is answered, and kept" answered
+keep_connection idle /
+within answered idle
+check "a connection is answered, and kept" answered idle
 slow
 send TERM
 says ' draining: SIGTERM'
@@ -141,9 +119,7 @@ check "the slow request is answered in full" [ "$(wc -c <"$work/slow.body")" -eq
 ends 0
 check "it did not wait for the idle connection" not said ' cancelling: '
 check "nor did its client close that" [ ! -f "$work/idle.status" ]
-kill "$idle"
-over idle
-exec 9>&-
+let_go idle
 
 start server 0 60 60
 listens

@@ -60,14 +60,17 @@ over() { # over KEY: waits for its end, and sets $status
 }
 
 # What most checks are made of: one example, main.
-start() { # start NAME [ARGUMENT...]; a program in $under starts it in turn
-    name=$(echo "$*" | sed "s,$work/,,")
+find_program() { # find_program NAME: $program is its path
     program=
     for directory in $directories; do [ ! -x "$directory/$1" ] || program=$directory/$1; done
     if [ -z "$program" ]; then
         echo "FAIL $1 is in none of: $directories"
         exit 1
     fi
+}
+start() { # start NAME [ARGUMENT...]; a program in $under starts it in turn
+    name=$(echo "$*" | sed "s,$work/,,")
+    find_program "$1"
     shift
     background main ${under:-} "$program" "$@"
     main=$pid
@@ -96,6 +99,38 @@ ends() { # ends STATUS
     check "ends with $1" [ "$status" = "$1" ] || echo "    it was: $status"
     # Whatever else fails, the next example starts alone.
     [ -f "$work/main.status" ] || { kill -KILL "$main"; over main; }
+}
+
+# For programs that say on which port they listen.
+# get NAME PATH [OPTION...]: the page is in NAME.body, its headers in NAME.headers, its HTTP status in $code
+get() {
+    key=$1 url=http://127.0.0.1:$port$2
+    shift 2
+    code=$(curl -s --max-time 10 -o "$work/$key.body" -D "$work/$key.headers" -w '%{http_code}' "$@" "$url")
+}
+listens() {
+    says 'listens on port'
+    port=$(sed -n 's/.*listens on port //p' "$work/main.output")
+}
+# keep_connection KEY PATH: a client that keeps its connection after its request was answered, until let_go KEY
+keep_connection() {
+    mkfifo "$work/requests"
+    exec 9<>"$work/requests"
+    printf 'GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n' "$2" >&9
+    input=$work/requests
+    background "$1" curl -sN --max-time 60 "telnet://127.0.0.1:$port"
+    input=
+}
+answered() { grep -q '^HTTP/1.1 200' "$work/$1.output"; }
+let_go() {
+    [ -f "$work/$1.status" ] || kill "$(cat "$work/$1.pid")"
+    over "$1"
+    exec 9>&-
+    rm "$work/requests"
+}
+refused() {
+    get refused /
+    [ $? = 7 ]
 }
 summary() {
     echo

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Everything shown is executed. Each block of Swift, C, make, CMake and Meson in the README, the articles and the doc
 # comments must stand, line for line, in a file under Snippets/, Examples/c, Examples/embedding, Examples/plugins,
-# Tests/adapters, Tests/library/consumer or library/meson. Those of Snippets/, and the README's
-# Examples/c/first.c, are compiled here, started as processes, sent the signals of their `signals:` comment one by one,
-# and must end with 0; the rest is for `make examples`, because it wants other people's loops and packages.
+# Examples/Recipes, Tests/adapters, Tests/library/consumer or library/meson. A diff counts as two: what is before, and what is after.
+# Those of Snippets/, and the README's Examples/c/first.c, are compiled here, started as processes, sent the signals of their
+# `signals:` comment one by one, and must end with 0; the rest is for `make examples`, because it wants other people's loops and
+# packages.
 set -u
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
@@ -14,8 +15,8 @@ ok() { passed=$((passed + 1)); echo "ok $1"; }
 bad() { failed=$((failed + 1)); echo "FAIL $1"; }
 
 # 1. What is shown is in the files. Blocks and files are compared without indentation.
-for file in Snippets/*.swift Examples/c/*.[ch] Examples/embedding/* Examples/plugins/* Tests/library/consumer/*/* \
-    Tests/adapters/Sources/*/*.swift library/meson/*.wrap; do
+for file in Snippets/*.swift Examples/c/*.[ch] Examples/embedding/* Examples/plugins/* \
+    Examples/Recipes/Sources/*/*.swift Tests/adapters/Sources/*/*.swift Tests/library/consumer/*/* library/meson/*.wrap; do
     sed -n '/snippet\.hide/,/snippet\.show/!p' "$file"
 done | sed 's/^[ \t]*//; s/[ \t]*$//' >"$work/shown"
 blocks=0
@@ -23,7 +24,15 @@ for file in README.md Sources/SignalBridge/SignalBridge.docc/*.md $(find Sources
     # A doc comment's block is one of comment lines; an article's is one of plain lines.
     sed 's/^[ \t]*\/\/\/ \{0,1\}//' "$file" | awk -v out="$work/block" '
         /^```(swift|c|make|cmake|meson|ini)$/ { n++; inside = 1; next }
-        /^```/ { inside = 0; next }
+        /^```diff$/ { n += 2; diff = 1; next }
+        /^```/ { inside = diff = 0; next }
+        diff {
+            sign = substr($0, 1, 1)
+            text = substr($0, 2)
+            sub(/^[ \t]+/, "", text)
+            if (sign != "+") print text > (out "." n - 1)
+            if (sign != "-") print text > (out "." n)
+        }
         inside { sub(/^[ \t]+/, ""); sub(/[ \t]+$/, ""); print > (out "." n) }'
     for block in "$work"/block.*; do
         [ -f "$block" ] || continue

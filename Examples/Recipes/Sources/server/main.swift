@@ -1,6 +1,6 @@
 // An HTTP/1.1 server whose clients do not notice that it stops, behind a load balancer, as in Kubernetes.
 //
-//     swift run --package-path Examples/Server server [PORT [SECONDS [SLOW]]]
+//     swift run --package-path Examples/Recipes server [PORT [SECONDS [SLOW]]]
 //     curl -i 127.0.0.1:8080/ready; curl 127.0.0.1:8080/slow | wc -c & sleep 1; kill PID
 //
 // PORT: 8080, or 0 for any; SECONDS: how long it goes on accepting, 1; SLOW: how many seconds /slow takes, 2.

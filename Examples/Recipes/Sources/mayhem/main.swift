@@ -1,8 +1,8 @@
 // A consumer that restarts the hosts that its messages name, saves that, and acknowledges: the example of "asyncio: we
 // did it wrong", done with one shutdown in phases instead of a list of things to remember.
 //
-//     swift run --package-path Examples/Server mayhem       Ctrl-C once, or: kill PID
-//     swift run --package-path Examples/Server mayhem 30    saves take 30 seconds: Ctrl-C, and a second one forces the exit
+//     swift run --package-path Examples/Recipes mayhem       Ctrl-C once, or: kill PID
+//     swift run --package-path Examples/Recipes mayhem 30    saves take 30 seconds: Ctrl-C, and a second one forces the exit
 //
 // After one signal it takes no more messages. Restarts that wait are cancelled, but a save that has begun is completed
 // and acknowledged. Then the connection is closed, what is left goes back to the broker, and metrics are flushed. Host 3

@@ -1,8 +1,8 @@
 // Swift Service Lifecycle's ServiceGroup, with the signals of SignalBridge: the group keeps its order of shutdown, and
 // gets deadlines, a report, and a second signal that forces the exit whatever its services do.
 //
-//     swift run --package-path Examples/Server services               Ctrl-C: the worker stops, then the database
-//     swift run --package-path Examples/Server services --stubborn    Ctrl-C twice: the worker does not react
+//     swift run --package-path Examples/Recipes services               Ctrl-C: the worker stops, then the database
+//     swift run --package-path Examples/Recipes services --stubborn    Ctrl-C twice: the worker does not react
 import Foundation
 import Logging
 import ServiceLifecycle
