@@ -4,7 +4,7 @@
 #   make test      every test: Swift, C, C++, the documentation's examples, a package that uses this one, and daemons in the
 #                  situations that users reported
 #   make examples  builds the examples, runs each as a process of its own, signals it, and checks what it prints; fetches
-#                  SwiftNIO, swift-log and swift-service-lifecycle, and wants libevent, libuv, libsystemd, mosquitto
+#                  SwiftNIO, swift-log and others, and wants Swift 6.2, Python 3, libevent, libuv, libsystemd, mosquitto
 #
 #   make install   the C target alone as an ordinary library, with cc and make: PREFIX, DESTDIR, … (library/library.mk)
 #
@@ -26,7 +26,8 @@ SCRATCH := .build
 WIDTH = $(shell $(SWIFT) test --help-hidden 2>/dev/null | grep -o -- '--experimental-maximum-parallelization-width' | head -1 | sed 's/$$/ 16/')
 C_FILES = $(shell find Sources Tests Examples Benchmarks -name .build -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print)
 SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonTests Tests/TestSupport Tests/integration Tests/situations \
-    Examples/Package.swift Examples/Sources Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
+    Examples/Package.swift Examples/Sources Examples/Server/Package.swift Examples/Server/Sources \
+    Examples/Terminal/Package.swift Examples/Terminal/Sources Examples/Terminal/Tests Examples/embedding Examples/mosquitto Snippets \
     Benchmarks/Package.swift Benchmarks/Sources
 
 .PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration test-situations check header builds layers symbols api api-baseline budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke footprint clean
@@ -41,10 +42,13 @@ demo: toolchain
 	@$(SCRATCH)/examples/debug/demo
 
 examples: toolchain
-	@touch Examples/Package.swift Examples/Server/Package.swift
+	@touch Examples/Package.swift Examples/Server/Package.swift Examples/Terminal/Package.swift
 	$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples
 	$(SWIFT) build --package-path Examples/Server --scratch-path $(SCRATCH)/server-examples
+	$(SWIFT) build --build-tests --package-path Examples/Terminal --scratch-path $(SCRATCH)/terminal-examples
+	@Tests/tools/need.sh python3
 	Examples/check.sh $(SCRATCH)/examples/debug $(SCRATCH)/server-examples/debug
+	SWIFT=$(SWIFT) Examples/Terminal/check.py $(SCRATCH)/terminal-examples/debug
 	SWIFTC=$(SWIFT)c Examples/check-c.sh $(SCRATCH)/c-examples
 	SWIFT=$(SWIFT) Examples/mosquitto/check.sh $(SCRATCH)/mosquitto
 
@@ -134,6 +138,6 @@ docs: toolchain
 	    --warnings-as-errors --output-path $(SCRATCH)/docs
 
 clean:
-	rm -rf $(SCRATCH) Examples/.build Examples/Server/.build Examples/embedding/.build Tests/integration/.build Tests/situations/.build
+	rm -rf $(SCRATCH) Examples/.build Examples/Server/.build Examples/Terminal/.build Examples/embedding/.build Tests/integration/.build Tests/situations/.build
 
 include library/library.mk

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Everything shown is executed. Each block of Swift, C, make, CMake and Meson in the README, the articles and the doc
 # comments must stand, line for line, in a file under Snippets/, Examples/c, Examples/embedding, Examples/plugins,
-# Tests/library/consumer or library/meson. Those of Snippets/, and the README's
+# Examples/Terminal, Tests/library/consumer or library/meson. Those of Snippets/, and the README's
 # Examples/c/first.c, are compiled here, started as processes, sent the signals of their `signals:` comment one by one,
 # and must end with 0; the rest is for `make examples`, because it wants other people's loops.
 set -u
@@ -14,8 +14,8 @@ ok() { passed=$((passed + 1)); echo "ok $1"; }
 bad() { failed=$((failed + 1)); echo "FAIL $1"; }
 
 # 1. What is shown is in the files. Blocks and files are compared without indentation.
-for file in Snippets/*.swift Examples/c/*.[ch] Examples/embedding/* Examples/plugins/* Tests/library/consumer/*/* \
-    library/meson/*.wrap; do
+for file in Snippets/*.swift Examples/c/*.[ch] Examples/embedding/* Examples/plugins/* Examples/Terminal/*/*/*.swift \
+    Tests/library/consumer/*/* library/meson/*.wrap; do
     sed -n '/snippet\.hide/,/snippet\.show/!p' "$file"
 done | sed 's/^[ \t]*//; s/[ \t]*$//' >"$work/shown"
 blocks=0

@@ -1,0 +1,646 @@
+#!/usr/bin/env python3
+"""Runs the recipes of this package, each as a process of its own: in a pseudo-terminal where the terminal matters.
+
+check.py DIRECTORY [RECIPE…]   where `swift build --build-tests` has built them. A line for each check; the exit status is 1
+if one failed. Keys go through the terminal: Ctrl-C is the byte 3. Nothing waits for a fixed time, and nothing for ever.
+"""
+import ctypes
+import fcntl
+import json
+import os
+import pty
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+
+here = os.path.dirname(os.path.abspath(__file__))
+directory = None
+recipes = []
+passed = failed = 0
+DEADLINE = 20
+CLEAR = b"\r\x1b[K"
+
+
+def recipe(function):
+    recipes.append(function)
+    return function
+
+
+def check(what, condition, shown=""):
+    global passed, failed
+    if condition:
+        passed += 1
+        print(f"ok {what}", flush=True)
+    else:
+        failed += 1
+        print(f"FAIL {what}: {shown!r}", flush=True)
+
+
+def until(condition, seconds=DEADLINE):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def default_signals():
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGTERM, signal.SIGTTOU):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def lead_session(command, orders, events):
+    """What a shell does for its one job, in the process that leads the session: never returns."""
+    for number in (signal.SIGTTOU, signal.SIGINT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_IGN)
+    job = os.fork()
+    if job == 0:
+        os.setpgid(0, 0)
+        os.tcsetpgrp(0, os.getpid())
+        default_signals()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.close(orders)
+        os.close(events)
+        os.execvp(command[0], command)
+
+    def hang_up(*_):  # as bash does
+        os.killpg(job, signal.SIGHUP)
+        os.killpg(job, signal.SIGCONT)
+
+    signal.signal(signal.SIGHUP, hang_up)
+    try:
+        os.setpgid(job, job)
+    except OSError:
+        pass  # it has executed its program
+    os.set_blocking(orders, False)
+    is_stopped = False
+
+    def tell(kind, value):
+        os.write(events, json.dumps([kind, value]).encode() + b"\n")
+
+    tell("started", job)
+    while True:
+        pid, status = os.waitpid(job, os.WNOHANG | os.WUNTRACED)
+        if pid and os.WIFSTOPPED(status):
+            is_stopped = True
+            os.tcsetpgrp(0, os.getpid())
+            tell("stopped", os.WSTOPSIG(status))
+        elif pid:
+            tell(*(("killed", os.WTERMSIG(status)) if os.WIFSIGNALED(status) else ("exited", os.WEXITSTATUS(status))))
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            while True:
+                signal.pause()
+        try:
+            order = os.read(orders, 1)
+        except BlockingIOError:
+            order = b""
+        if order == b"f":
+            os.tcsetpgrp(0, job)
+        if order and is_stopped:  # a job that runs gets no SIGCONT
+            is_stopped = False
+            os.killpg(job, signal.SIGCONT)
+        time.sleep(0.005)
+
+
+class Terminal:
+    """A pseudo-terminal with one job, whose shell this script is."""
+
+    def __init__(self, *command, columns=80, rows=24):
+        self.output = b""
+        self.seen = 0  # what the waits before have found
+        self.pending = b""
+        orders, self.orders = os.pipe()
+        self.events, events = os.pipe()
+        self.leader, self.master = pty.fork()
+        if self.leader == 0:
+            os.close(self.orders)
+            os.close(self.events)
+            try:
+                os.read(orders, 1)  # the window has its size
+                lead_session(command, orders, events)
+            finally:
+                os._exit(127)
+        os.close(orders)
+        os.close(events)
+        self.resize(columns, rows)
+        self.original = self.attributes()
+        os.write(self.orders, b"s")
+        self.job = self.event("started")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for pid in (getattr(self, "job", None), self.leader):
+            try:
+                if pid:
+                    os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        os.waitpid(self.leader, 0)
+        self.close()
+        os.close(self.orders)
+        os.close(self.events)
+
+    def close(self):
+        if self.master is not None:
+            os.close(self.master)
+            self.master = None
+
+    def resize(self, columns, rows):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def attributes(self):
+        return termios.tcgetattr(self.master)
+
+    def is_restored(self):
+        return self.attributes() == self.original
+
+    def press(self, keys):
+        os.write(self.master, keys)
+
+    def order(self, name):
+        os.write(self.orders, name[:1].encode())
+
+    def kill(self, number):
+        os.kill(self.job, number)
+
+    def read(self, seconds=0.0):
+        sources = [self.events] + ([self.master] if self.master is not None else [])
+        ready, _, _ = select.select(sources, [], [], seconds)
+        if self.master in ready:
+            try:
+                self.output += os.read(self.master, 65536)
+            except OSError:
+                return False  # nobody has it open any more
+        if self.events in ready:
+            self.pending += os.read(self.events, 4096)
+        return bool(ready)
+
+    def wait_for(self, what, seconds=DEADLINE):
+        """Whether the text comes, after what the waits before have found. `what` may be a condition."""
+        end = time.monotonic() + seconds
+        while True:
+            if callable(what):
+                if what():
+                    return True
+            elif what in self.output[self.seen:]:
+                self.seen = self.output.index(what, self.seen) + len(what)
+                return True
+            if time.monotonic() > end:
+                return False
+            self.read(0.02)
+
+    def event(self, kind, seconds=DEADLINE):
+        """The value of the next event, which should be of this kind; otherwise the event. All output before it is read."""
+        end = time.monotonic() + seconds
+        while b"\n" not in self.pending:
+            if time.monotonic() > end:
+                return f"none within {seconds} s"
+            self.read(0.02)
+        line, self.pending = self.pending.split(b"\n", 1)
+        while self.master is not None and select.select([self.master], [], [], 0)[0] and self.read():
+            pass
+        got, value = json.loads(line)
+        return value if got == kind else [got, value]
+
+    def is_on(self, on, off):
+        return self.output.rfind(on) > self.output.rfind(off)
+
+    def has_alternate_screen(self):
+        return self.is_on(b"\x1b[?1049h", b"\x1b[?1049l")
+
+    def has_hidden_cursor(self):
+        return self.is_on(b"\x1b[?25l", b"\x1b[?25h")
+
+
+class Process:
+    """A process without a terminal, in a group of its own, and what it has printed."""
+
+    def __init__(self, *command):
+        self.file = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=self.file, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=default_signals)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.file.close()
+
+    @property
+    def text(self):
+        return os.pread(self.file.fileno(), 1 << 20, 0).decode(errors="replace")
+
+    def says(self, text, times=1):
+        return until(lambda: self.text.count(text) >= times or self.process.poll() is not None) and \
+            self.text.count(text) >= times
+
+    def catches(self, number):
+        """Until the process has a handler for the signal (Linux)."""
+        def has_handler():
+            try:
+                with open(f"/proc/{self.process.pid}/status") as status:
+                    caught = next(line for line in status if line.startswith("SigCgt"))
+                return int(caught.split()[1], 16) >> (number - 1) & 1
+            except OSError:
+                return True
+        return until(has_handler)
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def end(self, seconds=DEADLINE):
+        """The status: negative for a signal; None if it goes on."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+def path(name):
+    return os.path.join(directory, name)
+
+
+# A tool
+
+
+def books(work):
+    return [name for name in os.listdir(work) if name.startswith("tool-")]
+
+
+@recipe
+def tool():
+    with tempfile.TemporaryDirectory() as work:
+        os.environ["TMPDIR"] = work
+        book = os.path.join(work, "book")
+
+        with Terminal(path("tool"), "--pages", "5", "--pace", "10", book) as terminal:
+            check("tool: ends with 0", terminal.event("exited") == 0, terminal.output)
+            check("tool: shows how far it is", b"5 of 5 pages" in terminal.output, terminal.output)
+            check("tool: clears its line", terminal.output.endswith(CLEAR), terminal.output)
+            with open(book) as file:
+                check("tool: writes its file", file.read() == "".join(f"page {n}\n" for n in range(5)))
+            check("tool: removes its temporary directory", not books(work))
+        os.remove(book)
+
+        with Terminal(path("tool"), "--pages", "10000", "--pace", "20", book) as terminal:
+            check("tool: works", terminal.wait_for(b"3 of 10000 pages"), terminal.output)
+            check("tool: has a temporary directory", len(books(work)) == 1)
+            terminal.resize(9, 24)
+            narrow = lambda: len(terminal.output.split(CLEAR)[-2]) == 8
+            check("tool, window of 9 columns: shows 8 characters", terminal.wait_for(narrow), terminal.output[-200:])
+            terminal.resize(80, 24)
+            check("tool, wide again: shows the line", terminal.wait_for(b" of 10000 pages"), terminal.output[-200:])
+            for _ in range(3):
+                terminal.press(b"\x1a")
+                check("tool, Ctrl-Z: stops by SIGTSTP", terminal.event("stopped") == signal.SIGTSTP, terminal.output[-200:])
+                check("tool, Ctrl-Z: has cleared its line", terminal.output.endswith(CLEAR), terminal.output[-200:])
+                terminal.seen = len(terminal.output)
+                terminal.order("fg")
+                check("tool, fg: shows the line", terminal.wait_for(b" of 10000 pages"), terminal.output[-200:])
+            terminal.press(b"\x1a")
+            terminal.event("stopped")
+            while terminal.read():
+                pass
+            terminal.seen = len(terminal.output)
+            before = len(os.listdir(os.path.join(work, books(work)[0])))
+            terminal.order("bg")
+            grown = lambda: len(os.listdir(os.path.join(work, books(work)[0]))) > before + 5
+            check("tool, bg: works on", until(grown))
+            while terminal.read():
+                pass
+            check("tool, bg: shows nothing", terminal.output[terminal.seen:] == b"", terminal.output[terminal.seen:])
+            terminal.order("fg")
+            check("tool, fg after bg: shows the line", terminal.wait_for(b" of 10000 pages"), terminal.output[-200:])
+            terminal.press(b"\x03")
+            check("tool, Ctrl-C: dies by SIGINT", terminal.event("killed") == signal.SIGINT, terminal.output[-200:])
+            check("tool, Ctrl-C: clears its line", terminal.output.endswith(CLEAR), terminal.output[-200:])
+            check("tool, Ctrl-C: removes its temporary directory", not books(work))
+            check("tool, Ctrl-C: writes no file", not os.path.exists(book))
+
+        with Terminal(path("tool"), "--pages", "2", "--pace", "60000", book) as terminal:
+            check("tool, a page that takes a minute: begins", until(lambda: books(work)))
+            terminal.press(b"\x03")
+            terminal.wait_for(b"^C")
+            began = time.monotonic()
+            terminal.press(b"\x03")
+            check("tool, second Ctrl-C: dies by SIGINT", terminal.event("killed") == signal.SIGINT, terminal.output)
+            check("tool, second Ctrl-C: at once", time.monotonic() - began < 1.9, time.monotonic() - began)
+            check("tool, second Ctrl-C: removes its temporary directory", not books(work))
+
+        for number, name in ((signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "closed terminal")):
+            with Terminal(path("tool"), "--pages", "10000", book) as terminal:
+                terminal.wait_for(b"2 of 10000 pages")
+                if number == signal.SIGTERM:
+                    terminal.kill(number)
+                else:
+                    terminal.close()
+                check(f"tool, {name}: ends with {128 + number}", terminal.event("exited") == 128 + number)
+                check(f"tool, {name}: removes its temporary directory", not books(work))
+
+        if shutil.which("bash"):
+            script = f"{path('tool')} --pages 10000 {book}; echo went on"
+            with Terminal("bash", "-c", script) as terminal:
+                terminal.wait_for(b"2 of 10000 pages")
+                terminal.press(b"\x03")
+                check("tool, Ctrl-C in a script: the script ends", terminal.event("killed") == signal.SIGINT)
+                check("tool, Ctrl-C in a script: does not go on", b"went on" not in terminal.output, terminal.output[-200:])
+            with Terminal("bash", "--norc", "--noprofile", "-i") as terminal:
+                terminal.press(f"{path('tool')} --pages 10000 {book}\n".encode())
+                terminal.wait_for(b"2 of 10000 pages")
+                terminal.press(b"\x1a")
+                check("tool, Ctrl-Z in bash: bash says so", terminal.wait_for(b"Stopped"), terminal.output[-200:])
+                terminal.press(b"fg\n")
+                check("tool, fg in bash: shows the line", terminal.wait_for(b" of 10000 pages"), terminal.output[-200:])
+                terminal.press(b"\x03")
+                check("tool, Ctrl-C in bash: removes its temporary directory", until(lambda: not books(work)))
+                terminal.press(b"echo status $?\n")
+                check("tool, Ctrl-C in bash: status 130", terminal.wait_for(b"status 130"), terminal.output[-200:])
+
+        def run(*arguments):
+            return subprocess.run(
+                [path("tool"), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                start_new_session=True)
+        done = run("--pages", "2", book)
+        check("tool without a terminal: prints nothing", (done.returncode, done.stdout, done.stderr) == (0, "", ""), done)
+        done = run("--pages", "2", book)
+        check("tool, ValidationError in the body: ends with 64", done.returncode == 64, done)
+        check("tool, ValidationError in the body: prints it", f"Error: {book} exists" in done.stderr, done)
+        check("tool, ValidationError in the body: prints the usage", "Usage: tool" in done.stderr, done)
+        done = run("--pages", "2", "/nowhere/book")
+        check("tool, another error in the body: ends with 1", done.returncode == 1, done)
+        check("tool, another error in the body: prints it", "Error: " in done.stderr and "Usage" not in done.stderr, done)
+        check("tool, another error in the body: removes its temporary directory", not books(work))
+        check("tool, a wrong option: ends with 64", run("--pages", "x", book).returncode == 64)
+
+
+# A full-screen program
+
+
+def is_entered(terminal):
+    return terminal.has_alternate_screen() and terminal.has_hidden_cursor() and not terminal.is_restored()
+
+
+def check_left(terminal, what):
+    check(f"fullscreen, {what}: leaves the alternate screen", not terminal.has_alternate_screen(), terminal.output)
+    check(f"fullscreen, {what}: shows the cursor", not terminal.has_hidden_cursor(), terminal.output)
+    check(f"fullscreen, {what}: restores the attributes", terminal.is_restored(), terminal.attributes())
+
+
+def start_fullscreen(text=b"press q"):
+    terminal = Terminal(path("fullscreen"))
+    check("fullscreen: fills the terminal", terminal.wait_for(text) and is_entered(terminal), terminal.output)
+    return terminal
+
+
+@recipe
+def fullscreen():
+    with start_fullscreen() as terminal:
+        check("fullscreen: knows the size", b"80 columns, 24 rows" in terminal.output, terminal.output)
+        terminal.press(b"x")
+        check("fullscreen: reads each key at once", terminal.wait_for(b"key 120"), terminal.output)
+        terminal.resize(100, 30)
+        check("fullscreen, resize: draws again", terminal.wait_for(b"100 columns, 30 rows: key 120"), terminal.output)
+        for _ in range(3):
+            terminal.press(b"\x1a")
+            check("fullscreen, Ctrl-Z: stops by SIGTSTP", terminal.event("stopped") == signal.SIGTSTP, terminal.output)
+            check_left(terminal, "Ctrl-Z")
+            terminal.seen = len(terminal.output)
+            terminal.order("fg")
+            check("fullscreen, fg: draws again", terminal.wait_for(b"key 120") and is_entered(terminal), terminal.output)
+
+        terminal.press(b"\x1a")
+        terminal.event("stopped")
+        terminal.order("bg")
+        check("fullscreen, bg: runs", until(lambda: state(terminal.job) != "T"), state(terminal.job))
+        terminal.wait_for(lambda: False, 0.5)  # five times what it needs to come back
+        check_left(terminal, "bg")
+        terminal.seen = len(terminal.output)
+        terminal.order("fg")
+        check("fullscreen, fg after bg: draws again", terminal.wait_for(b"key 120") and is_entered(terminal), terminal.output)
+
+        terminal.kill(signal.SIGSTOP)
+        check("fullscreen, kill -STOP: stops", terminal.event("stopped") == signal.SIGSTOP)
+        termios.tcsetattr(terminal.master, termios.TCSANOW, terminal.original)  # as a shell does
+        terminal.seen = len(terminal.output)
+        terminal.order("fg")
+        check("fullscreen, fg after -STOP: draws again", terminal.wait_for(b"key 120") and is_entered(terminal), terminal.output)
+
+        terminal.press(b"\x03")
+        check("fullscreen, Ctrl-C: dies by SIGINT", terminal.event("killed") == signal.SIGINT, terminal.output)
+        check_left(terminal, "Ctrl-C")
+
+    with start_fullscreen() as terminal:
+        terminal.press(b"q")
+        check("fullscreen, q: ends with 0", terminal.event("exited") == 0, terminal.output)
+        check_left(terminal, "q")
+
+    with start_fullscreen() as terminal:
+        terminal.kill(signal.SIGTERM)
+        check("fullscreen, SIGTERM: ends with 0", terminal.event("exited") == 0, terminal.output)
+        check_left(terminal, "SIGTERM")
+
+    with start_fullscreen() as terminal:
+        terminal.press(b"e")
+        check("fullscreen, error: ends with 1", terminal.event("exited") == 1, terminal.output)
+        check_left(terminal, "error")
+        end = terminal.output[terminal.output.rfind(b"\x1b[?1049l"):]
+        check("fullscreen, error: prints it on the normal screen", b"keys: " in end, terminal.output)
+
+    with start_fullscreen() as terminal:  # the keys hang: it does not end by itself
+        terminal.press(b"h")
+        check("fullscreen: hangs", terminal.wait_for(b"hangs"), terminal.output)
+        terminal.press(b"\x03")
+        terminal.wait_for(lambda: False, 0.2)  # at once, the kernel would coalesce the two
+        began = time.monotonic()
+        terminal.press(b"\x03")
+        check("fullscreen, forced by a second Ctrl-C: dies by SIGINT", terminal.event("killed") == signal.SIGINT, terminal.output)
+        check("fullscreen, forced by a second Ctrl-C: at once", time.monotonic() - began < 1.5)
+        check_left(terminal, "forced by a second Ctrl-C")
+
+    with start_fullscreen() as terminal:
+        terminal.press(b"h")
+        terminal.wait_for(b"hangs")
+        terminal.kill(signal.SIGTERM)
+        check("fullscreen, forced by its deadline: dies by SIGTERM", terminal.event("killed") == signal.SIGTERM, terminal.output)
+        check_left(terminal, "forced by its deadline")
+
+    with start_fullscreen() as terminal:
+        terminal.close()
+        check("fullscreen, closed terminal: ends with 0", terminal.event("exited") == 0, terminal.output)
+
+    for round in range(10):  # a signal that ends it, and SIGCONT, at one moment
+        with start_fullscreen() as terminal:
+            terminal.press(b"\x1a")
+            terminal.event("stopped")
+            terminal.kill(signal.SIGTERM)
+            terminal.order("fg" if round % 2 else "bg")
+            ended = terminal.event("exited")
+            check("fullscreen, SIGTERM while stopped: ends with 0", ended == 0, ended)
+            check_left(terminal, "SIGTERM while stopped")
+
+    with Process(path("fullscreen")) as process:
+        check("fullscreen without a terminal: ends with 1", process.end() == 1, process.text)
+
+
+def state(pid):
+    """The state letter of a process; "" if there is none."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return ""
+
+
+# A pool of children
+
+COUNT = 3
+GRANDCHILD = "sleep 3600 & "  # dies with the group
+CHILD = GRANDCHILD + "trap 'echo told $$; exit 0' TERM; echo child $$ $!; while :; do sleep 0.05; done"
+STUBBORN = GRANDCHILD + "trap '' TERM; echo child $$ $!; while :; do sleep 0.05; done"
+
+
+def start_pool(seconds, script):
+    pool = Process(path("pool"), str(COUNT), str(seconds), "sh", "-c", script)
+    check("pool: starts its children", pool.says("child ", COUNT), pool.text)
+    return pool
+
+
+def pids(pool):
+    return [int(pid) for line in pool.text.splitlines() if line.startswith("child ") and ":" not in line
+            for pid in line.split()[1:]]
+
+
+def check_gone(pool, what):
+    gone = until(lambda: not [pid for pid in pids(pool) if state(pid) not in ("", "Z")], 5)
+    check(f"pool, {what}: leaves no process behind", gone, [(pid, state(pid)) for pid in pids(pool)])
+    for pid in pids(pool):
+        if not gone and state(pid) not in ("", "Z"):
+            os.kill(pid, signal.SIGKILL)
+
+
+@recipe
+def pool():
+    for number, status in ((signal.SIGTERM, 0), (signal.SIGINT, -signal.SIGINT)):
+        name = signal.Signals(number).name
+        with start_pool(10, CHILD) as process:
+            process.send(number)
+            check(f"pool, {name}: ends as its parent expects", process.end() == status, process.text)
+            check(f"pool, {name}: tells each child", process.text.count("told") == COUNT, process.text)
+            check(f"pool, {name}: knows how they ended", process.text.count("exited") == COUNT, process.text)
+            check_gone(process, name)
+
+    with start_pool(1, STUBBORN) as process:
+        process.send(signal.SIGTERM)
+        check("pool, stubborn children: ends with 0", process.end() == 0, process.text)
+        check_gone(process, "stubborn children")
+
+    with start_pool(3600, STUBBORN) as process:
+        process.send(signal.SIGTERM)
+        time.sleep(0.7)  # past the duplicate window: another request
+        process.send(signal.SIGTERM)
+        check("pool, forced end: dies by SIGTERM", process.end() == -signal.SIGTERM, process.text)
+        check_gone(process, "forced end")
+
+    with start_pool(10, CHILD) as process:
+        os.kill(pids(process)[0], signal.SIGKILL)
+        check("pool, a child dies: starts another", process.says("child ", COUNT + 1), process.text)
+        process.send(signal.SIGTERM)
+        check("pool, a child has died: ends with 0", process.end() == 0, process.text)
+        for pid in pids(process):
+            if state(pid) not in ("", "Z"):
+                os.kill(pid, signal.SIGKILL)  # the grandchild that the SIGKILL of this check left behind
+
+    with Process(path("pool"), "2", "1", "/nowhere/program") as process:
+        check("pool, no such program: ends with 1", process.end() == 1, process.text)
+        check("pool, no such program: says so", "child 1: " in process.text, process.text)
+
+    if shutil.which("bash"):  # Ctrl-C reaches the pool alone
+        with Terminal(path("pool"), str(COUNT), "10", "bash", "-c", "trap 'echo int $$' INT; " + CHILD) as terminal:
+            terminal.wait_for(lambda: terminal.output.count(b"child ") >= COUNT)
+            terminal.press(b"\x03")
+            check("pool, Ctrl-C: dies by SIGINT", terminal.event("killed") == signal.SIGINT, terminal.output)
+            check("pool, Ctrl-C: tells each child", terminal.output.count(b"told") == COUNT, terminal.output)
+            check("pool, Ctrl-C: the children get no SIGINT", b"int " not in terminal.output, terminal.output)
+
+
+# Run loops
+
+
+@recipe
+def runloop():
+    for number, status in ((signal.SIGTERM, 0), (signal.SIGINT, -signal.SIGINT)):
+        name = signal.Signals(number).name
+        with Process(path("runloop")) as process:
+            process.catches(number)
+            process.send(number)
+            check(f"runloop, {name}: ends as its parent expects", process.end() == status, process.text)
+            check(f"runloop, {name}: stops on the main thread", "on the main thread: true" in process.text, process.text)
+            check(f"runloop, {name}: leaves the run loop", "the run loop is left" in process.text, process.text)
+
+
+@recipe
+def application():
+    with Process(path("application")) as process:
+        process.catches(signal.SIGTERM)
+        process.send(signal.SIGUSR1)
+        check("application, SIGUSR1: goes on", process.end(0.3) is None, process.text)
+        process.send(signal.SIGTERM)
+        check("application, SIGTERM: ends with 0", process.end() == 0, process.text)
+        check("application: saves twice", process.text.count("on the main thread: true") == 2, process.text)
+    with Process(path("application"), "quit") as process:
+        check("application, Quit: ends with 0", process.end() == 0, process.text)
+        check("application, Quit: saves", "saved text" in process.text, process.text)
+    with Process(path("application"), "hang") as process:
+        process.catches(signal.SIGINT)
+        time.sleep(0.7)
+        process.send(signal.SIGINT)
+        time.sleep(0.7)  # past the duplicate window
+        process.send(signal.SIGINT)
+        check("application whose main thread hangs, second SIGINT: dies by SIGINT",
+              process.end() == -signal.SIGINT and "saved" not in process.text, process.text)
+
+
+# Tests of a user's own
+
+
+@recipe
+def testing():
+    scratch = os.path.dirname(os.path.dirname(os.path.abspath(os.path.realpath(directory))))
+    done = subprocess.run(
+        [os.environ.get("SWIFT", "swift"), "test", "--skip-build", "--package-path", here, "--scratch-path", scratch],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    text = done.stdout + done.stderr
+    check("testing: passes", done.returncode == 0, text)
+    check("testing: runs XCTest", "Executed 1 test, with 0 failures" in text, text)
+    check("testing: runs Swift Testing", "Test run with 1 test in 1 suite passed" in text, text)
+
+
+def main():
+    global directory
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    directory = os.path.abspath(sys.argv[1])
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans become children of this script
+    for function in recipes:
+        if not sys.argv[2:] or function.__name__ in sys.argv[2:]:
+            function()
+    print(f"\n{passed} passed, {failed} failed")
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
