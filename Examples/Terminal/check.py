@@ -284,106 +284,114 @@ def books(work):
 def tool():
     with tempfile.TemporaryDirectory() as work:
         os.environ["TMPDIR"] = work
-        book = os.path.join(work, "book")
+        try:
+            check_tool(work)
+        finally:
+            del os.environ["TMPDIR"]
 
-        with Terminal(path("tool"), "--pages", "5", "--pace", "10", book) as terminal:
-            check("tool: ends with 0", terminal.event("exited") == 0, terminal.output)
-            check("tool: shows how far it is", b"5 of 5 pages" in terminal.output, terminal.output)
-            check("tool: clears its line", terminal.output.endswith(CLEAR), terminal.output)
-            with open(book) as file:
-                check("tool: writes its file", file.read() == "".join(f"page {n}\n" for n in range(5)))
-            check("tool: removes its temporary directory", not books(work))
-        os.remove(book)
 
-        with Terminal(path("tool"), "--pages", "10000", "--pace", "20", book) as terminal:
-            check("tool: works", terminal.wait_for(b"3 of 10000 pages"), terminal.output)
-            check("tool: has a temporary directory", len(books(work)) == 1)
-            terminal.resize(9, 24)
-            narrow = lambda: len(terminal.output.split(CLEAR)[-2]) == 8
-            check("tool, window of 9 columns: shows 8 characters", terminal.wait_for(narrow), terminal.output[-200:])
-            terminal.resize(80, 24)
-            check("tool, wide again: shows the line", terminal.wait_for(b" of 10000 pages"), terminal.output[-200:])
-            for _ in range(3):
-                terminal.press(b"\x1a")
-                check("tool, Ctrl-Z: stops by SIGTSTP", terminal.event("stopped") == signal.SIGTSTP, terminal.output[-200:])
-                check("tool, Ctrl-Z: has cleared its line", terminal.output.endswith(CLEAR), terminal.output[-200:])
-                terminal.seen = len(terminal.output)
-                terminal.order("fg")
-                check("tool, fg: shows the line", terminal.wait_for(b" of 10000 pages"), terminal.output[-200:])
+def check_tool(work):
+    book = os.path.join(work, "book")
+
+    with Terminal(path("tool"), "--pages", "5", "--pace", "10", book) as terminal:
+        check("tool: ends with 0", terminal.event("exited") == 0, terminal.output)
+        check("tool: shows how far it is", b"5 of 5 pages" in terminal.output, terminal.output)
+        check("tool: clears its line", terminal.output.endswith(CLEAR), terminal.output)
+        with open(book) as file:
+            check("tool: writes its file", file.read() == "".join(f"page {n}\n" for n in range(5)))
+        check("tool: removes its temporary directory", not books(work))
+    os.remove(book)
+
+    with Terminal(path("tool"), "--pages", "10000", "--pace", "20", book) as terminal:
+        check("tool: works", terminal.wait_for(b"3 of 10000 pages"), terminal.output)
+        check("tool: has a temporary directory", len(books(work)) == 1)
+        terminal.resize(9, 24)
+        narrow = lambda: len(terminal.output.split(CLEAR)[-2]) == 8
+        check("tool, window of 9 columns: shows 8 characters", terminal.wait_for(narrow), terminal.output[-200:])
+        terminal.resize(80, 24)
+        check("tool, wide again: shows the line", terminal.wait_for(b" of 10000 pages"), terminal.output[-200:])
+        for _ in range(3):
             terminal.press(b"\x1a")
-            terminal.event("stopped")
-            while terminal.read():
-                pass
+            check("tool, Ctrl-Z: stops by SIGTSTP", terminal.event("stopped") == signal.SIGTSTP, terminal.output[-200:])
+            check("tool, Ctrl-Z: has cleared its line", terminal.output.endswith(CLEAR), terminal.output[-200:])
             terminal.seen = len(terminal.output)
-            before = len(os.listdir(os.path.join(work, books(work)[0])))
-            terminal.order("bg")
-            grown = lambda: len(os.listdir(os.path.join(work, books(work)[0]))) > before + 5
-            check("tool, bg: works on", until(grown))
-            while terminal.read():
-                pass
-            check("tool, bg: shows nothing", terminal.output[terminal.seen:] == b"", terminal.output[terminal.seen:])
             terminal.order("fg")
-            check("tool, fg after bg: shows the line", terminal.wait_for(b" of 10000 pages"), terminal.output[-200:])
+            check("tool, fg: shows the line", terminal.wait_for(b" of 10000 pages"), terminal.output[-200:])
+        terminal.press(b"\x1a")
+        terminal.event("stopped")
+        while terminal.read():
+            pass
+        terminal.seen = len(terminal.output)
+        before = len(os.listdir(os.path.join(work, books(work)[0])))
+        terminal.order("bg")
+        grown = lambda: len(os.listdir(os.path.join(work, books(work)[0]))) > before + 5
+        check("tool, bg: works on", until(grown))
+        while terminal.read():
+            pass
+        check("tool, bg: shows nothing", terminal.output[terminal.seen:] == b"", terminal.output[terminal.seen:])
+        terminal.order("fg")
+        check("tool, fg after bg: shows the line", terminal.wait_for(b" of 10000 pages"), terminal.output[-200:])
+        terminal.press(b"\x03")
+        check("tool, Ctrl-C: dies by SIGINT", terminal.event("killed") == signal.SIGINT, terminal.output[-200:])
+        check("tool, Ctrl-C: clears its line", terminal.output.endswith(CLEAR), terminal.output[-200:])
+        check("tool, Ctrl-C: removes its temporary directory", not books(work))
+        check("tool, Ctrl-C: writes no file", not os.path.exists(book))
+
+    with Terminal(path("tool"), "--pages", "2", "--pace", "60000", book) as terminal:
+        check("tool, a page that takes a minute: begins", until(lambda: books(work)))
+        terminal.press(b"\x03")
+        terminal.wait_for(b"^C")
+        check("tool, Ctrl-C meanwhile: waits", not until(lambda: not books(work), 0.3))
+        began = time.monotonic()
+        terminal.press(b"\x03")
+        check("tool, second Ctrl-C: dies by SIGINT", terminal.event("killed") == signal.SIGINT, terminal.output)
+        check("tool, second Ctrl-C: at once", time.monotonic() - began < 1.9, time.monotonic() - began)
+        check("tool, second Ctrl-C: removes its temporary directory", not books(work))
+
+    for number, name in ((signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "closed terminal")):
+        with Terminal(path("tool"), "--pages", "10000", book) as terminal:
+            terminal.wait_for(b"2 of 10000 pages")
+            if number == signal.SIGTERM:
+                terminal.kill(number)
+            else:
+                terminal.close()
+            check(f"tool, {name}: ends with {128 + number}", terminal.event("exited") == 128 + number)
+            check(f"tool, {name}: removes its temporary directory", not books(work))
+
+    if shutil.which("bash"):
+        script = f"{path('tool')} --pages 10000 {book}; echo went on"
+        with Terminal("bash", "-c", script) as terminal:
+            terminal.wait_for(b"2 of 10000 pages")
             terminal.press(b"\x03")
-            check("tool, Ctrl-C: dies by SIGINT", terminal.event("killed") == signal.SIGINT, terminal.output[-200:])
-            check("tool, Ctrl-C: clears its line", terminal.output.endswith(CLEAR), terminal.output[-200:])
-            check("tool, Ctrl-C: removes its temporary directory", not books(work))
-            check("tool, Ctrl-C: writes no file", not os.path.exists(book))
-
-        with Terminal(path("tool"), "--pages", "2", "--pace", "60000", book) as terminal:
-            check("tool, a page that takes a minute: begins", until(lambda: books(work)))
+            check("tool, Ctrl-C in a script: the script ends", terminal.event("killed") == signal.SIGINT)
+            check("tool, Ctrl-C in a script: does not go on", b"went on" not in terminal.output, terminal.output[-200:])
+        with Terminal("bash", "--norc", "--noprofile", "-i") as terminal:
+            terminal.press(f"{path('tool')} --pages 10000 {book}\n".encode())
+            terminal.wait_for(b"2 of 10000 pages")
+            terminal.press(b"\x1a")
+            check("tool, Ctrl-Z in bash: bash says so", terminal.wait_for(b"Stopped"), terminal.output[-200:])
+            terminal.press(b"fg\n")
+            check("tool, fg in bash: shows the line", terminal.wait_for(b" of 10000 pages"), terminal.output[-200:])
             terminal.press(b"\x03")
-            terminal.wait_for(b"^C")
-            began = time.monotonic()
-            terminal.press(b"\x03")
-            check("tool, second Ctrl-C: dies by SIGINT", terminal.event("killed") == signal.SIGINT, terminal.output)
-            check("tool, second Ctrl-C: at once", time.monotonic() - began < 1.9, time.monotonic() - began)
-            check("tool, second Ctrl-C: removes its temporary directory", not books(work))
+            check("tool, Ctrl-C in bash: removes its temporary directory", until(lambda: not books(work)))
+            terminal.press(b"echo status $?\n")
+            check("tool, Ctrl-C in bash: status 130", terminal.wait_for(b"status 130"), terminal.output[-200:])
 
-        for number, name in ((signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "closed terminal")):
-            with Terminal(path("tool"), "--pages", "10000", book) as terminal:
-                terminal.wait_for(b"2 of 10000 pages")
-                if number == signal.SIGTERM:
-                    terminal.kill(number)
-                else:
-                    terminal.close()
-                check(f"tool, {name}: ends with {128 + number}", terminal.event("exited") == 128 + number)
-                check(f"tool, {name}: removes its temporary directory", not books(work))
-
-        if shutil.which("bash"):
-            script = f"{path('tool')} --pages 10000 {book}; echo went on"
-            with Terminal("bash", "-c", script) as terminal:
-                terminal.wait_for(b"2 of 10000 pages")
-                terminal.press(b"\x03")
-                check("tool, Ctrl-C in a script: the script ends", terminal.event("killed") == signal.SIGINT)
-                check("tool, Ctrl-C in a script: does not go on", b"went on" not in terminal.output, terminal.output[-200:])
-            with Terminal("bash", "--norc", "--noprofile", "-i") as terminal:
-                terminal.press(f"{path('tool')} --pages 10000 {book}\n".encode())
-                terminal.wait_for(b"2 of 10000 pages")
-                terminal.press(b"\x1a")
-                check("tool, Ctrl-Z in bash: bash says so", terminal.wait_for(b"Stopped"), terminal.output[-200:])
-                terminal.press(b"fg\n")
-                check("tool, fg in bash: shows the line", terminal.wait_for(b" of 10000 pages"), terminal.output[-200:])
-                terminal.press(b"\x03")
-                check("tool, Ctrl-C in bash: removes its temporary directory", until(lambda: not books(work)))
-                terminal.press(b"echo status $?\n")
-                check("tool, Ctrl-C in bash: status 130", terminal.wait_for(b"status 130"), terminal.output[-200:])
-
-        def run(*arguments):
-            return subprocess.run(
-                [path("tool"), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
-                start_new_session=True)
-        done = run("--pages", "2", book)
-        check("tool without a terminal: prints nothing", (done.returncode, done.stdout, done.stderr) == (0, "", ""), done)
-        done = run("--pages", "2", book)
-        check("tool, ValidationError in the body: ends with 64", done.returncode == 64, done)
-        check("tool, ValidationError in the body: prints it", f"Error: {book} exists" in done.stderr, done)
-        check("tool, ValidationError in the body: prints the usage", "Usage: tool" in done.stderr, done)
-        done = run("--pages", "2", "/nowhere/book")
-        check("tool, another error in the body: ends with 1", done.returncode == 1, done)
-        check("tool, another error in the body: prints it", "Error: " in done.stderr and "Usage" not in done.stderr, done)
-        check("tool, another error in the body: removes its temporary directory", not books(work))
-        check("tool, a wrong option: ends with 64", run("--pages", "x", book).returncode == 64)
+    def run(*arguments):
+        return subprocess.run(
+            [path("tool"), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+            start_new_session=True)
+    done = run("--pages", "2", book)
+    check("tool without a terminal: prints nothing", (done.returncode, done.stdout, done.stderr) == (0, "", ""), done)
+    done = run("--pages", "2", book)
+    check("tool, ValidationError in the body: ends with 64", done.returncode == 64, done)
+    check("tool, ValidationError in the body: prints it", f"Error: {book} exists" in done.stderr, done)
+    check("tool, ValidationError in the body: prints the usage", "Usage: tool" in done.stderr, done)
+    done = run("--pages", "2", "/nowhere/book")
+    check("tool, another error in the body: ends with 1", done.returncode == 1, done)
+    check("tool, another error in the body: prints it", "Error: " in done.stderr and "Usage" not in done.stderr, done)
+    check("tool, another error in the body: removes its temporary directory", not books(work))
+    check("tool, a wrong option: ends with 64", run("--pages", "x", book).returncode == 64)
 
 
 # A full-screen program
@@ -463,7 +471,8 @@ def fullscreen():
         terminal.press(b"h")
         check("fullscreen: hangs", terminal.wait_for(b"hangs"), terminal.output)
         terminal.press(b"\x03")
-        terminal.wait_for(lambda: False, 0.2)  # at once, the kernel would coalesce the two
+        terminal.wait_for(lambda: False, 0.3)  # at once, the kernel would coalesce the two
+        check("fullscreen, Ctrl-C while it hangs: waits", is_entered(terminal), terminal.output)
         began = time.monotonic()
         terminal.press(b"\x03")
         check("fullscreen, forced by a second Ctrl-C: dies by SIGINT", terminal.event("killed") == signal.SIGINT, terminal.output)
@@ -481,15 +490,18 @@ def fullscreen():
         terminal.close()
         check("fullscreen, closed terminal: ends with 0", terminal.event("exited") == 0, terminal.output)
 
-    for round in range(10):  # a signal that ends it, and SIGCONT, at one moment
-        with start_fullscreen() as terminal:
+    wrong = []
+    for round in range(20):  # a signal that ends it, and SIGCONT, at one moment
+        with Terminal(path("fullscreen")) as terminal:
+            terminal.wait_for(b"press q")
             terminal.press(b"\x1a")
             terminal.event("stopped")
             terminal.kill(signal.SIGTERM)
             terminal.order("fg" if round % 2 else "bg")
             ended = terminal.event("exited")
-            check("fullscreen, SIGTERM while stopped: ends with 0", ended == 0, ended)
-            check_left(terminal, "SIGTERM while stopped")
+            if ended != 0 or terminal.has_alternate_screen() or not terminal.is_restored():
+                wrong.append((ended, terminal.output))
+    check("fullscreen, SIGTERM while stopped: ends with 0, and restores the terminal", not wrong, wrong)
 
     with Process(path("fullscreen")) as process:
         check("fullscreen without a terminal: ends with 1", process.end() == 1, process.text)

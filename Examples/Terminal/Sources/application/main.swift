@@ -13,7 +13,7 @@ import SignalDaemon
             MainActor.assumeIsolated {  // what a key press or a menu item would do
                 self.characters += 1
                 if self.characters == 5, CommandLine.arguments.contains("quit") { quit() }
-                if self.characters == 5, CommandLine.arguments.contains("hang") { sleep(3600) }
+                if self.characters == 5, CommandLine.arguments.contains("hang") { Thread.sleep(forTimeInterval: 3600) }
             }
         }
     }

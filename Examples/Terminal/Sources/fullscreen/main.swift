@@ -69,7 +69,7 @@ final class Screen: Sendable {
         guard !state.isClosed, isInForeground else { return }
         if !state.isEntered {
             var attributes = original
-            attributes.c_lflag &= ~tcflag_t(ICANON | ECHO)  // each key at once; ISIG stays: Ctrl-C and Ctrl-Z are signals
+            attributes.c_lflag &= ~tcflag_t(ICANON | ECHO)  // ISIG stays: Ctrl-C and Ctrl-Z are signals
             tcsetattr(STDIN_FILENO, TCSANOW, &attributes)
             write("\u{1B}[?1049h\u{1B}[?25l")
             state.isEntered = true
@@ -100,7 +100,7 @@ func readKeys(of screen: Screen, for daemon: Daemon, until stop: StopToken) thro
         case UInt8(ascii: "e"): throw CocoaError(.fileReadCorruptFile)
         case UInt8(ascii: "h"):
             screen.show("hangs")
-            sleep(3600)
+            Thread.sleep(forTimeInterval: 3600)
         case let key?: screen.show("key \(key)")
         }
     }

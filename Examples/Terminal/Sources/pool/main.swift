@@ -14,7 +14,7 @@ let programArguments = Arguments(Array(arguments[4...]))
 
 await Daemon.main(policy: .server.with(secondSignal: .forceExit)) { daemon in
     var options = PlatformOptions()
-    options.processGroupID = 0  // a group of its own: Ctrl-C reaches the pool alone, and the child's children end with it
+    options.processGroupID = 0  // its own group: Ctrl-C reaches the pool alone, and the group ends as one
     options.teardownSequence = [  // when its task is cancelled
         .send(signal: .terminate, toProcessGroup: true, allowedDurationToNextStep: .seconds(seconds))
     ]

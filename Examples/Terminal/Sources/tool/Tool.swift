@@ -8,7 +8,7 @@ import Synchronization
 @main struct Tool: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Renders pages, and binds them in a file.")
     @Option(help: "How many pages to render.") var pages: UInt = 100
-    @Option(help: "How long a page takes, in milliseconds.") var pace: UInt32 = 50
+    @Option(help: "How long a page takes, in milliseconds.") var pace: UInt = 50
     @Argument(help: "The file to write.") var output: String
 
     mutating func run() async throws {
@@ -18,7 +18,7 @@ import Synchronization
         do {
             try report.result.get()  // an error: ArgumentParser prints it, and chooses the exit code
         } catch is CancellationError {
-            throw ExitCode(128 + (report.signal?.signal.rawValue ?? 0))  // SIGTERM or SIGHUP: half of the work is missing
+            throw ExitCode(128 + (report.signal?.signal.rawValue ?? 0))  // SIGTERM, SIGHUP: no file
         }
     }
 
@@ -36,13 +36,17 @@ import Synchronization
         try daemon.onSignal(.sigwinch) { _ in line.repaint() }  // a new size
 
         for page in 0..<pages {
-            try Task.checkCancellation()
-            usleep(pace * 1000)  // stands for work that does not know cancellation
-            try Data("page \(page)\n".utf8).write(to: directory.appending(path: "\(page)"))
+            try content(of: page).write(to: directory.appending(path: "\(page)"))
             line.show("\(page + 1) of \(pages) pages")
+            try Task.checkCancellation()
         }
         let book = try (0..<pages).map { try Data(contentsOf: directory.appending(path: "\($0)")) }
         try Data(book.joined()).write(to: URL(filePath: output), options: .atomic)
+    }
+
+    private func content(of page: UInt) -> Data {
+        Thread.sleep(forTimeInterval: Double(pace) / 1000)  // stands for work that does not know cancellation
+        return Data("page \(page)\n".utf8)
     }
 }
 
