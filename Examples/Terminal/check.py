@@ -94,13 +94,17 @@ def lead_session(command, orders, events):
             tell("stopped", os.WSTOPSIG(status))
         elif pid:
             tell(*(("killed", os.WTERMSIG(status)) if os.WIFSIGNALED(status) else ("exited", os.WEXITSTATUS(status))))
-            signal.signal(signal.SIGHUP, signal.SIG_DFL)
-            while True:
-                signal.pause()
+            os.set_blocking(orders, True)
+            while os.read(orders, 1):
+                pass
+            os._exit(0)
         try:
             order = os.read(orders, 1)
         except BlockingIOError:
-            order = b""
+            order = None
+        if order == b"":  # the checker is gone
+            os.killpg(job, signal.SIGKILL)
+            os._exit(1)
         if order == b"f":
             os.tcsetpgrp(0, job)
         if order and is_stopped:  # a job that runs gets no SIGCONT
