@@ -108,7 +108,14 @@ def check_tool(work):
         check("tool, Ctrl-C: writes no file", not os.path.exists(book))
 
     with Terminal(path("tool"), "--pages", "2", "--pace", "60000", book) as terminal:
-        check("tool, a page that takes a minute: begins", until(lambda: books(work)))
+        check("tool, a page that takes a minute: shows the line", terminal.wait_for(b"0 of 2 pages"), terminal.output)
+        terminal.resize(9, 24)
+        check("tool, window of 9 columns meanwhile: shows 8 characters", terminal.wait_for(CLEAR + b"0 of 2 p"))
+        terminal.press(b"\x1a")
+        terminal.event("stopped")
+        terminal.seen = len(terminal.output)
+        terminal.order("fg")
+        check("tool, fg meanwhile: shows the line", terminal.wait_for(b"0 of 2 p"), terminal.output)
         terminal.press(b"\x03")
         terminal.wait_for(b"^C")
         check("tool, Ctrl-C meanwhile: waits", not until(lambda: not books(work), 0.3))

@@ -35,6 +35,7 @@ import Synchronization
         try daemon.onSignal(.sigcont) { _ in line.repaint() }  // fg
         try daemon.onSignal(.sigwinch) { _ in line.repaint() }  // a new size
 
+        line.show("0 of \(pages) pages")
         for page in 0..<pages {
             try content(of: page).write(to: directory.appending(path: "\(page)"))
             line.show("\(page + 1) of \(pages) pages")
