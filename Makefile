@@ -4,8 +4,8 @@
 #   make test      every test: Swift, C, C++, the documentation's examples, a package that uses this one, and daemons in the
 #                  situations that users reported
 #   make examples  builds the examples, runs each as a process of its own, signals it, and checks what it prints; fetches
-#                  SwiftNIO, Hummingbird, gRPC and others, and wants SQLite, zlib, libevent, libuv, libsystemd, mosquitto; tests
-#                  the adapters first (make test-adapters)
+#                  SwiftNIO, Hummingbird, gRPC and others, and wants Swift 6.2, Python 3, SQLite, zlib, libevent, libuv,
+#                  libsystemd, mosquitto; tests the adapters, too (make test-adapters)
 #
 #   make install   the C target alone as an ordinary library, with cc and make: PREFIX, DESTDIR, … (library/library.mk)
 #
@@ -41,7 +41,9 @@ demo: toolchain
 	@$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples --product demo
 	@$(SCRATCH)/examples/debug/demo
 
-examples: toolchain test-adapters
+examples: test-adapters examples-servers examples-terminal examples-c
+
+examples-servers: toolchain
 	@touch Examples/Package.swift Examples/Recipes/Package.swift
 	@Tests/tools/need.sh sqlite3.pc libsqlite3-dev
 	@Tests/tools/need.sh zlib.pc zlib1g-dev
@@ -49,6 +51,14 @@ examples: toolchain test-adapters
 	$(SWIFT) build --package-path Examples/Recipes --scratch-path $(SCRATCH)/recipes
 	Examples/check.sh $(SCRATCH)/examples/debug $(SCRATCH)/recipes/debug
 	Examples/Recipes/check.sh $(SCRATCH)/recipes/debug
+
+examples-terminal: toolchain
+	@touch Examples/Terminal/Package.swift
+	@Tests/tools/need.sh python3
+	$(SWIFT) build --build-tests --package-path Examples/Terminal --scratch-path $(SCRATCH)/terminal-examples
+	SWIFT=$(SWIFT) Examples/Terminal/check.py $(SCRATCH)/terminal-examples/debug
+
+examples-c: toolchain
 	SWIFTC=$(SWIFT)c Examples/check-c.sh $(SCRATCH)/c-examples
 	SWIFT=$(SWIFT) Examples/mosquitto/check.sh $(SCRATCH)/mosquitto
 
@@ -167,6 +177,6 @@ docs: toolchain
 	    --warnings-as-errors --output-path $(SCRATCH)/docs
 
 clean:
-	rm -rf $(SCRATCH) Examples/.build Examples/Recipes/.build Examples/embedding/.build Tests/integration/.build Tests/situations/.build
+	rm -rf $(SCRATCH); find Examples Tests -name .build -prune -exec rm -rf {} +
 
 include library/library.mk

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Everything shown is executed. Each block of Swift, C, make, CMake and Meson in the README, the articles and the doc
 # comments must stand, line for line, in a file under Snippets/, Examples/c, Examples/embedding, Examples/plugins,
-# Examples/Recipes, Tests/adapters, Tests/library/consumer or library/meson. A diff counts as two: what is before, and what is after.
+# Examples/Recipes, Examples/Terminal, Tests/adapters, Tests/library/consumer or library/meson. A diff counts as two: what is before, and what is after.
 # Those of Snippets/, and the README's Examples/c/first.c, are compiled here, started as processes, sent the signals of their
 # `signals:` comment one by one, and must end with 0; the rest is for `make examples`, because it wants other people's loops and
 # packages.
@@ -16,7 +16,7 @@ bad() { failed=$((failed + 1)); echo "FAIL $1"; }
 
 # 1. What is shown is in the files. Blocks and files are compared without indentation.
 for file in Snippets/*.swift Examples/c/*.[ch] Examples/embedding/* Examples/plugins/* \
-    Examples/Recipes/Sources/*/*.swift Tests/adapters/Sources/*/*.swift Tests/library/consumer/*/* library/meson/*.wrap; do
+    Examples/Recipes/Sources/*/*.swift Examples/Terminal/*/*/*.swift Tests/adapters/Sources/*/*.swift Tests/library/consumer/*/* library/meson/*.wrap; do
     sed -n '/snippet\.hide/,/snippet\.show/!p' "$file"
 done | sed 's/^[ \t]*//; s/[ \t]*$//' >"$work/shown"
 blocks=0
