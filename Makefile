@@ -13,6 +13,7 @@
 #   make check     lint, header, builds, layers, symbols, api, budgets, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
 #   make prove     a signal at every instruction, a model, mutants, faults, soak, …: 40 minutes, and one table
 #   make bench     this library and its peers in one run, as tables; make bench-peers installs the peers
+#   make supervisors  one daemon under systemd (booted; root), s6, runit, tini, …; writes the tables of the article "Supervisors"
 #   make footprint what a program's size and the library's build cost, with their budgets
 #   make format    formats Swift and C                       make lint    says what `make format` would change
 #   make api       what differs from the public declarations in Tests/expected; make api-baseline writes these
@@ -29,7 +30,7 @@ SWIFT_FILES := Package.swift Sources Tests/SignalBridgeTests Tests/SignalDaemonT
     Examples/Package.swift Examples/Sources Examples/Server/Package.swift Examples/Server/Sources Examples/embedding Examples/mosquitto Snippets \
     Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: toolchain demo examples test test-swift test-c test-documentation test-integration test-situations check header builds layers symbols api api-baseline budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke footprint clean
+.PHONY: toolchain demo examples supervisors test test-swift test-c test-documentation test-integration test-situations check header builds layers symbols api api-baseline budgets man-calls lint format docs sanitize prove prove-quick bench bench-peers bench-smoke footprint clean
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
@@ -47,6 +48,10 @@ examples: toolchain
 	Examples/check.sh $(SCRATCH)/examples/debug $(SCRATCH)/server-examples/debug
 	SWIFTC=$(SWIFT)c Examples/check-c.sh $(SCRATCH)/c-examples
 	SWIFT=$(SWIFT) Examples/mosquitto/check.sh $(SCRATCH)/mosquitto
+	SWIFT=$(SWIFT) SCRATCH=$(SCRATCH)/situations Tests/supervisors/run.sh
+
+supervisors: toolchain
+	SWIFT=$(SWIFT) SCRATCH=$(SCRATCH)/situations Tests/supervisors/run.sh --all
 
 test: test-swift test-c test-library test-documentation test-integration test-situations
 
