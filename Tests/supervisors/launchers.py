@@ -109,18 +109,18 @@ class Tmux(Launcher):
     def set_up(self):
         need("tmux")
         self.version = package_version("tmux")
+        self.configuration = self.write("tmux.conf", "set-option -g remain-on-exit on\n")
         self.environment["TMUX_TMPDIR"] = self.directory
         self.environment.pop("TMUX", None)
 
     def tmux(self, *arguments, status=0):
-        return command("tmux", "-L", f"server{self.servers}", "-f", "/dev/null", *arguments, env=self.environment,
+        return command("tmux", "-L", f"server{self.servers}", "-f", self.configuration, *arguments, env=self.environment,
                        status=status)
 
     def launch(self):
         self.close()
         self.servers += 1  # the last one may still be ending
-        self.tmux("new-session", "-d", "-s", "supervised", "sleep 3600", ";", "set-option", "-g", "remain-on-exit", "on", ";",
-                  "respawn-pane", "-k", f"exec {self.program}")
+        self.tmux("new-session", "-d", f"exec {self.program}")
 
     def close(self):
         self.tmux("kill-server", status=None)
@@ -129,8 +129,12 @@ class Tmux(Launcher):
         return int(self.tmux("display-message", "-p", "#{pane_pid}"))
 
     def ended(self):
-        wait(lambda: self.tmux("display-message", "-p", "#{pane_dead}") == "1", lambda: self.orders.log)
-        status, number = self.tmux("display-message", "-p", "#{pane_dead_status}/#{pane_dead_signal}").split("/")
+        def said():
+            self.tmux("run-shell", "true")  # tmux 3.3 may overlook the end of a child, and waits for all at that of the next
+            return self.tmux("display-message", "-p", "#{pane_dead_status}/#{pane_dead_signal}")
+
+        wait(lambda: said() != "/", lambda: self.orders.log)
+        status, number = said().split("/")
         return f"exit code {status}" if status else f"dies by {signal.Signals(int(number)).name}"
 
     def start(self):
