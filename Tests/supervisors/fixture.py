@@ -30,6 +30,15 @@ def wait(condition, what, seconds=30):
         time.sleep(0.02)
 
 
+def remove(directory):
+    """Removes it, although what is ending may still write to it."""
+    def is_gone():
+        shutil.rmtree(directory, ignore_errors=True)
+        return not os.path.exists(directory)
+
+    wait(is_gone, f"{directory} is empty")
+
+
 def need(*names):
     for name in names:
         if shutil.which(name) is None:
@@ -97,6 +106,7 @@ class Supervisor:
     """A column of the table. Each row is a method, in the order of ROWS; it returns the cell. "-": no notion of it."""
     name = version = None
     product = None  # whose version it is, if that is not the name
+    tools = ()
     is_booted = False
     reloads_by = None  # the words for how a reload is asked for
 
@@ -106,6 +116,7 @@ class Supervisor:
         self.processes = []
 
     def prepare(self, directory):
+        """Throws Skip if it cannot be run here; what this started is for `close`."""
         self.directory = directory
         self.orders = Orders(os.path.join(directory, "orders"))
         self.environment = {**os.environ, "SUPERVISED": self.orders.directory, "SWIFT_BACKTRACE": "enable=no"}
@@ -120,11 +131,14 @@ class Supervisor:
         self.processes.append(process)
         return process
 
-    def close(self):
+    def close(self, seconds=0):
+        """Ends what was spawned; what was told to end has so long for it."""
         for process in self.processes:
-            if process.poll() is None:
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
                 process.kill()
-            process.wait()
+                process.wait()
 
     def write(self, name, text, mode=0o755):
         path = os.path.join(self.directory, name)

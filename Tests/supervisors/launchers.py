@@ -4,7 +4,7 @@ import pty
 import signal
 import subprocess
 
-from fixture import Supervisor, command, expect, need, package_version, wait
+from fixture import Supervisor, command, expect, package_version, wait
 
 
 def ignores(pid, number):
@@ -80,19 +80,19 @@ class ContainerInit(Launcher):
 
 class Tini(ContainerInit):
     name = "tini"
+    tools = "tini",
     init = "tini", "--"
 
     def set_up(self):
-        need("tini")
         self.version = package_version("tini")
 
 
 class DumbInit(ContainerInit):
     name = "dumb-init"
+    tools = "dumb-init",
     init = "dumb-init", "--"
 
     def set_up(self):
-        need("dumb-init")
         self.version = package_version("dumb-init")
 
 
@@ -103,11 +103,11 @@ class SignalInit(ContainerInit):
 
 class Tmux(Launcher):
     name = "tmux"
+    tools = "tmux",
     servers = 0
     reloads_by = "SIGHUP of a process"
 
     def set_up(self):
-        need("tmux")
         self.version = package_version("tmux")
         self.configuration = self.write("tmux.conf", "set-option -g remain-on-exit on\n")
         self.environment["TMUX_TMPDIR"] = self.directory
@@ -180,10 +180,10 @@ class OnTerminal(Launcher):
 
 class Nohup(OnTerminal):
     name = "nohup"
+    tools = "nohup",
     product = "coreutils"
 
     def set_up(self):
-        need("nohup")
         self.version = package_version("coreutils")
 
     def prefix(self):
@@ -200,10 +200,10 @@ class Nohup(OnTerminal):
 
 class Setsid(OnTerminal):
     name = "setsid --wait"
+    tools = "setsid",
     product = "util-linux"
 
     def set_up(self):
-        need("setsid")
         self.version = package_version("util-linux")
 
     def prefix(self):
@@ -212,12 +212,12 @@ class Setsid(OnTerminal):
 
 class Timeout(Launcher):
     name = "timeout"
+    tools = "timeout",
     product = "coreutils"
     reloads_by = "passes the first SIGHUP on, twice, and ignores the next ones"
     options = ("60",)
 
     def set_up(self):
-        need("timeout")
         self.version = package_version("coreutils")
 
     def prefix(self):

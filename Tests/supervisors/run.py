@@ -19,7 +19,7 @@ import time
 import traceback
 
 sys.dont_write_bytecode = True
-from fixture import Skip, Wrong
+from fixture import Skip, Wrong, need, remove
 from launchers import launchers
 from services import services
 from systemd import boots
@@ -60,13 +60,15 @@ def run(supervisor):
     cells = {}
     row = None
     try:
-        with tempfile.TemporaryDirectory(prefix="supervised-") as directory:
-            try:
-                supervisor.prepare(directory)
-                for row in ROWS:
-                    cells[row] = getattr(supervisor, row)()
-            finally:
-                supervisor.close()
+        need(*supervisor.tools)
+        directory = tempfile.mkdtemp(prefix="supervised-")
+        try:
+            supervisor.prepare(directory)
+            for row in ROWS:
+                cells[row] = getattr(supervisor, row)()
+        finally:
+            supervisor.close()
+            remove(directory)
         print(f"ok      {supervisor.name} ({time.monotonic() - began:.1f} s)", flush=True)
     except Skip as reason:
         print(f"skipped {supervisor.name}: {reason}", flush=True)

@@ -4,15 +4,15 @@ import signal
 import subprocess
 import sys
 
-from fixture import Skip, Supervisor, command, expect, need, package_version, wait
+from fixture import Skip, Supervisor, command, expect, package_version, wait
 
 
 class S6(Supervisor):
     name = "s6"
+    tools = "s6-supervise", "s6-svc", "s6-svstat", "s6-svwait"
     reloads_by = "`s6-svc -h`"
 
     def set_up(self):
-        need("s6-supervise", "s6-svc", "s6-svstat", "s6-svwait")
         self.version = package_version("s6")
         self.write("service/run", f"#!/bin/sh\nREADINESS_FD=3 exec {self.program}\n")
         self.write("service/finish", '#!/bin/sh\necho "$1 $2" >finished\n')
@@ -25,7 +25,7 @@ class S6(Supervisor):
 
     def close(self):
         subprocess.run(["s6-svc", "-dkx", self.service], stderr=subprocess.DEVNULL)
-        super().close()
+        super().close(10)
 
     def status(self, *fields):
         return command("s6-svstat", "-o", ",".join(fields), self.service)
@@ -88,10 +88,10 @@ class S6(Supervisor):
 
 class Runit(Supervisor):
     name = "runit"
+    tools = "runsv", "sv"
     reloads_by = "`sv hup`"
 
     def set_up(self):
-        need("runsv", "sv")
         self.version = package_version("runit")
         self.write("service/run", f"#!/bin/sh\nexec {self.program}\n")
         self.write("service/finish", '#!/bin/sh\necho "$1 $2" >finished\n')
@@ -103,7 +103,7 @@ class Runit(Supervisor):
 
     def close(self):
         subprocess.run(["sv", "-w", "1", "force-shutdown", self.service], stdout=subprocess.DEVNULL)
-        super().close()
+        super().close(10)
 
     def status(self):
         return command("sv", "status", self.service)
@@ -166,10 +166,10 @@ class Runit(Supervisor):
 
 class Daemontools(Supervisor):
     name = "daemontools"
+    tools = "supervise", "svc", "svstat"
     reloads_by = "`svc -h`"
 
     def set_up(self):
-        need("supervise", "svc", "svstat")
         self.version = package_version("daemontools")
         self.write("service/run", f"#!/bin/sh\nexec {self.program}\n")
         self.write("service/down", "")
@@ -179,7 +179,7 @@ class Daemontools(Supervisor):
 
     def close(self):
         subprocess.run(["svc", "-dkx", self.service], stderr=subprocess.DEVNULL)
-        super().close()
+        super().close(10)
 
     def status(self):
         return command("svstat", self.service, status=None).split(": ", 1)[-1]
@@ -265,9 +265,8 @@ stopwaitsecs=2
 
     def close(self):
         for process in self.processes:
-            if process.poll() is None:
-                process.terminate()
-                process.wait(30)
+            process.terminate()
+        super().close(10)
 
     def control(self, *arguments, status=0):
         return command(sys.executable, "-m", "supervisor.supervisorctl", "-c", self.configuration, *arguments, status=status,

@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 
-from fixture import Skip, Supervisor, command, expect, need, wait
+from fixture import Skip, Supervisor, command, expect, wait
 
 here = os.path.dirname(os.path.abspath(__file__))
 making = threading.Lock()
@@ -64,6 +64,7 @@ def cgroups():
 
 class Systemd(Supervisor):
     is_booted = True
+    tools = "debootstrap", "nsenter", "setpriv"
     product = "systemd"
     reloads_by = "`systemctl reload`"
 
@@ -79,7 +80,6 @@ class Systemd(Supervisor):
     def set_up(self):
         if os.getuid() != 0:
             raise Skip("only root can boot it")
-        need("debootstrap", "nsenter", "setpriv")
         root = tree(self.suite, self.scratch)
         os.mkdir(os.path.join(self.directory, "root"))
         self.write("units/daemon.service", self.units[self.kind], 0o644)
@@ -118,7 +118,7 @@ class Systemd(Supervisor):
         """The end of the namespace's PID 1 is the end of all that is in it."""
         super().close()
         for directory, _, _ in os.walk(self.cgroup or "", topdown=False):
-            wait(lambda: remove(directory), f"{directory} is empty")
+            wait(lambda: removed(directory), f"{directory} is empty")
 
     def inside(self, *arguments):
         return ["nsenter", f"--target={self.init}", "-m", "-p", "-C", "-u", "-i", "-n", "-r", "-w", "env", "-i",
@@ -260,7 +260,7 @@ class Systemd(Supervisor):
         return f"`{found.group()}`, `exit-code`; starts again, or with `RestartPreventExitStatus=75` not"
 
 
-def remove(directory):
+def removed(directory):
     try:
         os.rmdir(directory)
         return True
