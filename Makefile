@@ -14,6 +14,7 @@
 #   make check     lint, header, builds, darwin, layers, symbols, api, budgets, release, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
 #   make prove     a signal at every instruction, a model, mutants, faults, soak, …: 40 minutes, and one table
 #   make bench     this library and its peers in one run, as tables; make bench-peers installs the peers
+#   make supervisors  one daemon under systemd (booted; root), s6, runit, tini, …; writes the tables of the article "Supervisors"
 #   make footprint what a program's size and the library's build cost, with their budgets
 #   make format    formats Swift and C                       make lint    says what `make format` would change
 #   make api       what differs from the public declarations in Tests/expected; make api-baseline writes these
@@ -41,7 +42,7 @@ demo: toolchain
 	@$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples --product demo
 	@$(SCRATCH)/examples/debug/demo
 
-examples: test-adapters examples-servers examples-terminal examples-c
+examples: examples-servers examples-terminal examples-c test-adapters supervisors-quick
 
 examples-servers: toolchain
 	@touch Examples/Package.swift Examples/Recipes/Package.swift
@@ -61,6 +62,12 @@ examples-terminal: toolchain
 examples-c: toolchain
 	SWIFTC=$(SWIFT)c Examples/check-c.sh $(SCRATCH)/c-examples
 	SWIFT=$(SWIFT) Examples/mosquitto/check.sh $(SCRATCH)/mosquitto
+
+supervisors-quick: toolchain
+	SWIFT=$(SWIFT) SCRATCH=$(SCRATCH)/situations Tests/supervisors/run.sh
+
+supervisors: toolchain
+	SWIFT=$(SWIFT) SCRATCH=$(SCRATCH)/situations Tests/supervisors/run.sh --all
 
 test: test-swift test-integration test-c test-documentation test-library test-situations
 

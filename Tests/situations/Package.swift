@@ -11,6 +11,14 @@ let package = Package(
             dependencies: [
                 .product(name: "SignalBridge", package: "SignalBridge"),
                 .product(name: "SignalDaemon", package: "SignalBridge"),
-            ])
+            ]),
+        .executableTarget(
+            name: "supervised",
+            dependencies: [
+                .product(name: "SignalBridge", package: "SignalBridge"),
+                .product(name: "SignalDaemon", package: "SignalBridge"),
+            ],
+            // It runs in directory trees that have no Swift.
+            linkerSettings: [.unsafeFlags(["-static-stdlib"], .when(platforms: [.linux]))]),
     ]
 )
