@@ -170,13 +170,13 @@ footprint: toolchain
 
 lint: toolchain
 	@Tests/tools/need.sh clang-format
-	$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)
-	clang-format --dry-run --Werror $(C_FILES)
+	@$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)
+	@clang-format --dry-run --Werror $(C_FILES)
 
 format:
 	@Tests/tools/need.sh clang-format
-	$(SWIFT) format format --in-place --recursive $(SWIFT_FILES)
-	clang-format -i $(C_FILES)
+	@$(SWIFT) format format --in-place --recursive $(SWIFT_FILES)
+	@clang-format -i $(C_FILES)
 
 docs: toolchain
 	SIGNALBRIDGE_DOCS=1 $(SWIFT) package --enable-all-traits --scratch-path $(SCRATCH)/docs-build --allow-writing-to-directory $(SCRATCH)/docs \
