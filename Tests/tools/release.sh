@@ -37,7 +37,7 @@ check() {
     fi
     grep -q "^CSIGNALSHIM_$major {" library/csignalshim.map || wrong "library/csignalshim.map has not the major version $major"
     for file in library/*.pc.in; do grep -qx 'Version: @VERSION@' "$file" || wrong "$file has a version of its own"; done
-    for file in library/man/*; do grep -qx '\.Os CSignalShim @VERSION@' "$file" || wrong "$file has a version of its own"; done
+    for file in library/man/csignal*; do grep -qx '\.Os CSignalShim @VERSION@' "$file" || wrong "$file has a version of its own"; done
     grep -q '^set(PACKAGE_VERSION @VERSION@)$' library/cmake/CSignalShimConfigVersion.cmake.in || wrong "library/cmake has a version of its own"
 
     # What says the number itself.
