@@ -14,7 +14,7 @@
     }
 
     extension Daemon {
-        /// Makes each reload of the daemon, by SIGHUP or ``reload()``, read the file of a `ReloadingFileProvider` again. With the
+        /// Makes each reload of the daemon, by SIGHUP or `reload()`, read the file of a `ReloadingFileProvider` again. With the
         /// trait `Configuration`.
         ///
         /// ```swift
@@ -26,7 +26,7 @@
         ///
         /// Do not run such a provider as a `Service`: its `run()` traps SIGHUP by a Dispatch source of its own, polls the file, and
         /// hides the errors. Here the daemon alone has SIGHUP, and a broken file is a reload that failed: in the report, in
-        /// `onTransition`, and for who called ``reload()``. A file whose modification time is unchanged is not read again. Any
+        /// `onTransition`, and for who called `reload()`. A file whose modification time is unchanged is not read again. Any
         /// other provider whose `fetchValue` looks for new values will do.
         ///
         /// - Parameters:
