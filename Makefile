@@ -181,7 +181,8 @@ format:
 docs: toolchain
 	SIGNALBRIDGE_DOCS=1 $(SWIFT) package --enable-all-traits --scratch-path $(SCRATCH)/docs-build --allow-writing-to-directory $(SCRATCH)/docs \
 	    generate-documentation --target SignalBridge --target SignalDaemon --enable-experimental-combined-documentation \
-	    --warnings-as-errors --output-path $(SCRATCH)/docs
+	    --warnings-as-errors --output-path $(SCRATCH)/docs; \
+	    status=$$?; rm -f Package.resolved; exit $$status # or the next build would fetch what only this needs
 
 clean:
 	rm -rf $(SCRATCH); find Examples Tests -name .build -prune -exec rm -rf {} +
