@@ -220,7 +220,7 @@ class Process:
 
     def __exit__(self, *_):
         if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)  # a test that hangs, with what runs it
+            self.process.kill()
         self.process.wait()
         self.file.close()
 
