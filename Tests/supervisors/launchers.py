@@ -100,6 +100,7 @@ class DumbInit(ContainerInit):
 
 class SignalInit(ContainerInit):
     name = "`SignalInit`"
+    is_ours = True
     init = ()
 
 
