@@ -108,6 +108,7 @@ class Supervisor:
     product = None  # whose version it is, if that is not the name
     tools = ()
     is_booted = False
+    is_ours = False  # a part of this package
     reloads_by = None  # the words for how a reload is asked for
 
     def __init__(self, program, scratch):

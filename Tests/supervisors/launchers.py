@@ -74,7 +74,9 @@ class ContainerInit(Launcher):
 
     def start(self):
         self.restart()
-        expect(self.orders.pid > 1, self.orders.log)
+        with open(f"/proc/{self.receiver()}/status") as status:
+            pids = [line.split() for line in status if line.startswith("NSpid:")][0]
+        expect(pids[-1] == "1" and self.orders.pid > 1, f"{pids}, {self.orders.log}")
         return "is PID 1, starts the daemon"
 
 
@@ -98,6 +100,7 @@ class DumbInit(ContainerInit):
 
 class SignalInit(ContainerInit):
     name = "`SignalInit`"
+    is_ours = True
     init = ()
 
 
@@ -225,7 +228,7 @@ class Timeout(Launcher):
 
     def start(self):
         self.restart()
-        return "runs, in a process group of its own"
+        return "runs"
 
     def failing_reload(self):
         expect(ignores(self.process.pid, signal.SIGHUP), "timeout does not ignore SIGHUP")
@@ -256,7 +259,7 @@ class Timeout(Launcher):
     def kill(self):
         self.options = ("-k", "1", "2")
         self.restart("hold-stop", "patient")
-        return f"with `-k`: SIGKILL; {self.end()}"
+        return f"with `-k`: {self.end()}"
 
     def exit_status(self):
         self.options = ("60",)

@@ -2,7 +2,7 @@
 """One daemon under real supervisors: what each does with it, as a table of the article "Supervisors".
 
 run.py [NAME…]   those that need no booted system, or those named: a line for each, and whether the article's table says the
-                 same; exit status 1 if something failed or differs.
+                 same of these versions; exit status 1 if something failed or differs.
 run.py --all     with systemd, booted in a namespace from a tree of Debian's, which debootstrap makes; writes the table.
 
 A supervisor that is not here is skipped with a word, which the table has too. Everything runs in a PID namespace of its own, so
@@ -102,8 +102,10 @@ def main():
     if any(failed for _, failed in results.values()):
         sys.exit(1)
     table = Table(article, groups, {supervisor.name: cells for supervisor, (cells, _) in results.items()})
-    differences = table.differences()
-    print("\n".join(differences) or "the article's table says the same")
+    differences, of_other_versions = table.differences()
+    for line in of_other_versions:
+        print(f"another version: {line}")
+    print("\n".join(differences) or "the article's table says the same of its versions")
     if options.all and not options.names:
         table.write()
     else:

@@ -1,6 +1,4 @@
 """The table of the article "Supervisors": written, and compared."""
-import re
-
 ROWS = {
     "start": "start",
     "ready": "readiness",
@@ -28,8 +26,7 @@ class Table:
         before, rest = self.text.split(BEGIN)
         after = rest.split(END)[1]
         versions = dict.fromkeys(
-            f"{supervisor.product or supervisor.name} {supervisor.version}"
-            for group in self.groups for supervisor in group if supervisor.version)
+            versioned(supervisor) for group in self.groups for supervisor in group if supervisor.version)
         tables = "\n\n".join(self.markdown(group) for group in self.groups)
         with open(self.article, "w") as file:
             file.write(f"{before}{BEGIN}\n\n{tables}\n\nVersions: {', '.join(versions)}.\n\n{END}{after}")
@@ -42,25 +39,27 @@ class Table:
         return "\n".join(lines)
 
     def differences(self):
-        """What the article says otherwise, but for numbers and what was skipped now."""
+        """What the article says otherwise, but for what was skipped now; and the same of other versions than the article's."""
         written = self.text.split(BEGIN)[1].split(END)[0]
         tables = [
             [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()]
             for block in written.strip().split("\n\n") if block.startswith("|")]
-        found = []
+        found, of_other_versions = [], []
         wanted = [[supervisor.name for supervisor in group] for group in self.groups]
         if [table[0][1:] for table in tables] != wanted:
-            return [f"the article's columns are not {wanted}"]
+            return [f"the article's columns are not {wanted}"], []
         for table, group in zip(tables, self.groups):
             if [line[0] for line in table[2:]] != list(ROWS.values()):
-                return [f"the article's rows are not {list(ROWS.values())}"]
+                return [f"the article's rows are not {list(ROWS.values())}"], []
             for line, row in zip(table[2:], ROWS):
                 for supervisor, said in zip(group, line[1:]):
                     cell = self.results.get(supervisor.name, {}).get(row, said)
-                    if not said or plain(cell) != plain(said) and not cell.startswith("skipped"):
-                        found.append(f"{supervisor.name}, {ROWS[row]}: “{cell}”, but the article says “{said}”")
-        return found
+                    if not said or cell != said and not cell.startswith("skipped"):
+                        is_same = supervisor.is_ours or versioned(supervisor) in written
+                        (found if is_same else of_other_versions).append(
+                            f"{versioned(supervisor)}, {ROWS[row]}: “{cell}”, but the article says “{said}”")
+        return found, of_other_versions
 
 
-def plain(cell):
-    return re.sub(r"\d+(\.\d+)*", "N", cell)
+def versioned(supervisor):
+    return f"{supervisor.product or supervisor.name} {supervisor.version}"
