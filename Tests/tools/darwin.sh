@@ -135,13 +135,19 @@ find "$work/sources" -name '*.swift' | while read -r file; do
             sub(/^ */, "", line)
             printf "#warning(\"branch %s:%d: %s\")\n", place, NR, line
         }
+        /^ *#(if|elseif|else|endif)/ && system_if[depth] {
+            printf "#sourceLocation(file: \"Sources/%s\", line: %d)\n", place, NR + 1
+        }
         /^ *#endif/ { depth-- }' "$file" >"$work/marked"
     mv "$work/marked" "$file"
 done
-for module in SignalBridge SignalDaemon; do
+for module in SignalBridge SignalDaemon SignalsTool; do
     # shellcheck disable=SC2046
     compile $module -emit-sil -emit-module-path "$modules/$module.swiftmodule" -o "$work/sil" \
-        $(find "$work/sources/$module" -name '*.swift') >"$work/said" 2>&1 || { cat "$work/said"; exit 1; }
+        $(find "$work/sources/$module" -name '*.swift') >"$work/said" 2>&1 || {
+        grep -A 4 ' error: ' "$work/said" || cat "$work/said"
+        exit 1
+    }
     sed -n 's/.*warning: branch //p' "$work/said" | sort -u >>"$work/branches"
     if grep ' warning: ' "$work/said" | grep -v ' warning: branch '; then
         echo "darwin: $module has warnings"
@@ -155,7 +161,7 @@ if grep -e 'Glibc' -e 'Musl' -e 'Linux' "$work/branches" | grep -v -e ': #else' 
     exit 1
 fi
 sed 's/^/darwin: compiled /' "$work/branches"
-echo "darwin: SignalBridge and SignalDaemon compile; macOS takes $count branches"
+echo "darwin: SignalBridge, SignalDaemon and SignalsTool compile; macOS takes $count branches"
 [ "${1:-}" = tests ] || exit 0
 
 # 4. The tests: types only, because the bodies of Linux's Foundation cannot be looked into.
