@@ -179,8 +179,9 @@ import Testing
         @Test("When the main thread has ended, another one takes it")
         func endedMainThread() async throws {
             try await Subject.with("main-ended") { subject in
+                #expect(await subject.shows { $0.state == .zombie })
                 let snapshot = try subject.snapshot()
-                #expect(snapshot.state == .zombie && !snapshot.hasEnded && snapshot.liveThreads.count == 1)
+                #expect(!snapshot.hasEnded && snapshot.liveThreads.count == 1)
                 let verdict = try subject.verdict()
                 #expect(verdict.outcome == .terminates && verdict.takers == [snapshot.liveThreads[0].id])
                 let style = TextStyle(isColored: false)
