@@ -47,7 +47,7 @@ LD_LIBRARY_PATH=$installed/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR LD_LIBRARY_PATH
 version=$(awk '$2 ~ /^CSIGSHIM_VERSION_/ { printf "%s%s", dot, $3; dot = "." }' Sources/CSignalShim/include/CSignalShim.h)
 check "pkg_config_has_the_version_of_the_header" test "$(pkg-config --modversion csignalshim)" = "$version"
-check "pkg_config_file_is_valid" pkg-config --validate --print-errors --exists "csignalshim >= 0.2"
+check "pkg_config_file_is_valid" pkg-config --validate --print-errors --exists "csignalshim >= 0.1"
 check "libdir_moves_with_the_prefix" test "$(pkg-config --define-variable=prefix=/x --variable=libdir csignalshim)" = /x/lib64
 flags="$(pkg-config --cflags csignalshim) -Wall -Wextra -Werror"
 shared="$(pkg-config --libs csignalinit) $(pkg-config --libs csignalshim)"
@@ -203,7 +203,7 @@ if Tests/tools/need.sh cmake && Tests/tools/need.sh ninja ninja-build; then
     check "cmake_find_package_by_prefix" by_cmake find_package -DCMAKE_PREFIX_PATH="$work/deep/opt/signal"
     check "cmake_find_package_twice_in_one_project" sh -c "echo 'find_package(CSignalShim REQUIRED)' >>'$work/projects/find_package/CMakeLists.txt' &&
         cmake '$work/built'"
-    sed -i.before 's/CSignalShim 0.2/CSignalShim 1.0/' "$work/projects/find_package/CMakeLists.txt"
+    sed -i.before 's/CSignalShim 0.1/CSignalShim 1.0/' "$work/projects/find_package/CMakeLists.txt"
     check "cmake_does_not_find_another_major_version" sh -c "! cmake -S '$work/projects/find_package' -B '$work/none' '$config' \
         >'$work/refused' 2>&1 && grep -q 'version: $version' '$work/refused'"
     ln -s "$work/copy" "$work/projects/subdirectory/SignalBridge"
