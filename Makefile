@@ -34,7 +34,9 @@ SWIFT_FILES = Package.swift $(shell find Sources Snippets Tests Examples Benchma
 .PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' Makefile)
 
 toolchain:
-	@command -v $(SWIFT) >/dev/null || { echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1; }
+ifeq ($(shell command -v $(SWIFT)),)
+	@echo "$(SWIFT) is missing: install a Swift 6.1 toolchain (swift.org/install)"; exit 1
+endif
 
 demo: toolchain
 	@touch Examples/Package.swift # or SwiftPM overlooks new files of the library

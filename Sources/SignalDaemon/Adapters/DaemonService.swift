@@ -51,12 +51,13 @@
         /// Runs the daemon until its body and all of its work have ended.
         ///
         /// - Throws: the first error that the report counts as a failure; ``/SignalBridge/SignalBridgeError/Code/forcedExit`` if
-        ///   work was abandoned; ``/SignalBridge/SignalBridgeError`` if signals cannot be subscribed to, or no thread can be started.
+        ///   work was abandoned or ran out of time; ``/SignalBridge/SignalBridgeError`` if signals cannot be subscribed to, or no thread can be started.
         public func run() async throws {
             let result = BodyResult<Void>()
             let program = DaemonProgram(body: { [body] daemon in try await result.keep { try await body(daemon) } })
             let environment = GroupEnvironment(outer: makeEnvironment())
             let runtime = try DaemonRuntime(policy, supervisor, program, onTransition, in: environment)
+            runtime.begin()  // or a group that is shutting down already would end it before it has started
             await withTaskGroup(of: Void.self) { tasks in
                 tasks.addTask { if (try? await gracefulShutdown()) != nil { runtime.shutdown() } }
                 await runtime.run()
@@ -79,6 +80,7 @@
 
     /// The surroundings of a daemon in a group: those of every daemon, except that it ends no process.
     private struct GroupEnvironment: DaemonEnvironment {
+        private static let lastTransitions = DispatchTimeInterval.milliseconds(200)
         private static let lastCall = DispatchTimeInterval.milliseconds(500)
 
         let outer: any DaemonEnvironment
@@ -98,7 +100,12 @@
 
         /// The final actions run, the work is abandoned, and `run` returns.
         func forceExit(of runtime: DaemonRuntime, _ summary: DaemonSummary) {
-            if !isInline { runtime.children.killAll() }
+            if !isInline {
+                let isReported = DispatchSemaphore(value: 0)
+                runtime.workers.afterReporting { isReported.signal() }
+                _ = isReported.wait(timeout: .now() + Self.lastTransitions)
+                runtime.children.killAll()
+            }
             let isDone = DispatchSemaphore(value: 0)
             let call = runtime.lastCall()
             let lastCall: @Sendable () -> Void = {

@@ -15,7 +15,9 @@
     /// | `daemon_dropped_transitions_total` | counter | | transitions that were left out, because `onTransition` was behind |
     /// | `daemon_exits_total` | counter | `status` | ends of a daemon: "exit code 0", "death by SIGINT", "forced" |
     ///
-    /// Of a part, only work is counted. Names of work are no dimensions, because there is no limit to them. A process that ends
+    /// Abandoned work has the kind "unknown", because the transition has only its names. Phases are measured where `record` is
+    /// called, so an `onTransition` that is behind shifts them; `record(_:)` of a report has the exact ones. Of a part, only work is
+    /// counted, and in a report nothing. Names of work are no dimensions, because there is no limit to them. A process that ends
     /// takes along what its backend has not sent: flush that in a clean-up.
     public final class DaemonMetrics: Sendable {
         private let prefix: String
@@ -44,7 +46,9 @@
             case .started: enter(.running)
             case .entered(let phase, _): enter(phase)
             case .finished(let status): end("\(status)")
-            case .forced: end("forced")
+            case .forced(_, let names):
+                count("work", [("kind", "unknown"), ("outcome", "abandoned")], by: names.count)
+                end("forced")
             case .part(_, let inner): recordWork(of: inner)
             default: break
             }

@@ -21,7 +21,8 @@ struct DaemonSummary: Sendable {
     private(set) var omittedTaskCount = 0
     private(set) var failedReloads: [any Error] = []
     private(set) var durations: [DaemonPhase: Duration] = [:]
-    private var hasOmittedFailure = false
+    /// The first that counts as a failure among those that are no longer kept.
+    private var omittedFailure: DaemonTask?
     private var dropped: [any Sendable] = []
 
     mutating func record(_ event: SignalEvent) {
@@ -32,7 +33,7 @@ struct DaemonSummary: Sendable {
     mutating func record(_ task: DaemonTask, isLast: Bool) {
         if !isLast, tasks.count >= Self.maxTasks {
             let oldest = tasks.removeFirst()
-            hasOmittedFailure = hasOmittedFailure || oldest.countsAsFailure
+            if omittedFailure == nil, oldest.countsAsFailure { omittedFailure = oldest }
             omittedTaskCount += 1
             dropped.append(oldest)
         }
@@ -64,23 +65,24 @@ struct DaemonSummary: Sendable {
 
     /// The first error that counts as a failure.
     var failure: (any Error)? {
-        for task in tasks where task.countsAsFailure {
-            if case .failed(let error) = task.outcome { return error }
-        }
+        for case .failed(let error) in failures.map(\.outcome) { return error }
         return nil
     }
 
-    /// For the daemon around this part.
+    private var failures: [DaemonTask] { (omittedFailure.map { [$0] } ?? []) + tasks.filter(\.countsAsFailure) }
+
+    /// For what this daemon is inside of: a daemon or a group of services.
     func throwFailure() throws {
         if let failure { throw failure }
         if let forcedExit { throw SignalBridgeError(.forcedExit, nil, "abandoned work: \(forcedExit)") }
+        if let late = failures.first { throw SignalBridgeError(.forcedExit, nil, "\(late), but it ran out of time") }
     }
 
     var exitStatus: DaemonExitStatus {
         if let requestedExitCode { return .code(Int32(requestedExitCode)) }
         if forcedExit != nil { return signals.first.map { DaemonExitStatus(after: $0.signal) } ?? .code(1) }
         if let hardExit { return DaemonExitStatus(after: hardExit.signal) }
-        if hasOmittedFailure || tasks.contains(where: \.countsAsFailure) { return .code(1) }
+        if !failures.isEmpty { return .code(1) }
         if case .signal(let event) = reason, event.signal == .sigint { return .signal(.sigint) }
         return .code(0)
     }

@@ -16,7 +16,6 @@ final class DaemonRuntime: Sendable {
     typealias Action = ShutdownStateMachine.Action
 
     private static let waitingInterval = Duration.seconds(5)
-
     let environment: any DaemonEnvironment
     private let policy: SignalPolicy
     /// The daemon that this one is a part of.
@@ -145,7 +144,7 @@ final class DaemonRuntime: Sendable {
 
     /// Takes the signals that are there, and looks at the clock.
     func poll(waits: Bool = false) {
-        if !environment.isInline { checkSignals() }
+        if !environment.isInline { takeBackStolenSignals() }
         process(waits: waits) { state, now in
             if !state.hasStarted { return [] }
             var actions: [Action] = []
@@ -156,14 +155,16 @@ final class DaemonRuntime: Sendable {
         }
     }
 
-    /// Takes back the signals for which other code has installed a handler.
-    private func checkSignals() {
+    private func takeBackStolenSignals() {
         let signals = state.withLock { $0.hasStarted && !$0.isClosing ? $0.signals?.waiter.signals : nil }
         guard let signals, let stolen = recovery.search(signals, at: environment.now) else { return }
         workers.perform { [self] in  // which may wait for the loader
-            recovery.takeBack(stolen, of: signals, report: workers.report) { [weak self] event in
+            recovery.takeBack(stolen, of: signals) { [weak self] transition in
+                self?.process { state, _ in state.machine.isOver ? [] : [.announce(transition)] }
+            } onSignal: { [weak self] event in
                 self?.process { $0.machine.receive(event, at: $1) }
             }
+            waiter?.wake()  // it looks again
         }
     }
 

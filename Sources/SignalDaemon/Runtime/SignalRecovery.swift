@@ -12,31 +12,37 @@ import SignalBridge
 final class SignalRecovery: Sendable {
     private struct State {
         var sources: [SignalNumber: any DispatchSourceSignal] = [:]
+        /// Those that Dispatch has registered, so that they are told of signals.
+        var registered: Set<SignalNumber> = []
         /// The handlers that are left to Dispatch.
         var accepted: [SignalNumber: UInt] = [:]
         /// When Dispatch sources are looked for, too. A source appears a little later than its handler.
         var deadline: Duration?
+        /// From `search` to the end of `takeBack`, which may take its time. There is one at a time.
+        var isTakingBack = false
         var hasEnded = false
     }
     private let state = Lock(State())
 
     /// When `search` must be called.
-    var deadline: Duration? { state.withLock { $0.deadline } }
+    var deadline: Duration? { state.withLock { $0.isTakingBack ? nil : $0.deadline } }
 
     func checkThoroughly(at time: Duration) { state.withLock { $0.deadline = time } }
 
-    /// Returns which of the signals were stolen; `nil`: there is nothing to do. Makes few system calls, and blocks for nothing.
+    /// Returns which of the signals were stolen; `nil`: there is nothing to do. Else `takeBack` must follow. Makes few system
+    /// calls, and blocks for nothing.
     func search(_ signals: Set<SignalNumber>, at now: Duration) -> Set<SignalNumber>? {
-        let accepted = state.withLock { $0.accepted }
+        let (accepted, isTakingBack) = state.withLock { ($0.accepted, $0.isTakingBack) }
+        if isTakingBack { return nil }
         let stolen = signals.filter { signal in
             signal.isDisplaced && (accepted[signal] == nil || accepted[signal] != handlerAddress(of: signal))
         }
-        let isDue = state.withLock { state in
+        return state.withLock { state in
             let isDue = state.deadline.map { $0 <= now } ?? false
             if !stolen.isEmpty { state.deadline = now + .seconds(1) } else if isDue { state.deadline = nil }
-            return isDue
+            state.isTakingBack = !signals.isEmpty && (isDue || !stolen.isEmpty)
+            return state.isTakingBack ? stolen : nil
         }
-        return signals.isEmpty || (stolen.isEmpty && !isDue) ? nil : stolen
     }
 
     /// Gets the stolen signals back, and a share of those that an older Dispatch source takes. Calls `report` when that is done:
@@ -45,6 +51,7 @@ final class SignalRecovery: Sendable {
         _ stolen: Set<SignalNumber>, of signals: Set<SignalNumber>,
         report: @escaping @Sendable (DaemonTransition) -> Void, onSignal: @escaping @Sendable (SignalEvent) -> Void
     ) {
+        defer { state.withLock { $0.isTakingBack = false } }
         let read = signalsReadByDescriptors()
         for signal in signals.sorted(by: { $0.rawValue < $1.rawValue }) {
             let isShared = read.contains(signal)
@@ -54,33 +61,36 @@ final class SignalRecovery: Sendable {
             } else if stolen.contains(signal), (try? signal.rearm()) == nil {
                 continue
             }
-            if isShared, addSource(signal, onSignal, onRegistration: { report(.tookBack(signal, isShared: true)) }) {
-                continue
-            }
+            if isShared, !hasSource(signal, report, onSignal) { continue }
             if stolen.contains(signal) { report(.tookBack(signal, isShared: isShared)) }
         }
     }
 
-    /// Returns `false` if there is one. It does not displace the handler, because the other source came first.
-    private func addSource(
-        _ signal: SignalNumber, _ onSignal: @escaping @Sendable (SignalEvent) -> Void,
-        onRegistration: @escaping @Sendable () -> Void
+    /// Whether a source of the daemon's is told of the signal. If there is none, makes one, which reports when it is. It does not
+    /// displace the handler, because the other source came first.
+    private func hasSource(
+        _ signal: SignalNumber, _ report: @escaping @Sendable (DaemonTransition) -> Void,
+        _ onSignal: @escaping @Sendable (SignalEvent) -> Void
     ) -> Bool {
         state.withLock { state in
-            if state.hasEnded || state.sources[signal] != nil { return false }
+            if state.hasEnded || state.sources[signal] != nil { return state.registered.contains(signal) }
             let queue = DispatchQueue(label: "SignalDaemon", qos: .userInitiated)
             nonisolated(unsafe) let source = DispatchSource.makeSignalSource(signal: signal.rawValue, queue: queue)
             source.setEventHandler { onSignal(.withoutDetails(signal, count: Int(source.data))) }
-            source.setRegistrationHandler(handler: onRegistration)
+            source.setRegistrationHandler { [weak self] in
+                self?.state.withLock { _ = $0.registered.insert(signal) }
+                report(.tookBack(signal, isShared: true))
+            }
             source.activate()
             state.sources[signal] = source
-            return true
+            return false
         }
     }
 
     func end() {
         let sources = state.withLock { state in
             state.hasEnded = true
+            state.registered = []
             defer { state.sources = [:] }
             return state.sources
         }

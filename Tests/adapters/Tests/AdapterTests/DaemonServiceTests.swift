@@ -30,6 +30,20 @@ let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
         }
     }
 
+    @Test("In a group that shuts down already, the daemon starts before it ends")
+    func toldBefore() async throws {
+        for _ in 0..<50 {
+            let transitions = Steps()
+            let daemon = DaemonService(onTransition: { transitions.add("\($0)") }) { daemon in
+                await daemon.shutdownRequested()
+            }
+            let group = ServiceGroup(services: [daemon], logger: silent)
+            await group.triggerGracefulShutdown()
+            try await group.run()
+            #expect(transitions.all.first == "started", "\(transitions.all)")
+        }
+    }
+
     @Test("The group's graceful shutdown shuts the daemon down in its turn, and the group goes on when that has ended")
     func shutsDown() async throws {
         let daemon = DaemonService(onReport: { [steps] in steps.add("report: \($0.reason)") }) { [steps] daemon in

@@ -1,0 +1,41 @@
+// What a daemon that is inside of another one, or of a group of services, tells it.
+import SignalBridge
+import TestSupport
+import Testing
+
+@testable import SignalDaemon
+
+@Suite("The summary of a daemon") struct SummaryTests {
+    private static func task(_ outcome: DaemonTask.Outcome, counts: Bool) -> DaemonTask {
+        var task = DaemonTask(name: "task", kind: .task, outcome: outcome, duration: .zero)
+        task.countsAsFailure = counts
+        return task
+    }
+
+    @Test("A failure of a task that is no longer listed is still thrown")
+    func omittedFailure() {
+        var summary = DaemonSummary()
+        summary.record(Self.task(.failed(Broken()), counts: true), isLast: false)
+        for _ in 0..<1000 { summary.record(Self.task(.finished, counts: false), isLast: false) }
+        #expect(summary.omittedTaskCount == 1)
+        #expect(summary.exitStatus == .code(1))
+        #expect(throws: Broken.self) { try summary.throwFailure() }
+    }
+
+    @Test("A clean-up that returned after its time is a failure, and is thrown as one")
+    func lateCleanup() {
+        var summary = DaemonSummary()
+        summary.record(Self.task(.finished, counts: true), isLast: true)
+        #expect(summary.exitStatus == .code(1))
+        let error = #expect(throws: SignalBridgeError.self) { try summary.throwFailure() }
+        #expect(error?.code == .forcedExit)
+    }
+
+    @Test("A daemon whose work succeeded throws nothing")
+    func success() throws {
+        var summary = DaemonSummary()
+        summary.record(Self.task(.finished, counts: false), isLast: true)
+        try summary.throwFailure()
+        #expect(summary.exitStatus == .code(0))
+    }
+}
