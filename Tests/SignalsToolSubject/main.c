@@ -205,6 +205,8 @@ static int run(const char *name, void (*enter)(void)) {
         perror(name);
         return 1;
     }
+    if (strcmp(name, "hostile-name") == 0)
+        prctl(PR_SET_NAME, "b\nSIGTERM c");
     if (strcmp(name, "zombie") != 0)
         signal(SIGCHLD, SIG_IGN); /* whatever ends it, nothing is left of it */
     printf("%d\n", child);

@@ -100,6 +100,7 @@ import Testing
             try await Subject.with("hostile-name") { subject in
                 let ended = try await ChildProcess.tool("inspect", "\(subject.id)")
                 #expect(ended.output.contains("(a?[31m?b)) R)") && !ended.output.contains("\u{1B}"))
+                #expect(ended.output.contains("parent \(subject.keeper) (b\\nSIGTERM c)"), "no name makes a line")
                 #expect(try subject.snapshot().startTime > 0)
             }
         }

@@ -17,15 +17,25 @@ struct FileError: Error, Hashable {
 
 /// Reads files of `/proc`, by the C library alone.
 enum ProcFiles {
-    /// The whole text. Control characters other than line ends, tabs and NUL become "?", so that the name of a process
-    /// cannot send escape sequences to the terminal.
+    /// The whole text, without what could deceive the reader of a terminal.
     static func text(_ path: String) throws(FileError) -> String {
-        var text = String.UnicodeScalarView()
-        for scalar in String(decoding: try bytes(path), as: UTF8.self).unicodeScalars {
-            let isControl = scalar.properties.generalCategory == .control
-            text.append(!isControl || "\n\t\0".unicodeScalars.contains(scalar) ? scalar : "?")
+        harmless(String(decoding: try bytes(path), as: UTF8.self))
+    }
+
+    /// Replaces control characters other than line ends, tabs and NUL by "?", so that the name of a process cannot send
+    /// escape sequences to the terminal; and so what separates lines or changes the direction of writing.
+    static func harmless(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            let isHarmful =
+                switch scalar {
+                case "\n", "\t", "\0": false
+                case "\u{2028}"..."\u{202E}", "\u{2066}"..."\u{2069}": true
+                default: scalar.properties.generalCategory == .control
+                }
+            result.append(isHarmful ? "?" : scalar)
         }
-        return String(text)
+        return String(result)
     }
 
     static func bytes(_ path: String) throws(FileError) -> [UInt8] {

@@ -34,7 +34,7 @@ struct ProcessReader {
         var process = ProcessSnapshot(id: id, name: status.text("Name") ?? "?", state: status.state)
         process.command = command
         process.parent = status.number("PPid") ?? 0
-        process.parentName = (try? ProcFiles.text("/proc/\(process.parent)/comm")).map { $0.trimmingLineEnd }
+        process.parentName = (try? Self.statusFile(of: process.parent))?.text("Name")
         process.tracer = status.number("TracerPid") ?? 0
         process.user = status.number("Uid") ?? 0
         process.namespaceIDs = status.numbers("NSpid")
@@ -109,8 +109,4 @@ struct ProcessReader {
                 && file("/freezer", "freezer.state").hasPrefix("FROZEN")
         }
     }
-}
-
-extension String {
-    fileprivate var trimmingLineEnd: String { hasSuffix("\n") ? String(dropLast()) : self }
 }
