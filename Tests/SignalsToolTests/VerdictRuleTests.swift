@@ -94,8 +94,53 @@ struct VerdictRuleTests {
         #expect(
             codes {
                 $0.isExiting = true; $0.threads = [$0.threads[0]]
-            } == ["terminates", "exiting", "defaultAction"])
+            } == ["nothing", "exiting"])
+        #expect(
+            codes(.sigkill) {
+                $0.isExiting = true; $0.caught = SignalSet(.sigterm)
+                $0.threads = [$0.threads[0]]; $0.threads[0].state = .uninterruptible
+            } == ["nothing", "exiting", "uninterruptible"])
+        #expect(codes { $0.isExiting = true } == ["terminates", "defaultAction"], "only the main thread exits")
         #expect(codes { ($0.queued, $0.queueLimit) = (9, 9) } == ["terminates", "defaultAction", "queueFull"])
+    }
+
+    @Test("A SIGKILL that is pending is said, and nothing else has an effect after it")
+    func killed() {
+        let forProcess: (inout ProcessSnapshot) -> Void = { $0.pending = SignalSet(.sigkill) }
+        let forThreads: (inout ProcessSnapshot) -> Void = { process in
+            for index in process.threads.indices { process.threads[index].pending = SignalSet(.sigkill) }
+        }
+        for change in [forProcess, forThreads] {
+            #expect(codes(.sigkill, change) == ["terminates", "alreadyPending"])
+            #expect(codes(after: { $0.caught = SignalSet(.sigterm) }, change) == ["discarded", "alreadyPending"])
+            #expect(codes(.sigstop, change) == ["discarded", "alreadyPending"])
+        }
+        #expect(
+            codes(after: { $0.caught = SignalSet(.sigterm) }) { $0.threads[1].pending = SignalSet(.sigkill) }
+                == ["handled", "handler"])
+    }
+
+    @Test("Any thread in an uninterruptible sleep holds the end up, and the verdict is no success")
+    func uninterruptibleWorker() {
+        let sleeps: (inout ProcessSnapshot) -> Void = { $0.threads[1].state = .uninterruptible }
+        #expect(codes(.sigkill, sleeps) == ["terminates", "uninterruptible"])
+        #expect(codes(.sigterm, sleeps) == ["terminates", "defaultAction", "uninterruptible"])
+        #expect(codes(after: { $0.caught = SignalSet(.sigterm) }, sleeps) == ["handled", "handler"])
+        var process = process
+        #expect(conclusion(.sigkill, process) == TextStyle(isColored: true).good("SIGKILL ends it."))
+        sleeps(&process)
+        #expect(conclusion(.sigkill, process) == TextStyle(isColored: true).warning("SIGKILL ends it."))
+        process.threads[0].state = .uninterruptible
+        let text = Verdict(for: .sigkill, in: process).reasons[0].text
+        #expect(text.hasPrefix("Thread 7 and 1 more are in an uninterruptible sleep (D): "))
+        #expect(Verdict(for: .sigstop, in: process).isDelayed)
+    }
+
+    /// The line of the text that says what happens, in its colour.
+    private func conclusion(_ signal: SignalNumber, _ process: ProcessSnapshot) -> String? {
+        let verdict = Verdict(for: signal, in: process)
+        let text = InspectionText(process: process, verdict: verdict, style: TextStyle(isColored: true))
+        return text.lines.first { $0.contains(verdict.summary) }
     }
 
     @Test("Other default actions")

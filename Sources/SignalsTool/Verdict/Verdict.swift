@@ -23,11 +23,17 @@ struct Verdict: Hashable, Sendable {
     private var name: String { signal.name }
     private var isUnstoppable: Bool { signal == .sigkill || signal == .sigstop }
     private var threads: [ThreadSnapshot] { process.liveThreads }
+    /// Whether a SIGKILL is on its way. `exec(2)` gives one to each thread but its own.
+    private var isKilled: Bool {
+        process.pending.contains(.sigkill) || !threads.isEmpty && threads.allSatisfy { $0.pending.contains(.sigkill) }
+    }
     private var readers: [SignalDescriptor] { (process.signalDescriptors ?? []).filter { $0.signals.contains(signal) } }
 
     private mutating func add(_ code: Reason.Code, _ text: String) {
         reasons.append(Reason(code: code, text: text))
     }
+
+    func has(_ code: Reason.Code) -> Bool { reasons.contains { $0.code == code } }
 
     // MARK: whether it arrives at all
 
@@ -59,7 +65,14 @@ struct Verdict: Hashable, Sendable {
             return add(.kernelThread, "It is a thread of the kernel, which discards signals.")
         }
         if process.isExiting && threads.allSatisfy({ $0.id == process.id }) {
-            add(.exiting, "It has begun to exit.")
+            outcome = .nothing
+            add(.exiting, "It has begun to exit, and no signal has an effect any more.")
+            return addUninterruptible(threads)
+        }
+        if isKilled && signal != .sigkill {
+            outcome = .discarded
+            add(.alreadyPending, "SIGKILL is pending already: the kernel drops every other signal.")
+            return addUninterruptible(threads)
         }
         if isUnstoppable { return decideUnstoppable() }
         if signal == .sigcont && process.state == .stopped {
@@ -88,7 +101,8 @@ struct Verdict: Hashable, Sendable {
         outcome = signal == .sigkill ? .terminates : .stops
         takers = threads.map(\.id)
         if signal == .sigstop && process.state == .stopped { add(.stopped, "It is stopped already.") }
-        if let first = threads.first { addUninterruptible(first) }
+        addAlreadyPending()
+        addUninterruptible(threads)
     }
 
     /// The kernel looks at the thread that was addressed, which is the main thread. It keeps what that one blocks, and
@@ -173,7 +187,9 @@ struct Verdict: Hashable, Sendable {
     }
 
     private mutating func addAlreadyPending() {
-        if !process.pending.contains(signal) { return }
+        let isPending =
+            process.pending.contains(signal) || isUnstoppable && threads.contains { $0.pending.contains(signal) }
+        if !isPending { return }
         add(
             .alreadyPending,
             signal.isRealtime
@@ -198,21 +214,28 @@ struct Verdict: Hashable, Sendable {
             isDelayed = isDelayed || outcome == .handled || outcome == .accepted
             add(.frozen, "Its control group is frozen (docker pause): no handler runs until it is thawed.")
         }
-        if let taker = threads.first(where: { $0.id == takers.first }) { addUninterruptible(taker) }
+        let needsAll = [.terminates, .dumpsCore, .stops].contains(outcome)
+        addUninterruptible(threads.filter { needsAll || $0.id == takers.first })
         if process.queueLimit > 0 && process.queued >= process.queueLimit {
             add(.queueFull, "The signal queue of uid \(process.user) is full (\(process.queued)): details get lost.")
         }
     }
 
-    private mutating func addUninterruptible(_ thread: ThreadSnapshot) {
-        guard thread.state == .uninterruptible else { return }
-        let place = thread.kernelFunction.map { ", in \($0)" } ?? ""
-        let isFatal = outcome == .terminates || outcome == .dumpsCore
-        isDelayed = isDelayed || !isFatal
-        add(
-            .uninterruptible,
-            "Thread \(thread.id) is in an uninterruptible sleep (D\(place)): the signal waits for the end of the system call"
-                + (isFatal ? ", unless the kernel lets a deadly signal break it off." : "."))
+    /// Says which of the threads are in an uninterruptible sleep, in one reason.
+    private mutating func addUninterruptible(_ threads: [ThreadSnapshot]) {
+        let asleep = threads.filter { $0.state == .uninterruptible }
+        guard let first = asleep.first else { return }
+        let place = first.kernelFunction.map { ", in \($0)" } ?? ""
+        let others = asleep.count == 1 ? " is" : " and \(asleep.count - 1) more are"
+        let effect =
+            switch outcome {
+            case .terminates, .dumpsCore:
+                "the signal waits for the end of the system call, unless the kernel lets a deadly signal break it off."
+            case .nothing, .discarded: "the process stays until the system call ends."
+            default: "the signal waits for the end of the system call."
+            }
+        isDelayed = isDelayed || [.handled, .accepted, .stops, .continues].contains(outcome)
+        add(.uninterruptible, "Thread \(first.id)\(others) in an uninterruptible sleep (D\(place)): \(effect)")
     }
 }
 
