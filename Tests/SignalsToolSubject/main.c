@@ -134,6 +134,14 @@ static void has_hostile_name(void) {
     prctl(PR_SET_NAME, "a\033[31m\033b)) R");
 }
 
+static void leads_group(void) {
+    setpgid(0, 0);
+}
+
+static void leads_session(void) {
+    setsid(); /* its group is orphaned: the parent is in another session */
+}
+
 static void ends(void) {
     _exit(0);
 }
@@ -160,6 +168,8 @@ static const struct {
     {"vfork", waits_for_vfork},
     {"main-ended", ends_main_thread},
     {"hostile-name", has_hostile_name},
+    {"group", leads_group},
+    {"session", leads_session},
 };
 
 static void reset_signals(void) {

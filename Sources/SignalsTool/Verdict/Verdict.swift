@@ -38,7 +38,7 @@ struct Verdict: Hashable, Sendable {
     // MARK: whether it arrives at all
 
     private mutating func addSender() {
-        if process.isPermitted == false {
+        if process.isPermitted == false && !(signal == .sigcont && process.isOfOwnSession) {
             add(.permission, "You may not send it a signal (EPERM): it runs as uid \(process.user).")
         }
         if process.isPermitted == nil {
@@ -75,11 +75,11 @@ struct Verdict: Hashable, Sendable {
             return addUninterruptible(threads)
         }
         if isUnstoppable { return decideUnstoppable() }
-        if signal == .sigcont && process.state == .stopped {
+        if signal == .sigcont && process.isStopped {
             outcome = .continues
             takers = threads.filter { !$0.blocked.contains(signal) }.map(\.id)
             add(.stopped, "It is stopped, and goes on, even if it ignores or blocks SIGCONT.")
-            return
+            return addFreezer()
         }
         if isDiscardedWhenSent { return discard() }
         takers = threads.filter { !$0.blocked.contains(signal) || $0.waits(for: signal) }.map(\.id)
@@ -100,8 +100,10 @@ struct Verdict: Hashable, Sendable {
         }
         outcome = signal == .sigkill ? .terminates : .stops
         takers = threads.map(\.id)
-        if signal == .sigstop && process.state == .stopped { add(.stopped, "It is stopped already.") }
+        if signal == .sigstop && process.isStopped { add(.stopped, "It is stopped already.") }
         addAlreadyPending()
+        if signal == .sigstop { addTracer() }
+        addFreezer()
         addUninterruptible(threads)
     }
 
@@ -143,6 +145,13 @@ struct Verdict: Hashable, Sendable {
             return add(.sigwait, "Thread \(taker.id) (\(taker.name)) waits for it in sigwait(3), and gets it.")
         }
         if isDiscarded { return discard() }
+        if process.isInOrphanedGroup && DefaultAction.isStopOfTerminal(signal) && !process.caught.contains(signal) {
+            outcome = .discarded
+            return add(
+                .orphanedGroup,
+                "Its process group is orphaned: no shell could let it go on, so the kernel discards \(name). "
+                    + "SIGSTOP stops it.")
+        }
         let candidates = takers.count == 1 ? "" : ", the first of \(takers.count) that may"
         if process.caught.contains(signal) {
             outcome = .handled
@@ -199,26 +208,40 @@ struct Verdict: Hashable, Sendable {
     // MARK: what it waits for
 
     private mutating func addDelays() {
-        if process.state == .stopped {
+        if process.isStopped {
             isDelayed = true
             add(
                 .stopped, "It is stopped (Ctrl-Z, SIGSTOP): \(name) stays pending until SIGCONT. SIGKILL works at once."
             )
         }
-        if process.tracer != 0 {
-            isDelayed = isDelayed || process.state == .traced
-            let stop = process.state == .traced ? ", which has stopped it," : ""
-            add(.traced, "Its tracer, process \(process.tracer)\(stop) gets \(name) first, and may keep it.")
-        }
-        if process.isFrozen {
-            isDelayed = isDelayed || outcome == .handled || outcome == .accepted
-            add(.frozen, "Its control group is frozen (docker pause): no handler runs until it is thawed.")
-        }
+        addTracer()
+        addFreezer()
         let needsAll = [.terminates, .dumpsCore, .stops].contains(outcome)
         addUninterruptible(threads.filter { needsAll || $0.id == takers.first })
         if process.queueLimit > 0 && process.queued >= process.queueLimit {
             add(.queueFull, "The signal queue of uid \(process.user) is full (\(process.queued)): details get lost.")
         }
+    }
+
+    private mutating func addTracer() {
+        if process.tracer == 0 { return }
+        isDelayed = isDelayed || process.state == .traced
+        let stop = process.state == .traced ? ", which has stopped it," : ""
+        add(.traced, "Its tracer, process \(process.tracer)\(stop) gets \(name) first, and may keep it.")
+    }
+
+    /// The freezer of version 2 lets through what ends a process without a core dump.
+    private mutating func addFreezer() {
+        if !process.isFrozen { return }
+        let isHeldUp =
+            [.handled, .accepted, .stops, .continues, .dumpsCore].contains(outcome)
+            || outcome == .terminates && process.isFrozenByVersion1
+        isDelayed = isDelayed || isHeldUp
+        let effect =
+            process.isFrozenByVersion1
+            ? "no signal has an effect, not even SIGKILL."
+            : "no handler runs, and no signal stops it or dumps its core."
+        add(.frozen, "Its control group is frozen (docker pause): until it is thawed, \(effect)")
     }
 
     /// Says which of the threads are in an uninterruptible sleep, in one reason.
