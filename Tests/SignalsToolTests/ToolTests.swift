@@ -32,6 +32,8 @@ import Testing
                     ["watch", "1", "--interval=inf"],
                     "\"inf\" is not an interval: a number of seconds from 0.01 to 86400"
                 ),
+                (["inspect", "--", "-5"], "\"-5\" is not a PID, which is a number above 0"),
+                (["explain", "--", "--help"], "there is no signal \"--help\""),
                 (["explain", "65"], "there is no signal \"65\""),
                 (["explain", "SIGFOO"], "there is no signal \"SIGFOO\""),
             ])
@@ -52,6 +54,7 @@ import Testing
             let expected = Command.watch(process: 7, signal: .sigint, interval: .milliseconds(250), json: true)
             #expect(try Command(["watch", "--json", "7", "--signal", "int", "--interval=0.25"]) == expected)
             #expect(try Command(["watch", "--interval", "0.25", "--signal=2", "7", "--json"]) == expected)
+            #expect(try Command(["watch", "--json", "--signal=2", "--interval=0.25", "--", "7"]) == expected)
             #expect(
                 try Command(["inspect", "7"]) == .inspect(process: 7, signal: .sigterm, json: false))
         }
@@ -119,8 +122,41 @@ import Testing
                 }
                 #expect(ended.output.contains("but not from you"))
                 #expect(ended.output.contains("You may not send it a signal (EPERM): it runs as uid 0."))
-                if getuid() == 0 { #expect(ended.output.contains("You may not see its descriptors")) }
+                if getuid() != 0 { return }
+                #expect(ended.output.contains("You may not see its descriptors"))
+                let asks = asNobody + [tool, "inspect", "--signal", "CONT", "\(subject.id)"]
+                let output = try await ChildProcess(asks).end().output
+                #expect(output.contains("SIGCONT") && !output.contains("not from you"), "it is of the same session")
             }
+        }
+
+        @Test("To a socket that is full and does not block, it writes all when there is room")
+        func nonBlockingOutput() async throws {
+            var ends: [Int32] = [-1, -1]
+            let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+            #expect(socketpair(AF_UNIX, type, 0, &ends) == 0)
+            defer { close(ends[0]) }
+            var buffer = [UInt8](repeating: 0x2E, count: 4096)
+            while write(ends[1], buffer, buffer.count) > 0 {}
+            let tool = try ChildProcess([ChildProcess.binaries + "/signals", "--help"], terminal: ends[1])
+            close(ends[1])
+            #expect(
+                await eventually {
+                    let function = try? ProcFiles.text("/proc/\(tool.id)/wchan")
+                    return function?.contains("poll") == true || (try? ProcessReader.read(tool.id))?.hasEnded != false
+                })
+            var text: [UInt8] = []
+            #expect(
+                await eventually {
+                    var count = read(ends[0], &buffer, buffer.count)
+                    while count > 0 {
+                        text += buffer[..<count]
+                        count = read(ends[0], &buffer, buffer.count)
+                    }
+                    return count == 0
+                })
+            #expect(await tool.end().code == 0)
+            #expect(String(decoding: text, as: UTF8.self).hasSuffix("." + Command.usage + "\n"))
         }
 
         @Test("Colours go to a terminal alone, and NO_COLOR turns them off")
