@@ -66,6 +66,25 @@ import Testing
             #expect(ended.errors == "signals: there is no process 2147483646\n")
         }
 
+        @Test("What kill reaches and a /proc of another PID namespace lacks is no hidden process")
+        func otherNamespace() async throws {
+            let last = try ProcFiles.text("/proc/sys/kernel/pid_max").split(separator: "\n").first.flatMap { Int32($0) }
+            let id = try #require(last) - 1
+            let script = """
+                echo \(id - 1) 2>&- >/proc/sys/kernel/ns_last_pid || exit 77
+                sleep 1000 &
+                test $! = \(id) || exit 77
+                "$0" inspect \(id)
+                """
+            let shell = ["/bin/sh", "-c", script, ChildProcess.binaries + "/signals"]
+            let unshare = ["/usr/bin/unshare", "--pid", "--fork", "--kill-child"]
+            guard let ended = try? await ChildProcess(unshare + shell).end(), ended.errors.hasPrefix("signals: ") else {
+                print("otherNamespace: not tested: no permission for a PID namespace, or for the next pid in it")
+                return
+            }
+            #expect(ended.code == 1 && ended.errors == "signals: there is no process \(id)\n")
+        }
+
         @Test("The text names what the process does, and why kill does nothing")
         func text() async throws {
             try await Subject.with("blocks-in-all") { subject in
