@@ -134,6 +134,14 @@ static void has_hostile_name(void) {
     prctl(PR_SET_NAME, "a\033[31m\033b)) R");
 }
 
+static void leads_group(void) {
+    setpgid(0, 0);
+}
+
+static void leads_session(void) {
+    setsid(); /* its group is orphaned: the parent is in another session */
+}
+
 static void ends(void) {
     _exit(0);
 }
@@ -160,6 +168,8 @@ static const struct {
     {"vfork", waits_for_vfork},
     {"main-ended", ends_main_thread},
     {"hostile-name", has_hostile_name},
+    {"group", leads_group},
+    {"session", leads_session},
 };
 
 static void reset_signals(void) {
@@ -205,6 +215,8 @@ static int run(const char *name, void (*enter)(void)) {
         perror(name);
         return 1;
     }
+    if (strcmp(name, "hostile-name") == 0)
+        prctl(PR_SET_NAME, "b\nSIGTERM c");
     if (strcmp(name, "zombie") != 0)
         signal(SIGCHLD, SIG_IGN); /* whatever ends it, nothing is left of it */
     printf("%d\n", child);

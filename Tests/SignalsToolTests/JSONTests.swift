@@ -25,6 +25,31 @@ struct JSONTests {
         try expectDocumented(object)
     }
 
+    @Test("SIGKILL and SIGSTOP can be pending, and what the C library keeps is left out")
+    func pendingUnstoppable() throws {
+        var process = ProcessSnapshot(id: 5, name: "x", state: .uninterruptible)
+        let reserved = SignalSet(bits: 1 << 31)
+        process.pending = SignalSet(.sigkill)
+        process.threads = [
+            ThreadSnapshot(id: 5, name: "x", state: .sleeping, blocked: SignalSet(), pending: reserved),
+            ThreadSnapshot(id: 6, name: "x", state: .sleeping, blocked: SignalSet(), pending: SignalSet(.sigstop)),
+        ]
+        let verdict = Verdict(for: .sigkill, in: process)
+        let object = try parse(JSON(process, verdict).text)
+        #expect(object["pending"] as? [String] == ["SIGKILL"])
+        let threads = object["threads"] as? [[String: Any]]
+        #expect(threads?.map { $0["pending"] as? [String] } == [[], ["SIGSTOP"]])
+        let text = InspectionText(process: process, verdict: verdict, style: TextStyle(isColored: false)).lines
+        #expect(text.contains("  pending   KILL, STOP for thread 6"))
+        var calm = process
+        calm.pending = SignalSet()
+        calm.threads[1].pending = reserved
+        let changes = SnapshotChanges(from: calm, to: process).sentences
+        #expect(changes == ["KILL pending for the process", "STOP pending for thread 6"])
+        let calmText = InspectionText(process: calm, verdict: verdict, style: TextStyle(isColored: false)).lines
+        #expect(calmText.contains("  pending   nothing"))
+    }
+
     #if os(Linux)
         @Test("A process, as /proc and ps have it")
         func process() async throws {

@@ -19,11 +19,19 @@ struct ParsingTests {
     @Test("A stat file, whatever the name is")
     func stat() {
         let rest = "S 1 1 1 0 -1 2129984 102 0 0 0 0 0 0 0 20 0 1 0 4242 0 0"
-        for name in ["sh", "a) R 1", ") (", "x y"] {
+        for name in ["sh", "a) R 1", ") (", "x y", "x\u{0600}", "x\u{200D}"] {
             let file = StatFile("7 (\(name)) \(rest)\n")
             #expect(file?.startTime == 4242 && file?.isKernelThread == true && file?.isExiting == false)
         }
         #expect(StatFile("7 (sh) S 1") == nil && StatFile("") == nil)
+    }
+
+    @Test("What could deceive the reader of a terminal is replaced")
+    func harmless() {
+        #expect(ProcFiles.harmless("a\u{1B}[31m\r\u{9B}b\n\tc\0é") == "a?[31m??b\n\tc\0é")
+        for value in Array(0x2028...0x202E) + Array(0x2066...0x2069) {
+            #expect(ProcFiles.harmless("a\(Unicode.Scalar(value)!)b") == "a?b", "\(value)")
+        }
     }
 
     @Test("A system call")
@@ -42,5 +50,8 @@ struct ParsingTests {
         #expect(SignalSet(hexadecimal: "00000000000000000000000000004000") == SignalSet(.sigterm))
         #expect(SignalSet(hexadecimal: "x") == nil)
         #expect(SignalSet(bits: 1 << 32 | 2).description == "INT" && SignalSet(bits: 1 << 32).description == "nothing")
+        #expect(SignalSet(hexadecimal: "0000000000000100")?.description == "KILL")
+        #expect(SignalSet(.sigkill, .sigstop).ofPrograms.signals == [.sigkill, .sigstop])
+        #expect(SignalSet(bits: ~0).subtracting(.unstoppable).description == "all signals")
     }
 }

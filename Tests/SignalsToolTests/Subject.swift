@@ -34,7 +34,7 @@ import TestSupport
         func snapshot() throws -> ProcessSnapshot { try ProcessReader.read(id) }
 
         func verdict(on signal: SignalNumber = .sigterm) throws -> Verdict {
-            Verdict(for: signal, in: try snapshot())
+            Verdict(for: signal, in: try ProcessReader.read(id, for: signal))
         }
 
         /// Waits until a snapshot shows it.

@@ -32,6 +32,8 @@ import Testing
                     ["watch", "1", "--interval=inf"],
                     "\"inf\" is not an interval: a number of seconds from 0.01 to 86400"
                 ),
+                (["inspect", "--", "-5"], "\"-5\" is not a PID, which is a number above 0"),
+                (["explain", "--", "--help"], "there is no signal \"--help\""),
                 (["explain", "65"], "there is no signal \"65\""),
                 (["explain", "SIGFOO"], "there is no signal \"SIGFOO\""),
             ])
@@ -52,6 +54,7 @@ import Testing
             let expected = Command.watch(process: 7, signal: .sigint, interval: .milliseconds(250), json: true)
             #expect(try Command(["watch", "--json", "7", "--signal", "int", "--interval=0.25"]) == expected)
             #expect(try Command(["watch", "--interval", "0.25", "--signal=2", "7", "--json"]) == expected)
+            #expect(try Command(["watch", "--json", "--signal=2", "--interval=0.25", "--", "7"]) == expected)
             #expect(
                 try Command(["inspect", "7"]) == .inspect(process: 7, signal: .sigterm, json: false))
         }
@@ -61,6 +64,25 @@ import Testing
             let ended = try await ChildProcess.tool(verb, "2147483646")
             #expect(ended.code == 1 && ended.output.isEmpty)
             #expect(ended.errors == "signals: there is no process 2147483646\n")
+        }
+
+        @Test("What kill reaches and a /proc of another PID namespace lacks is no hidden process")
+        func otherNamespace() async throws {
+            let last = try ProcFiles.text("/proc/sys/kernel/pid_max").split(separator: "\n").first.flatMap { Int32($0) }
+            let id = try #require(last) - 1
+            let script = """
+                echo \(id - 1) 2>&- >/proc/sys/kernel/ns_last_pid || exit 77
+                sleep 1000 &
+                test $! = \(id) || exit 77
+                "$0" inspect \(id)
+                """
+            let shell = ["/bin/sh", "-c", script, ChildProcess.binaries + "/signals"]
+            let unshare = ["/usr/bin/unshare", "--pid", "--fork", "--kill-child"]
+            guard let ended = try? await ChildProcess(unshare + shell).end(), ended.errors.hasPrefix("signals: ") else {
+                print("otherNamespace: not tested: no permission for a PID namespace, or for the next pid in it")
+                return
+            }
+            #expect(ended.code == 1 && ended.errors == "signals: there is no process \(id)\n")
         }
 
         @Test("The text names what the process does, and why kill does nothing")
@@ -100,6 +122,7 @@ import Testing
             try await Subject.with("hostile-name") { subject in
                 let ended = try await ChildProcess.tool("inspect", "\(subject.id)")
                 #expect(ended.output.contains("(a?[31m?b)) R)") && !ended.output.contains("\u{1B}"))
+                #expect(ended.output.contains("parent \(subject.keeper) (b\\nSIGTERM c)"), "no name makes a line")
                 #expect(try subject.snapshot().startTime > 0)
             }
         }
@@ -118,8 +141,41 @@ import Testing
                 }
                 #expect(ended.output.contains("but not from you"))
                 #expect(ended.output.contains("You may not send it a signal (EPERM): it runs as uid 0."))
-                if getuid() == 0 { #expect(ended.output.contains("You may not see its descriptors")) }
+                if getuid() != 0 { return }
+                #expect(ended.output.contains("You may not see its descriptors"))
+                let asks = asNobody + [tool, "inspect", "--signal", "CONT", "\(subject.id)"]
+                let output = try await ChildProcess(asks).end().output
+                #expect(output.contains("SIGCONT") && !output.contains("not from you"), "it is of the same session")
             }
+        }
+
+        @Test("To a socket that is full and does not block, it writes all when there is room")
+        func nonBlockingOutput() async throws {
+            var ends: [Int32] = [-1, -1]
+            let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+            #expect(socketpair(AF_UNIX, type, 0, &ends) == 0)
+            defer { close(ends[0]) }
+            var buffer = [UInt8](repeating: 0x2E, count: 4096)
+            while write(ends[1], buffer, buffer.count) > 0 {}
+            let tool = try ChildProcess([ChildProcess.binaries + "/signals", "--help"], terminal: ends[1])
+            close(ends[1])
+            #expect(
+                await eventually {
+                    let function = try? ProcFiles.text("/proc/\(tool.id)/wchan")
+                    return function?.contains("poll") == true || (try? ProcessReader.read(tool.id))?.hasEnded != false
+                })
+            var text: [UInt8] = []
+            #expect(
+                await eventually {
+                    var count = read(ends[0], &buffer, buffer.count)
+                    while count > 0 {
+                        text += buffer[..<count]
+                        count = read(ends[0], &buffer, buffer.count)
+                    }
+                    return count == 0
+                })
+            #expect(await tool.end().code == 0)
+            #expect(String(decoding: text, as: UTF8.self).hasSuffix("." + Command.usage + "\n"))
         }
 
         @Test("Colours go to a terminal alone, and NO_COLOR turns them off")

@@ -94,8 +94,129 @@ struct VerdictRuleTests {
         #expect(
             codes {
                 $0.isExiting = true; $0.threads = [$0.threads[0]]
-            } == ["terminates", "exiting", "defaultAction"])
+            } == ["nothing", "exiting"])
+        #expect(
+            codes(.sigkill) {
+                $0.isExiting = true; $0.caught = SignalSet(.sigterm)
+                $0.threads = [$0.threads[0]]; $0.threads[0].state = .uninterruptible
+            } == ["nothing", "exiting", "uninterruptible"])
+        #expect(codes { $0.isExiting = true } == ["terminates", "defaultAction"], "only the main thread exits")
         #expect(codes { ($0.queued, $0.queueLimit) = (9, 9) } == ["terminates", "defaultAction", "queueFull"])
+    }
+
+    @Test("SIGSTOP waits for a tracer, and SIGKILL does not")
+    func tracedStop() {
+        let isTraced: (inout ProcessSnapshot) -> Void = { process in
+            (process.tracer, process.state) = (9, .traced)
+            for index in process.threads.indices { process.threads[index].state = .traced }
+        }
+        #expect(codes(.sigstop, isTraced) == ["stops", "traced"])
+        #expect(codes(.sigkill, isTraced) == ["terminates"])
+        #expect(isDelayed(.sigstop, isTraced) && !isDelayed(.sigkill, isTraced))
+    }
+
+    @Test("A freezer holds up all but what ends the process; that of version 1 even SIGKILL")
+    func frozen() {
+        let version2: (inout ProcessSnapshot) -> Void = { $0.isFrozen = true }
+        for signal in [SignalNumber.sigquit, .sigstop, .sigtstp] { #expect(isDelayed(signal, version2), "\(signal)") }
+        for signal in [SignalNumber.sigkill, .sigterm] {
+            #expect(!isDelayed(signal, version2))
+            #expect(isDelayed(signal) { ($0.isFrozen, $0.isFrozenByVersion1) = (true, true) })
+        }
+        #expect(isDelayed(.sigcont) { ($0.isFrozen, $0.state) = (true, .stopped) })
+        #expect(codes(.sigkill, version2) == ["terminates", "frozen"])
+    }
+
+    private func isDelayed(_ signal: SignalNumber, _ change: (inout ProcessSnapshot) -> Void) -> Bool {
+        var process = process
+        change(&process)
+        return Verdict(for: signal, in: process).isDelayed
+    }
+
+    @Test("SIGCONT may be sent to any process of the same session")
+    func sameSession() {
+        let isOther: (inout ProcessSnapshot) -> Void = { ($0.isPermitted, $0.isOfOwnSession) = (false, true) }
+        #expect(codes(.sigcont, isOther) == ["discarded", "ignoredByDefault"])
+        #expect(codes(.sigterm, isOther) == ["terminates", "permission", "defaultAction"])
+        #expect(codes(.sigcont) { $0.isPermitted = false } == ["discarded", "permission", "ignoredByDefault"])
+    }
+
+    @Test("One stopped thread is a stopped process")
+    func stoppedWorker() {
+        let stops: (inout ProcessSnapshot) -> Void = { process in
+            (process.state, process.threads[0].state, process.threads[1].state) = (.zombie, .zombie, .stopped)
+        }
+        #expect(codes(.sigterm, stops) == ["terminates", "defaultAction", "stopped"])
+        #expect(codes(.sigcont, stops) == ["continues", "stopped"])
+    }
+
+    @Test("An orphaned process group takes SIGSTOP, and what is caught")
+    func orphanedGroup() {
+        let isOrphaned: (inout ProcessSnapshot) -> Void = { $0.isInOrphanedGroup = true }
+        #expect(codes(.sigttin, isOrphaned) == ["discarded", "orphanedGroup"])
+        #expect(codes(.sigstop, isOrphaned) == ["stops"])
+        #expect(codes(.sigtstp, after: isOrphaned) { $0.caught = SignalSet(.sigtstp) } == ["handled", "handler"])
+    }
+
+    @Test("Which process groups are orphaned")
+    func groups() throws {
+        func process(_ parent: Int32, _ group: Int32, _ session: Int32, _ state: String = "S") throws -> StatFile {
+            let text = "7 (x) \(state) \(parent) \(group) \(session) 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 42 0 0"
+            return try #require(StatFile(text))
+        }
+        var processes: [Int32: StatFile] = [
+            1: try process(0, 1, 1), 10: try process(1, 10, 10), 20: try process(10, 20, 10),
+            21: try process(20, 20, 10), 30: try process(20, 30, 30), 40: try process(1, 40, 1),
+        ]
+        func orphans(kernelInit: Bool = true) -> [Int32] {
+            let table = ProcessTable(processes: processes, hasKernelInit: kernelInit)
+            return [0, 10, 20, 30, 40].filter { table.isOrphaned($0) }
+        }
+        #expect(orphans() == [10, 30, 40], "a job of a shell is not: 20")
+        #expect(orphans(kernelInit: false) == [10, 30])
+        processes[20] = try process(10, 20, 10, "Z")
+        #expect(orphans() == [10, 20, 30, 40], "a zombie does not count")
+        processes[21] = try process(99, 20, 10)
+        #expect(orphans() == [10, 30, 40], "a parent that is hidden counts")
+    }
+
+    @Test("A SIGKILL that is pending is said, and nothing else has an effect after it")
+    func killed() {
+        let forProcess: (inout ProcessSnapshot) -> Void = { $0.pending = SignalSet(.sigkill) }
+        let forThreads: (inout ProcessSnapshot) -> Void = { process in
+            for index in process.threads.indices { process.threads[index].pending = SignalSet(.sigkill) }
+        }
+        for change in [forProcess, forThreads] {
+            #expect(codes(.sigkill, change) == ["terminates", "alreadyPending"])
+            #expect(codes(after: { $0.caught = SignalSet(.sigterm) }, change) == ["discarded", "alreadyPending"])
+            #expect(codes(.sigstop, change) == ["discarded", "alreadyPending"])
+        }
+        #expect(
+            codes(after: { $0.caught = SignalSet(.sigterm) }) { $0.threads[1].pending = SignalSet(.sigkill) }
+                == ["handled", "handler"])
+    }
+
+    @Test("Any thread in an uninterruptible sleep holds the end up, and the verdict is no success")
+    func uninterruptibleWorker() {
+        let sleeps: (inout ProcessSnapshot) -> Void = { $0.threads[1].state = .uninterruptible }
+        #expect(codes(.sigkill, sleeps) == ["terminates", "uninterruptible"])
+        #expect(codes(.sigterm, sleeps) == ["terminates", "defaultAction", "uninterruptible"])
+        #expect(codes(after: { $0.caught = SignalSet(.sigterm) }, sleeps) == ["handled", "handler"])
+        var process = process
+        #expect(conclusion(.sigkill, process) == TextStyle(isColored: true).good("SIGKILL ends it."))
+        sleeps(&process)
+        #expect(conclusion(.sigkill, process) == TextStyle(isColored: true).warning("SIGKILL ends it."))
+        process.threads[0].state = .uninterruptible
+        let text = Verdict(for: .sigkill, in: process).reasons[0].text
+        #expect(text.hasPrefix("Thread 7 and 1 more are in an uninterruptible sleep (D): "))
+        #expect(Verdict(for: .sigstop, in: process).isDelayed)
+    }
+
+    /// The line of the text that says what happens, in its colour.
+    private func conclusion(_ signal: SignalNumber, _ process: ProcessSnapshot) -> String? {
+        let verdict = Verdict(for: signal, in: process)
+        let text = InspectionText(process: process, verdict: verdict, style: TextStyle(isColored: true))
+        return text.lines.first { $0.contains(verdict.summary) }
     }
 
     @Test("Other default actions")

@@ -87,6 +87,39 @@ import Testing
             }
         }
 
+        @Test("A terminal's stop is discarded in an orphaned process group, and in no other")
+        func orphanedGroup() async throws {
+            try await Subject.with("session") { subject in
+                for signal in [SignalNumber.sigtstp, .sigttin, .sigttou] {
+                    let verdict = try subject.verdict(on: signal)
+                    #expect(verdict.outcome == .discarded && verdict.codes == [.orphanedGroup])
+                    subject.send(signal)
+                }
+                #expect(await subject.shows { $0.pending.isEmpty && $0.state == .sleeping })
+                #expect(try subject.verdict(on: .sigstop).outcome == .stops)
+            }
+            try await Subject.with("group") { subject in
+                let verdict = try subject.verdict(on: .sigtstp)
+                #expect(verdict.outcome == .stops)
+                subject.send(.sigtstp)
+                #expect(await subject.shows { $0.isStopped })
+            }
+        }
+
+        @Test("A stop is seen when the main thread has ended")
+        func stoppedWithoutMainThread() async throws {
+            try await Subject.with("main-ended") { subject in
+                #expect(await subject.shows { $0.state == .zombie })
+                let before = try subject.snapshot()
+                subject.send(.sigstop)
+                #expect(await subject.shows { $0.isStopped })
+                #expect(try SnapshotChanges(from: before, to: subject.snapshot()).sentences == ["is stopped"])
+                let verdict = try subject.verdict()
+                #expect(verdict.isDelayed && verdict.codes == [.defaultAction, .stopped])
+                #expect(try subject.verdict(on: .sigcont).outcome == .continues)
+            }
+        }
+
         @Test("Nothing has an effect on a zombie")
         func zombie() async throws {
             try await Subject.with("zombie") { subject in
@@ -201,6 +234,13 @@ import Testing
                 #expect(await subject.shows { $0.isFrozen })
                 let verdict = try subject.verdict()
                 #expect(verdict.outcome == .handled && verdict.isDelayed && verdict.codes.contains(.frozen))
+                let stop = try subject.verdict(on: .sigstop)
+                #expect(stop.outcome == .stops && stop.isDelayed)
+                subject.send(.sigstop)
+                #expect(await subject.shows { $0.pending == SignalSet(.sigstop) && !$0.isStopped })
+                #expect(try !subject.verdict(on: .sigkill).isDelayed)
+                subject.send(.sigkill)
+                #expect(await subject.ends(), "although it is frozen")
             }
         }
 

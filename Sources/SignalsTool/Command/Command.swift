@@ -27,7 +27,8 @@ enum Command: Hashable, Sendable {
 
     /// - Parameter arguments: without the program's name.
     init(_ arguments: [String]) throws(UsageError) {
-        if arguments.contains("--help") || arguments.contains("-h") || arguments == ["help"] {
+        let beforeOperands = arguments.prefix { $0 != "--" }
+        if beforeOperands.contains("--help") || beforeOperands.contains("-h") || arguments == ["help"] {
             self = .help
             return
         }

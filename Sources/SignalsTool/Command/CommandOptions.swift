@@ -7,11 +7,16 @@ struct CommandOptions {
     private(set) var interval = Duration.milliseconds(500)
     private(set) var operand: String?
 
-    /// An option's value may follow it or stand after "=".
+    /// An option's value may follow it or stand after "=". After "--" there are no options.
     mutating func parse(_ arguments: ArraySlice<String>, of verb: String) throws(UsageError) {
         var rest = arguments
+        var mayBeOption = true
         while let argument = rest.popFirst() {
-            guard argument.hasPrefix("-") else {
+            if mayBeOption && argument == "--" {
+                mayBeOption = false
+                continue
+            }
+            guard mayBeOption && argument.hasPrefix("-") else {
                 if let operand { throw UsageError("\(verb) takes one operand, not \"\(operand)\" and \"\(argument)\"") }
                 operand = argument
                 continue

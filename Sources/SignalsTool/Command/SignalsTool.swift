@@ -27,7 +27,7 @@ struct SignalsTool {
     }
 
     private static func inspect(_ id: Int32, _ signal: SignalNumber, _ json: Bool) throws {
-        let process = try ProcessReader.read(id)
+        let process = try ProcessReader.read(id, for: signal)
         let verdict = Verdict(for: signal, in: process)
         if json { return Terminal.print([JSON(process, verdict).text]) }
         let note = process.id == id ? [] : ["\(id) is a thread of process \(process.id)"]

@@ -48,6 +48,11 @@ enum Terminal {
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { writeBytes(descriptor, $0) }
             if count < 0 && errno == EINTR { continue }
+            if count < 0 && errno == EAGAIN {  // who shares the terminal or the pipe has made it non-blocking
+                var state = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&state, 1, -1)
+                continue
+            }
             if count < 0 { exit(1) }
             bytes = bytes.dropFirst(count)
         }

@@ -10,12 +10,12 @@ struct Watch {
     /// - Returns: the signal that ended the watch; `nil` if the process ended.
     func run() throws -> SignalNumber? {
         let waiter = try SignalWaiter(.sigint, .sigterm, .sighup, options: .keepIgnored)
-        var last = try ProcessReader.read(process)
+        var last = try ProcessReader.read(process, for: signal)
         show(last)
         while !last.hasEnded {
             if let event = waiter.next(timeout: interval) { return event.signal }
             do {
-                let next = try ProcessReader.read(last.id)
+                let next = try ProcessReader.read(last.id, for: signal)
                 if next.startTime != last.startTime { break }  // another process has the pid
                 show(next, after: last)
                 last = next

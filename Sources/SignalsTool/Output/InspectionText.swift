@@ -31,8 +31,8 @@ struct InspectionText {
     }
 
     private var pending: [String] {
-        var parts = process.pending.isEmpty ? [] : [process.pending.description]
-        for thread in process.threads where !thread.pending.isEmpty {
+        var parts = process.pending.ofPrograms.isEmpty ? [] : [process.pending.description]
+        for thread in process.threads where !thread.pending.ofPrograms.isEmpty {
             parts.append("\(thread.pending) for thread \(thread.id)")
         }
         let queue =
@@ -88,8 +88,9 @@ struct InspectionText {
     }
 
     private var conclusion: [String] {
-        let works = verdict.outcome == .terminates && !verdict.isDelayed && process.isPermitted != false
-        let summary = process.isPermitted == false ? verdict.summary + ", but not from you" : verdict.summary
+        let isRefused = verdict.has(.permission)
+        let works = verdict.outcome == .terminates && !verdict.isDelayed && !isRefused && !verdict.has(.uninterruptible)
+        let summary = isRefused ? verdict.summary + ", but not from you" : verdict.summary
         var lines = [works ? style.good(summary + ".") : style.warning(summary + ".")]
         for reason in verdict.reasons {
             let wrapped = TextLayout.wrap(reason.text, to: TextLayout.width - 4)

@@ -23,9 +23,10 @@ struct SnapshotChanges {
     }
 
     private mutating func addState(_ old: ProcessSnapshot, _ new: ProcessSnapshot) {
-        let goesOn = Self.isAlive(old.state) && Self.isAlive(new.state)
-        if old.state == new.state || goesOn || new.hasEnded { return }
-        sentences.append(Self.isAlive(new.state) ? "goes on" : new.state.words)
+        let (was, state) = (old.liveState, new.liveState)
+        let goesOn = Self.isAlive(was) && Self.isAlive(state)
+        if was == state || goesOn || new.hasEnded { return }
+        sentences.append(Self.isAlive(state) ? "goes on" : state.words)
     }
 
     private mutating func add(_ verb: String, _ noLonger: String, from old: SignalSet, to new: SignalSet) {

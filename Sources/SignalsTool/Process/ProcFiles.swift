@@ -17,15 +17,25 @@ struct FileError: Error, Hashable {
 
 /// Reads files of `/proc`, by the C library alone.
 enum ProcFiles {
-    /// The whole text. Control characters other than line ends, tabs and NUL become "?", so that the name of a process
-    /// cannot send escape sequences to the terminal.
+    /// The whole text, without what could deceive the reader of a terminal.
     static func text(_ path: String) throws(FileError) -> String {
-        var text = String.UnicodeScalarView()
-        for scalar in String(decoding: try bytes(path), as: UTF8.self).unicodeScalars {
-            let isControl = scalar.properties.generalCategory == .control
-            text.append(!isControl || "\n\t\0".unicodeScalars.contains(scalar) ? scalar : "?")
+        harmless(String(decoding: try bytes(path), as: UTF8.self))
+    }
+
+    /// Replaces control characters other than line ends, tabs and NUL by "?", so that the name of a process cannot send
+    /// escape sequences to the terminal; and so what separates lines or changes the direction of writing.
+    static func harmless(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            let isHarmful =
+                switch scalar {
+                case "\n", "\t", "\0": false
+                case "\u{2028}"..."\u{202E}", "\u{2066}"..."\u{2069}": true
+                default: scalar.properties.generalCategory == .control
+                }
+            result.append(isHarmful ? "?" : scalar)
         }
-        return String(text)
+        return String(result)
     }
 
     static func bytes(_ path: String) throws(FileError) -> [UInt8] {
@@ -72,13 +82,22 @@ enum ProcFiles {
         kill(process, 0) == 0 ? nil : FileError(code: errno)
     }
 
+    /// Whether the process is in the session of this program.
+    static func isOfOwnSession(_ process: Int32) -> Bool { getsid(process) == getsid(0) }
+
     /// Whether `/proc` numbers processes as `kill(2)` does here. In a new PID namespace without a mount of its own it
     /// shows the pids of the outer one.
-    static var isOfOwnNamespace: Bool {
-        var target = [UInt8](repeating: 0, count: 32)
+    static var isOfOwnNamespace: Bool { target(of: "/proc/self") == String(getpid()) }
+
+    /// Whether this program is in the first PID namespace, whose PID 1 is the init of the kernel.
+    static var isInFirstNamespace: Bool { target(of: "/proc/self/ns/pid") == "pid:[4026531836]" }
+
+    /// Where a symbolic link leads; empty if that may not be read.
+    private static func target(of link: String) -> String {
+        var target = [UInt8](repeating: 0, count: 64)
         let length = target.withUnsafeMutableBytes { bytes in
-            readlink("/proc/self", bytes.baseAddress!.assumingMemoryBound(to: CChar.self), bytes.count)
+            readlink(link, bytes.baseAddress!.assumingMemoryBound(to: CChar.self), bytes.count)
         }
-        return length > 0 && String(decoding: target.prefix(length), as: UTF8.self) == String(getpid())
+        return String(decoding: target.prefix(max(0, length)), as: UTF8.self)
     }
 }

@@ -4,14 +4,17 @@ import SignalBridge
 /// may show both of its states.
 struct ProcessReader {
     let id: Int32
+    let signal: SignalNumber
     private var directory: String { "/proc/\(id)" }
 
-    /// - Parameter id: a pid, or the id of any thread of the process.
+    /// - Parameters:
+    ///   - id: a pid, or the id of any thread of the process.
+    ///   - signal: the one that is asked about. What matters for other signals alone may be left out.
     /// - Throws: ``InspectionError``.
-    static func read(_ id: Int32) throws(InspectionError) -> ProcessSnapshot {
+    static func read(_ id: Int32, for signal: SignalNumber = .sigterm) throws(InspectionError) -> ProcessSnapshot {
         #if os(Linux) || os(Android)
             let status = try statusFile(of: id)
-            return try ProcessReader(id: status.number("Tgid") ?? id).read()
+            return try ProcessReader(id: status.number("Tgid") ?? id, signal: signal).read()
         #else
             throw .notLinux
         #endif
@@ -24,8 +27,8 @@ struct ProcessReader {
         } catch {
             guard error.isGone else { throw .unreadable(path: path, reason: error.text) }
             if (try? ProcFiles.bytes("/proc/stat")) == nil { throw .noProcFileSystem }
-            let refusal = ProcFiles.checkPermission(id)
-            throw refusal == nil || !refusal!.isGone ? .hidden(id) : .noSuchProcess(id)
+            let isThere = ProcFiles.isOfOwnNamespace && ProcFiles.checkPermission(id)?.isGone != true
+            throw isThere ? .hidden(id) : .noSuchProcess(id)
         }
     }
 
@@ -34,7 +37,7 @@ struct ProcessReader {
         var process = ProcessSnapshot(id: id, name: status.text("Name") ?? "?", state: status.state)
         process.command = command
         process.parent = status.number("PPid") ?? 0
-        process.parentName = (try? ProcFiles.text("/proc/\(process.parent)/comm")).map { $0.trimmingLineEnd }
+        process.parentName = (try? Self.statusFile(of: process.parent))?.text("Name")
         process.tracer = status.number("TracerPid") ?? 0
         process.user = status.number("Uid") ?? 0
         process.namespaceIDs = status.numbers("NSpid")
@@ -47,16 +50,21 @@ struct ProcessReader {
             process.isKernelThread = stat.isKernelThread
             process.isExiting = stat.isExiting
             process.startTime = stat.startTime
+            let isConcerned = DefaultAction.isStopOfTerminal(signal)
+            process.isInOrphanedGroup = isConcerned && ProcessTable.read().isOrphaned(stat.group)
         }
         process.threads = threads()
         guard let main = process.threads.first else { throw .noSuchProcess(id) }
         process.state = main.state  // of the same moment as those of the other threads
         process.signalDescriptors = process.hasEnded ? [] : signalDescriptors()
-        process.isFrozen = isFrozen
+        let groups = ((try? ProcFiles.text("\(directory)/cgroup")) ?? "").split(separator: "\n")
+        process.isFrozenByVersion1 = groups.contains { isFrozen(by: $0, version: 1) }
+        process.isFrozen = process.isFrozenByVersion1 || groups.contains { isFrozen(by: $0, version: 2) }
         if ProcFiles.isOfOwnNamespace {
             let refusal = ProcFiles.checkPermission(id)
             if let refusal, refusal.isGone { throw .noSuchProcess(id) }
             process.isPermitted = refusal == nil
+            process.isOfOwnSession = ProcFiles.isOfOwnSession(id)
         }
         return process
     }
@@ -94,23 +102,15 @@ struct ProcessReader {
     }
 
     /// Looks where distributions mount control groups of both versions.
-    private var isFrozen: Bool {
-        let groups = ((try? ProcFiles.text("\(directory)/cgroup")) ?? "").split(separator: "\n")
-        return groups.contains { line in
-            let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            guard parts.count == 3 else { return false }
-            func file(_ mount: String, _ name: String) -> String {
-                (try? ProcFiles.text("/sys/fs/cgroup\(mount)\(parts[2])/\(name)")) ?? ""
-            }
-            if parts[1].isEmpty {
-                return ["", "/unified"].contains { file($0, "cgroup.events").contains("frozen 1") }
-            }
-            return parts[1].split(separator: ",").contains("freezer")
-                && file("/freezer", "freezer.state").hasPrefix("FROZEN")
+    /// - Parameter group: a line of the process's `cgroup` file.
+    private func isFrozen(by group: Substring, version: Int) -> Bool {
+        let parts = group.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[1].isEmpty == (version == 2) else { return false }
+        func file(_ mount: String, _ name: String) -> String {
+            (try? ProcFiles.text("/sys/fs/cgroup\(mount)\(parts[2])/\(name)")) ?? ""
         }
+        if version == 2 { return ["", "/unified"].contains { file($0, "cgroup.events").contains("frozen 1") } }
+        return parts[1].split(separator: ",").contains("freezer")
+            && file("/freezer", "freezer.state").hasPrefix("FROZEN")
     }
-}
-
-extension String {
-    fileprivate var trimmingLineEnd: String { hasSuffix("\n") ? String(dropLast()) : self }
 }

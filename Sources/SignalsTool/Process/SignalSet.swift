@@ -34,7 +34,10 @@ struct SignalSet: Hashable, Sendable {
     }
 
     /// Without the numbers that the C library keeps for itself.
-    var ofPrograms: SignalSet { SignalSet(bits: bits & Self.programs.bits) }
+    var ofPrograms: SignalSet { SignalSet(bits: bits & Self.programs.union(.unstoppable).bits) }
+
+    /// What no program can catch, block or ignore. It can be pending, as long as a system call holds it up.
+    static let unstoppable = SignalSet(.sigkill, .sigstop)
 
     /// What a program can catch, block or ignore.
     private static let programs = SignalSet(

@@ -14,7 +14,7 @@ struct ThreadWaitReader {
         if let text = try? ProcFiles.text("\(directory)/syscall") {
             guard let call = SystemCall(text), call.isSignalWait else { return .none }
             return ProcFiles.word(at: call.firstArgument, of: "\(directory)/mem")
-                .map { .signals(SignalSet(bits: $0)) } ?? .unknownSignals
+                .map { .signals(SignalSet(bits: $0).subtracting(.unstoppable)) } ?? .unknownSignals
         }
         guard let kernelFunction else { return .unreadable }
         return kernelFunction.contains("sigtimedwait") ? .unknownSignals : .none

@@ -19,6 +19,11 @@ enum DefaultAction: String, Sendable {
         #endif
     }
 
+    /// Whether it is a stop for the jobs of a terminal, which the kernel discards in an orphaned process group.
+    static func isStopOfTerminal(_ signal: SignalNumber) -> Bool {
+        [.sigtstp, .sigttin, .sigttou].contains(signal)
+    }
+
     /// The action in words, after "the kernel".
     var words: String {
         switch self {

@@ -15,6 +15,6 @@ enum Outcome: String, Sendable {
     case pending
     /// The kernel drops it.
     case discarded
-    /// The process has ended, and nothing happens.
+    /// The process ends or has ended, and nothing happens.
     case nothing
 }

@@ -4,7 +4,7 @@ struct Reason: Hashable, Sendable {
     enum Code: String, Sendable {
         case permission, otherNamespace, nestedNamespace
         case zombie, exiting, kernelThread, namespaceInit
-        case blocked, ignored, ignoredByDefault, signalfd, unreadable, alreadyPending, queueFull
+        case blocked, ignored, ignoredByDefault, orphanedGroup, signalfd, unreadable, alreadyPending, queueFull
         case stopped, traced, frozen, uninterruptible
         case handler, defaultAction, sigwait
     }

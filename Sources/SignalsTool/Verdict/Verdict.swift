@@ -23,16 +23,22 @@ struct Verdict: Hashable, Sendable {
     private var name: String { signal.name }
     private var isUnstoppable: Bool { signal == .sigkill || signal == .sigstop }
     private var threads: [ThreadSnapshot] { process.liveThreads }
+    /// Whether a SIGKILL is on its way. `exec(2)` gives one to each thread but its own.
+    private var isKilled: Bool {
+        process.pending.contains(.sigkill) || !threads.isEmpty && threads.allSatisfy { $0.pending.contains(.sigkill) }
+    }
     private var readers: [SignalDescriptor] { (process.signalDescriptors ?? []).filter { $0.signals.contains(signal) } }
 
     private mutating func add(_ code: Reason.Code, _ text: String) {
         reasons.append(Reason(code: code, text: text))
     }
 
+    func has(_ code: Reason.Code) -> Bool { reasons.contains { $0.code == code } }
+
     // MARK: whether it arrives at all
 
     private mutating func addSender() {
-        if process.isPermitted == false {
+        if process.isPermitted == false && !(signal == .sigcont && process.isOfOwnSession) {
             add(.permission, "You may not send it a signal (EPERM): it runs as uid \(process.user).")
         }
         if process.isPermitted == nil {
@@ -59,14 +65,21 @@ struct Verdict: Hashable, Sendable {
             return add(.kernelThread, "It is a thread of the kernel, which discards signals.")
         }
         if process.isExiting && threads.allSatisfy({ $0.id == process.id }) {
-            add(.exiting, "It has begun to exit.")
+            outcome = .nothing
+            add(.exiting, "It has begun to exit, and no signal has an effect any more.")
+            return addUninterruptible(threads)
+        }
+        if isKilled && signal != .sigkill {
+            outcome = .discarded
+            add(.alreadyPending, "SIGKILL is pending already: the kernel drops every other signal.")
+            return addUninterruptible(threads)
         }
         if isUnstoppable { return decideUnstoppable() }
-        if signal == .sigcont && process.state == .stopped {
+        if signal == .sigcont && process.isStopped {
             outcome = .continues
             takers = threads.filter { !$0.blocked.contains(signal) }.map(\.id)
             add(.stopped, "It is stopped, and goes on, even if it ignores or blocks SIGCONT.")
-            return
+            return addFreezer()
         }
         if isDiscardedWhenSent { return discard() }
         takers = threads.filter { !$0.blocked.contains(signal) || $0.waits(for: signal) }.map(\.id)
@@ -87,8 +100,11 @@ struct Verdict: Hashable, Sendable {
         }
         outcome = signal == .sigkill ? .terminates : .stops
         takers = threads.map(\.id)
-        if signal == .sigstop && process.state == .stopped { add(.stopped, "It is stopped already.") }
-        if let first = threads.first { addUninterruptible(first) }
+        if signal == .sigstop && process.isStopped { add(.stopped, "It is stopped already.") }
+        addAlreadyPending()
+        if signal == .sigstop { addTracer() }
+        addFreezer()
+        addUninterruptible(threads)
     }
 
     /// The kernel looks at the thread that was addressed, which is the main thread. It keeps what that one blocks, and
@@ -129,6 +145,13 @@ struct Verdict: Hashable, Sendable {
             return add(.sigwait, "Thread \(taker.id) (\(taker.name)) waits for it in sigwait(3), and gets it.")
         }
         if isDiscarded { return discard() }
+        if process.isInOrphanedGroup && DefaultAction.isStopOfTerminal(signal) && !process.caught.contains(signal) {
+            outcome = .discarded
+            return add(
+                .orphanedGroup,
+                "Its process group is orphaned: no shell could let it go on, so the kernel discards \(name). "
+                    + "SIGSTOP stops it.")
+        }
         let candidates = takers.count == 1 ? "" : ", the first of \(takers.count) that may"
         if process.caught.contains(signal) {
             outcome = .handled
@@ -173,7 +196,9 @@ struct Verdict: Hashable, Sendable {
     }
 
     private mutating func addAlreadyPending() {
-        if !process.pending.contains(signal) { return }
+        let isPending =
+            process.pending.contains(signal) || isUnstoppable && threads.contains { $0.pending.contains(signal) }
+        if !isPending { return }
         add(
             .alreadyPending,
             signal.isRealtime
@@ -183,36 +208,57 @@ struct Verdict: Hashable, Sendable {
     // MARK: what it waits for
 
     private mutating func addDelays() {
-        if process.state == .stopped {
+        if process.isStopped {
             isDelayed = true
             add(
                 .stopped, "It is stopped (Ctrl-Z, SIGSTOP): \(name) stays pending until SIGCONT. SIGKILL works at once."
             )
         }
-        if process.tracer != 0 {
-            isDelayed = isDelayed || process.state == .traced
-            let stop = process.state == .traced ? ", which has stopped it," : ""
-            add(.traced, "Its tracer, process \(process.tracer)\(stop) gets \(name) first, and may keep it.")
-        }
-        if process.isFrozen {
-            isDelayed = isDelayed || outcome == .handled || outcome == .accepted
-            add(.frozen, "Its control group is frozen (docker pause): no handler runs until it is thawed.")
-        }
-        if let taker = threads.first(where: { $0.id == takers.first }) { addUninterruptible(taker) }
+        addTracer()
+        addFreezer()
+        let needsAll = [.terminates, .dumpsCore, .stops].contains(outcome)
+        addUninterruptible(threads.filter { needsAll || $0.id == takers.first })
         if process.queueLimit > 0 && process.queued >= process.queueLimit {
             add(.queueFull, "The signal queue of uid \(process.user) is full (\(process.queued)): details get lost.")
         }
     }
 
-    private mutating func addUninterruptible(_ thread: ThreadSnapshot) {
-        guard thread.state == .uninterruptible else { return }
-        let place = thread.kernelFunction.map { ", in \($0)" } ?? ""
-        let isFatal = outcome == .terminates || outcome == .dumpsCore
-        isDelayed = isDelayed || !isFatal
-        add(
-            .uninterruptible,
-            "Thread \(thread.id) is in an uninterruptible sleep (D\(place)): the signal waits for the end of the system call"
-                + (isFatal ? ", unless the kernel lets a deadly signal break it off." : "."))
+    private mutating func addTracer() {
+        if process.tracer == 0 { return }
+        isDelayed = isDelayed || process.state == .traced
+        let stop = process.state == .traced ? ", which has stopped it," : ""
+        add(.traced, "Its tracer, process \(process.tracer)\(stop) gets \(name) first, and may keep it.")
+    }
+
+    /// The freezer of version 2 lets through what ends a process without a core dump.
+    private mutating func addFreezer() {
+        if !process.isFrozen { return }
+        let isHeldUp =
+            [.handled, .accepted, .stops, .continues, .dumpsCore].contains(outcome)
+            || outcome == .terminates && process.isFrozenByVersion1
+        isDelayed = isDelayed || isHeldUp
+        let effect =
+            process.isFrozenByVersion1
+            ? "no signal has an effect, not even SIGKILL."
+            : "no handler runs, and no signal stops it or dumps its core."
+        add(.frozen, "Its control group is frozen (docker pause): until it is thawed, \(effect)")
+    }
+
+    /// Says which of the threads are in an uninterruptible sleep, in one reason.
+    private mutating func addUninterruptible(_ threads: [ThreadSnapshot]) {
+        let asleep = threads.filter { $0.state == .uninterruptible }
+        guard let first = asleep.first else { return }
+        let place = first.kernelFunction.map { ", in \($0)" } ?? ""
+        let others = asleep.count == 1 ? " is" : " and \(asleep.count - 1) more are"
+        let effect =
+            switch outcome {
+            case .terminates, .dumpsCore:
+                "the signal waits for the end of the system call, unless the kernel lets a deadly signal break it off."
+            case .nothing, .discarded: "the process stays until the system call ends."
+            default: "the signal waits for the end of the system call."
+            }
+        isDelayed = isDelayed || [.handled, .accepted, .stops, .continues].contains(outcome)
+        add(.uninterruptible, "Thread \(first.id)\(others) in an uninterruptible sleep (D\(place)): \(effect)")
     }
 }
 
