@@ -1,5 +1,7 @@
 """What every supervisor's test has: the daemon's directory, commands, and waiting with a deadline."""
+import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -109,6 +111,7 @@ class Supervisor:
     tools = ()
     is_booted = False
     is_ours = False  # a part of this package
+    ignores_hangup = False
     reloads_by = None  # the words for how a reload is asked for
 
     def __init__(self, program, scratch):
@@ -161,6 +164,24 @@ class Supervisor:
 
     def ask_reload(self):
         raise NotImplementedError
+
+    def inspect(self):
+        """The program `signals` sees that the daemon would take a SIGTERM, and what the supervisor left ignored."""
+        pid = self.orders.pid
+        for found in filter(str.isdigit, os.listdir("/proc")):  # it may be in a PID namespace of its own
+            try:
+                with open(f"/proc/{found}/environ", "rb") as environment, open(f"/proc/{found}/status") as status:
+                    if (f"SUPERVISED={self.orders.directory}".encode() in environment.read().split(b"\0")
+                            and re.search(r"^NSpid:.*\t(\d+)$", status.read(), re.M).group(1) == str(self.orders.pid)):
+                        pid = int(found)
+            except (OSError, AttributeError):
+                pass
+        tool = os.path.join(os.path.dirname(self.program), "signals")
+        said = subprocess.run([tool, "inspect", "--json", str(pid)], capture_output=True, text=True)
+        expect(said.returncode == 0, said.stderr)
+        seen = json.loads(said.stdout)
+        expect(seen["verdict"]["outcome"] == "handled" and "SIGTERM" in seen["caught"], said.stdout)
+        expect(("SIGHUP" in seen["ignored"]) == self.ignores_hangup, said.stdout)
 
     def start(self):
         return "-"

@@ -182,6 +182,7 @@ class OnTerminal(Launcher):
 
 
 class Nohup(OnTerminal):
+    ignores_hangup = True
     name = "nohup"
     tools = "nohup",
     product = "coreutils"

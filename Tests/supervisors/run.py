@@ -34,11 +34,12 @@ swift = os.environ.get("SWIFT", "swift")
 
 def build():
     os.utime(os.path.join(situations, "Package.swift"))  # or SwiftPM overlooks new files of the library
-    command = [swift, "build", "--package-path", situations, "--scratch-path", scratch, "--product", "supervised"]
-    built = subprocess.run(command, capture_output=True, text=True)
-    if built.returncode != 0:
-        sys.exit(built.stdout + built.stderr)
-    path = subprocess.run([*command, "--show-bin-path"], capture_output=True, text=True).stdout.strip()
+    command = [swift, "build", "--package-path", situations, "--scratch-path", scratch, "--product"]
+    for product in ("signals", "supervised"):
+        built = subprocess.run([*command, product], capture_output=True, text=True)
+        if built.returncode != 0:
+            sys.exit(built.stdout + built.stderr)
+    path = subprocess.run([*command, "supervised", "--show-bin-path"], capture_output=True, text=True).stdout.strip()
     return os.path.join(os.path.abspath(path), "supervised")
 
 
@@ -66,6 +67,8 @@ def run(supervisor):
             supervisor.prepare(directory)
             for row in ROWS:
                 cells[row] = getattr(supervisor, row)()
+                if row == "ready" and not supervisor.is_booted:
+                    supervisor.inspect()
         finally:
             supervisor.close()
             remove(directory)
