@@ -40,7 +40,7 @@ private struct Inquisitive: Error {
                 for number in 0..<1100 {
                     try daemon.addTask("\(number)", onFailure: .report) { throw Inquisitive(daemon, released) }
                 }
-                #expect(await eventually { released.now >= 100 })
+                #expect(await eventually { released.now >= 99 })  // the first is kept
             }
             #expect(report.omittedTaskCount == 101)  // the body was the last
         }
