@@ -130,8 +130,7 @@ import Testing
                     startThread {
                         for _ in 0..<1000 {
                             version { $0 += 1 }
-                            // To this thread, which has it when this returns. Another thread might be on its way into the
-                            // handler while the daemon ends, and then meet the default action.
+                            // To this thread: each is delivered, so more are unread than the backstop allows of a TERM.
                             pthread_kill(pthread_self(), SIGHUP)
                         }
                         let deadline = Date(timeIntervalSinceNow: 30)

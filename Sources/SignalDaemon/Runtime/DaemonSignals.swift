@@ -22,7 +22,8 @@ struct DaemonSignals: Sendable {
     func subscribeToEnd(hasBackstop: Bool) throws(SignalBridgeError) {
         let signals = Set(policy.endingSignals)
         try waiter.prepare()  // a part has no signals
-        let terminating = signals.filter(\.terminatesByDefault)
+        // A burst of reloads is no request to end, however many of them are unread.
+        let terminating = signals.filter(\.terminatesByDefault).subtracting(policy.reload)
         try waiter.insert(terminating, escalateAfterUnread: hasBackstop ? Self.backstop : nil)
         try waiter.insert(signals.subtracting(terminating), escalateAfterUnread: nil)
     }
