@@ -91,7 +91,7 @@ test-situations: toolchain
 test-adapters: toolchain
 	SWIFT=$(SWIFT) Tests/adapters/run.sh $(SCRATCH)/adapters
 
-# `make -j 2 check` takes two thirds of the time. What measures runs last, alone.
+# Works with -j 2, because much of it waits. What measures runs last, alone.
 check: checks
 	@$(MAKE) bench-smoke
 

@@ -31,7 +31,8 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         public static let duplicateSignal = Code(description: "duplicateSignal")
         /// The daemon is shutting down, or was restarted, and takes no new work.
         public static let shuttingDown = Code(description: "shuttingDown")
-        /// The process was forced to end before the body of the daemon had.
+        /// The process was forced to end before the body of the daemon had; or work of a part, or of a daemon in a group of
+        /// services, was abandoned or ran out of time.
         public static let forcedExit = Code(description: "forcedExit")
         /// An argument makes no sense; the description says which.
         public static let invalidArgument = Code(description: "invalidArgument")

@@ -1,5 +1,4 @@
 #if ServiceLifecycle
-    import Dispatch
     import ServiceLifecycle
     import SignalBridge
 
@@ -51,7 +50,8 @@
         /// Runs the daemon until its body and all of its work have ended.
         ///
         /// - Throws: the first error that the report counts as a failure; ``/SignalBridge/SignalBridgeError/Code/forcedExit`` if
-        ///   work was abandoned or ran out of time; ``/SignalBridge/SignalBridgeError`` if signals cannot be subscribed to, or no thread can be started.
+        ///   work was abandoned or ran out of time; ``/SignalBridge/SignalBridgeError`` if signals cannot be subscribed to, or no
+        ///   thread can be started.
         public func run() async throws {
             let result = BodyResult<Void>()
             let program = DaemonProgram(body: { [body] daemon in try await result.keep { try await body(daemon) } })
@@ -80,9 +80,6 @@
 
     /// The surroundings of a daemon in a group: those of every daemon, except that it ends no process.
     private struct GroupEnvironment: DaemonEnvironment {
-        private static let lastTransitions = DispatchTimeInterval.milliseconds(200)
-        private static let lastCall = DispatchTimeInterval.milliseconds(500)
-
         let outer: any DaemonEnvironment
 
         var isInline: Bool { outer.isInline }
@@ -100,19 +97,7 @@
 
         /// The final actions run, the work is abandoned, and `run` returns.
         func forceExit(of runtime: DaemonRuntime, _ summary: DaemonSummary) {
-            if !isInline {
-                let isReported = DispatchSemaphore(value: 0)
-                runtime.workers.afterReporting { isReported.signal() }
-                _ = isReported.wait(timeout: .now() + Self.lastTransitions)
-                runtime.children.killAll()
-            }
-            let isDone = DispatchSemaphore(value: 0)
-            let call = runtime.lastCall()
-            let lastCall: @Sendable () -> Void = {
-                call?(summary)
-                isDone.signal()
-            }
-            if (try? startThread(lastCall)) != nil { _ = isDone.wait(timeout: .now() + Self.lastCall) }
+            if isInline { runtime.lastCall()?(summary) } else { SystemEnvironment.callLast(of: runtime, summary) }
             runtime.requestClose()
         }
     }

@@ -155,6 +155,7 @@ final class DaemonRuntime: Sendable {
         }
     }
 
+    /// Takes back the signals for which other code has installed a handler.
     private func takeBackStolenSignals() {
         let signals = state.withLock { $0.hasStarted && !$0.isClosing ? $0.signals?.waiter.signals : nil }
         guard let signals, let stolen = recovery.search(signals, at: environment.now) else { return }
@@ -164,7 +165,6 @@ final class DaemonRuntime: Sendable {
             } onSignal: { [weak self] event in
                 self?.process { $0.machine.receive(event, at: $1) }
             }
-            waiter?.wake()  // it looks again
         }
     }
 

@@ -25,23 +25,23 @@ final class SignalRecovery: Sendable {
     private let state = Lock(State())
 
     /// When `search` must be called.
-    var deadline: Duration? { state.withLock { $0.isTakingBack ? nil : $0.deadline } }
+    var deadline: Duration? { state.withLock { $0.deadline } }
 
     func checkThoroughly(at time: Duration) { state.withLock { $0.deadline = time } }
 
     /// Returns which of the signals were stolen; `nil`: there is nothing to do. Else `takeBack` must follow. Makes few system
     /// calls, and blocks for nothing.
     func search(_ signals: Set<SignalNumber>, at now: Duration) -> Set<SignalNumber>? {
-        let (accepted, isTakingBack) = state.withLock { ($0.accepted, $0.isTakingBack) }
-        if isTakingBack { return nil }
+        let accepted = state.withLock { $0.accepted }
         let stolen = signals.filter { signal in
             signal.isDisplaced && (accepted[signal] == nil || accepted[signal] != handlerAddress(of: signal))
         }
         return state.withLock { state in
             let isDue = state.deadline.map { $0 <= now } ?? false
             if !stolen.isEmpty { state.deadline = now + .seconds(1) } else if isDue { state.deadline = nil }
-            state.isTakingBack = !signals.isEmpty && (isDue || !stolen.isEmpty)
-            return state.isTakingBack ? stolen : nil
+            if state.isTakingBack || signals.isEmpty || (stolen.isEmpty && !isDue) { return nil }
+            state.isTakingBack = true
+            return stolen
         }
     }
 

@@ -49,21 +49,28 @@ struct SystemEnvironment: DaemonEnvironment {
         try SignalBridge.startThread(body)
     }
 
-    /// Runs on the monitor thread (N1). What the user wants called has a thread and half a second.
     func forceExit(of runtime: DaemonRuntime, _ summary: DaemonSummary) {
+        Self.callLast(of: runtime, summary) { flushStreams() }  // may block while another thread is inside a stream
+        summary.exitStatus.endImmediately()
+    }
+
+    /// Runs on the monitor thread (N1). The last transitions, and then what the user wants called, have a bounded time on other
+    /// threads. The adopted children are killed in between.
+    static func callLast(
+        of runtime: DaemonRuntime, _ summary: DaemonSummary, then: @escaping @Sendable () -> Void = {}
+    ) {
         let isReported = DispatchSemaphore(value: 0)
         runtime.workers.afterReporting { isReported.signal() }
-        _ = isReported.wait(timeout: .now() + Self.lastTransitions)
+        _ = isReported.wait(timeout: .now() + lastTransitions)
         runtime.children.killAll()
         let isDone = DispatchSemaphore(value: 0)
         let call = runtime.lastCall()
         let lastCall: @Sendable () -> Void = {
             call?(summary)
-            flushStreams()  // may block while another thread is inside a stream
+            then()
             isDone.signal()
         }
         if (try? SignalBridge.startThread(lastCall)) != nil { _ = isDone.wait(timeout: .now() + Self.lastCall) }
-        summary.exitStatus.endImmediately()
     }
 
     func forPart() -> any DaemonEnvironment { PartEnvironment(outer: self) }
