@@ -28,11 +28,11 @@ protocol Waitable: Sendable {
     /// Opens what is waited on, which `wait` would do otherwise without an error.
     func prepareToWait() throws(SignalBridgeError)
     /// Blocks until there may be something to read, `wake` is called, or the deadline has come: then it returns `false`.
-    /// Returns at once after a `wake` that no `drain` has followed.
+    /// Returns at once after a `wake` that no `collectPending` has followed.
     func wait(until deadline: Duration?) -> Bool
     /// Makes all that wait return.
     func wake()
     /// Brings what was captured into the buffers, without a call of `Subscription.onChange`. Returns whether there was
     /// anything.
-    func drain() -> Bool
+    func collectPending() -> Bool
 }

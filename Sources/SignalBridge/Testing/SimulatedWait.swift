@@ -3,7 +3,7 @@ import Dispatch
 /// The stand-in for the bridge of a `SignalWaiter`. Its threads sleep on semaphores, and measure by the simulated clock.
 final class SimulatedWait: Waitable {
     private let simulator: SignalSimulator
-    /// It stands for the descriptor of a bridge: `wake` opens it, and `drain` puts a closed one in its place.
+    /// It stands for the descriptor of a bridge: `wake` opens it, and `collectPending` puts a closed one in its place.
     private let readable = Lock(Latch())
 
     init(_ simulator: SignalSimulator) {
@@ -28,7 +28,7 @@ final class SimulatedWait: Waitable {
     }
 
     /// The simulator delivers to the buffers itself.
-    func drain() -> Bool {
+    func collectPending() -> Bool {
         readable.withLock { if $0.isOpen { $0 = Latch() } }
         return false
     }

@@ -3,7 +3,7 @@ import SignalBridge
 /// The threads that a daemon hands things to: transitions, datagrams, and effects that run or release code of the user's.
 final class DaemonWorkers: Sendable {
     private let reporter: TransitionReporter
-    let supervisor: SupervisorLink
+    let supervisor: SupervisorNotifier
     /// What runs or releases code of the user's. A cancellation handler that hangs holds up others for so long.
     private static let patience = Duration.milliseconds(50)
     private let effects: SerialWorker<@Sendable () -> Void>
@@ -16,10 +16,10 @@ final class DaemonWorkers: Sendable {
     ) throws(SignalBridgeError) {
         let reporter = try TransitionReporter(onTransition, isInline: isInline)
         self.reporter = reporter
-        var started: SupervisorLink?
+        var started: SupervisorNotifier?
         var startedEffects: SerialWorker<@Sendable () -> Void>?
         do throws(SignalBridgeError) {
-            self.supervisor = try SupervisorLink(supervisor, at: now, isInline: isInline) { error in
+            self.supervisor = try SupervisorNotifier(supervisor, at: now, isInline: isInline) { error in
                 reporter.append(.notificationFailed(error))
                 reporter.runInline()
             }

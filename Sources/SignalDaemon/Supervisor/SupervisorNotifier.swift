@@ -3,7 +3,7 @@ import SignalBridge
 /// Keeps the supervisor informed, on a thread of its own: a closure of the user's that hangs does not silence it.
 ///
 /// Except for `runInline`, its functions may be called under a lock.
-final class SupervisorLink: Sendable {
+final class SupervisorNotifier: Sendable {
     private enum Item: Sendable {
         case datagram(String)
         case call(@Sendable () -> Void)
