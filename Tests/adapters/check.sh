@@ -78,7 +78,7 @@ for option in '' --run-provider; do
     # shellcheck disable=SC2086
     start greeter "$conf" $option
     says 'ready$'
-    [ -z "$option" ] || says 'other code had replaced the handler of SIGHUP; took it back, but shares the signal'
+    [ -z "$option" ] || says 'SIGHUP was displaced by other code; took it back, but shares the signal'
     put '{ "greeting": "good evening" }'
     send HUP
     says 'the greeting is good evening'

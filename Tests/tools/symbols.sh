@@ -7,7 +7,8 @@
 #   symbols.sh --files         prints the files of signal context
 set -eu
 
-# These files are signal context: the handler, csigshim_wake and csigshim_reset_for_exec, with all that they call. They
+# These files are signal context: the handler and csigshim_wake, with all that they call. (csigshim_reset_for_exec, which may be
+# called in a handler, uses sigaction(2) besides, which POSIX lists as async-signal-safe.) They
 # refer to one another, to the allow-list, and to these other files: none.
 signal_context="table.c ring.c notify.c old_action.c handler.c"
 others=""
