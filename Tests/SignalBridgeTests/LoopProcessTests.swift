@@ -1,4 +1,4 @@
-// What a loop does to its process: nothing while nothing comes, nothing that stays, and a clear end for misuse.
+// The effects of a loop on its process: none while it is idle, none after its end, and a clear message at misuse.
 import Foundation
 import SignalBridge
 import TestSupport

@@ -1,4 +1,5 @@
-// drain() while a thread is inside the loop: a host's event loop that runs inside one of its callbacks, or on two threads.
+// drain() while a thread is inside the loop. A host's event loop does that in a callback that runs the loop, or on two
+// threads.
 import Foundation
 import SignalBridge
 import TestSupport

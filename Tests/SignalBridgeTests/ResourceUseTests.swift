@@ -1,4 +1,4 @@
-// What subscriptions take of the process: nothing while nothing comes, and a bounded amount in a storm.
+// The resources that subscriptions use: no wake-up while no signal comes, and bounded memory in a storm.
 import Foundation
 import SignalBridge
 import TestSupport

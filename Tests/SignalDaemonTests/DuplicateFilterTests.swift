@@ -1,4 +1,4 @@
-// Which signal says once more what the last one said, without a daemon.
+// The filter that finds duplicate signals, tested without a daemon.
 import Testing
 
 @testable import SignalBridge
@@ -83,7 +83,7 @@ private final class Filtered {
         #expect(late.fromTerminal(.sigint, at: 300), "the second key press")
     }
 
-    @Test("SIGHUP of a terminal is no key press: the shell and the kernel tell of one closed terminal")
+    @Test("SIGHUP of a terminal is no key press: the shell and the kernel report one closed terminal")
     func closedTerminal() {
         let filter = Filtered()
         #expect(filter.sent(.sighup, at: 0))

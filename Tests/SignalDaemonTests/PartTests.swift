@@ -44,7 +44,7 @@ import Testing
         #expect(report.description.contains("\n  part:   task worker: finished"), "\(report)")
     }
 
-    @Test("A part is cancelled with the rest, by the time or by a second signal", arguments: [true, false])
+    @Test("A part is cancelled with the rest, by the deadline or by a second signal", arguments: [true, false])
     func cancelled(byTime: Bool) async throws {
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(onTransition: scene.watch) { daemon in
@@ -272,7 +272,7 @@ import Testing
         #expect(inbox.count("STOPPING=1") == 1)
     }
 
-    @Test("The signals of the policy are no part's own")
+    @Test("A part may have signals of its own, except those of the policy")
     func signals() async throws {
         let (_, scene) = try await simulate { scene in
             try await Daemon.run { daemon in

@@ -1,4 +1,4 @@
-// Daemons and their process: dispositions, real signals, and what is left behind.
+// Daemons and their process: dispositions, real signals, and leaks.
 import Foundation
 import SignalBridge
 import SignalDaemon
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test("Every disposition is restored when a daemon has returned, although somebody keeps the daemon")
+    @Test("Every disposition is restored when a daemon has returned, although the program keeps the daemon")
     func restoredWhileKept() async {
         await #expect(processExitsWith: .success) {
             limit()

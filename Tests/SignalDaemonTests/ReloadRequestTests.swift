@@ -47,7 +47,7 @@ private func outcome(of daemon: Daemon?) async -> String {
         #expect(report.exitStatus == .code(0))
     }
 
-    @Test("It throws the error of the reload that failed, and only of that")
+    @Test("A request throws the error of the reload that answers it, and no other")
     func failure() async throws {
         let calls = Shared(0)
         let (report, scene) = try await simulate { scene in

@@ -1,4 +1,5 @@
-// A driver of the shutdown's state machine: inputs by hand, actions as short words.
+// A driver for tests of the shutdown's state machine. It takes one input at a time, and gives the actions as short
+// words.
 @testable import SignalBridge
 @testable import SignalDaemon
 
