@@ -110,7 +110,7 @@ TEST(after_fork_beneath_a_handler_that_the_child_reinstalled) {
     CHECK(exited(child, 0));
 }
 
-/* Nothing but the default action is beneath the handler that the kernel calls, and that one decides. */
+/* Only the default action is beneath the handler that the kernel calls. That handler decides what the signal does. */
 TEST(cloned_child_takes_no_default_action_under_a_foreign_handler) {
     if (UNDER_TSAN)
         SKIP("the thread sanitizer does not know such a child");

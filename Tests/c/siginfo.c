@@ -57,7 +57,7 @@ TEST(sigchld_carries_the_status_of_the_child) {
     CHECK(event.code == CLD_KILLED && event.status == SIGKILL && event.pid == child);
     CHECK(died_of(child, SIGKILL));
 
-    CHECK(kill(getpid(), SIGCHLD) == 0); /* sent by hand, so it carries no status */
+    CHECK(kill(getpid(), SIGCHLD) == 0); /* sent by kill(2), so it carries no status */
     event = next_event(bridge);
     CHECK(event.code == SI_USER && event.pid == getpid() && event.status == 0);
 }
