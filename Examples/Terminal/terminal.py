@@ -1,4 +1,4 @@
-"""What check.py and its recipes run in: a pseudo-terminal with job control, or a process without a terminal."""
+"""Where check.py runs a recipe: in a pseudo-terminal with job control, or without a terminal."""
 import fcntl
 import json
 import os
@@ -164,7 +164,7 @@ class Terminal:
             try:
                 self.output += os.read(self.master, 65536)
             except OSError:
-                return False  # nobody has it open any more
+                return False  # no process has it open any more
         if self.events in ready:
             self.pending += os.read(self.events, 4096)
         return bool(ready)

@@ -234,7 +234,8 @@ import Testing
                 #expect(await eventually { sent.now })
                 #expect(report.outcomes == ["body": "finished", "flush": "finished"])
                 #expect(report.forcedExit == nil)
-                // A signal that comes too late for the daemon is sent again, to the handler, before the next round begins.
+                // A signal that the daemon can no longer take is raised again, and reaches the handler before the next
+                // round begins.
                 heard += report.signals.deliveries
                 let isThere = await eventually(within: 5) { heard + handledCount >= round }
                 try #require(isThere, "\(heard) in reports and \(handledCount) by the handler, of \(round)")

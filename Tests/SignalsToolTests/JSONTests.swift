@@ -25,7 +25,7 @@ struct JSONTests {
         try expectDocumented(object)
     }
 
-    @Test("SIGKILL and SIGSTOP can be pending, and what the C library keeps is left out")
+    @Test("SIGKILL and SIGSTOP can be pending, and the signals that the C library reserves are left out")
     func pendingUnstoppable() throws {
         var process = ProcessSnapshot(id: 5, name: "x", state: .uninterruptible)
         let reserved = SignalSet(bits: 1 << 31)
@@ -81,7 +81,7 @@ struct JSONTests {
             }
         }
 
-        @Test("A signalfd, a wait and what may not be seen")
+        @Test("A signalfd, a wait, and fields that may not be read")
         func descriptors() async throws {
             try await Subject.with("signalfd") { subject in
                 let object = try parse(try await ChildProcess.tool("inspect", "\(subject.id)", "--json").output)

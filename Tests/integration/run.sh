@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds a package that uses this one, runs its programs as processes of their own, signals them from outside, and looks
-# at what they say and how they end:
+# Builds a package that uses this one, runs its programs as processes of their own, signals them from outside, and
+# checks their output and their exit status:
 #
 #   run.sh [debug]   run.sh release   run.sh static (release, with Swift's libraries inside the programs)   run.sh all
 #

@@ -1,8 +1,8 @@
 #!/bin/sh
-# CSignalShim as an ordinary C library: `make install` into an empty place, without Swift; what was installed, used from C
-# and C++, shared and static, by pkg-config, CMake and Meson; its size, symbols and man pages; plugins; `make uninstall`.
-# Needs cc, c++, make and pkg-config, and for a part each cmake, ninja and meson.
-# A line for each check; the last one is "N passed, N failed". The exit status is 0 if none failed.
+# CSignalShim as an ordinary C library. `make install` puts it into an empty place, without Swift. Programs in C and C++
+# use it, shared and static, by pkg-config, CMake and Meson. Then size, symbols, man pages, plugins and `make uninstall`
+# are checked. Needs cc, c++, make and pkg-config, and for a part each cmake, ninja and meson. A line for each check;
+# the last one is "N passed, N failed". The exit status is 0 if none failed.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 here=Tests/library

@@ -1,4 +1,4 @@
-"""What every supervisor's test has: the daemon's directory, commands, and waiting with a deadline."""
+"""Shared by the tests of every supervisor: the daemon's directory, commands, and waiting with a deadline."""
 import json
 import os
 import re

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Whether everything that names a version names the same one, and whether that number is large enough for what has changed
-# since the last release: header, soname, symbol version, pkg-config, CMake, Meson, man pages, CHANGELOG, README, package,
-# lists of the public interface, tag. `make release-check` compares the lists with the sources as well.
+# Checks that everything that names a version names the same one: header, soname, symbol version, pkg-config, CMake,
+# Meson, man pages, CHANGELOG, README, package, lists of the public interface, tag. Checks too that the number is large
+# enough for the changes since the last release. `make release-check` compares the lists with the sources as well.
 #
 #   release.sh              checks; without a tag at HEAD it says so, and checks the rest
 #   release.sh --self-test  in a copy, makes each of them disagree, and wants to see this script fail for it

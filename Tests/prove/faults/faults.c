@@ -1,11 +1,12 @@
-/* Every call of the library fails once, at each place, with each errno that it may have.
+/* Every system or library call that the library makes fails once, at each place, with each errno that it may have.
  *
  * A scenario runs once as it is, and its K calls are noted. Then it runs for each k up to K and each errno of that
  * call, in a process of its own, with call k failing. One of two things must happen. The function returns -1 with an
  * errno that says why, nothing has changed (dispositions, mask, cancellation, descriptors), and the same call succeeds
  * when it is made again. Or it succeeds, and all is as without the fault. Then a signal comes through exactly once.
  * When all is closed, the process is as it was before the first call, with as much memory mapped as without the fault,
- * and a signal reaches the host's handler. What cannot be so is listed with its reason, and the next use must heal it.
+ * and a signal reaches the host's handler. Exceptions are listed with their reasons, and the next use must repair the
+ * state.
  *
  * Places that are reached only after a first fault, such as clean-up, fail as a second one. A place that no scenario
  * makes fail is a failure of this test, and so is an entry of the list that is not needed.
@@ -24,8 +25,8 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
-/* What a fault may change, and why nothing better can be done. The next use heals it, except where it LEAKS. EXEMPT:
- * anything but a signal to another process and an endless loop. */
+/* The list of exceptions: what a fault may change, and why nothing better can be done. The next use repairs it, except
+ * where it LEAKS. EXEMPT: anything but a signal to another process and an endless loop. */
 enum kind { NONE, HEALS, LEAKS, EXEMPT };
 static const struct {
     const char *scenario, *function, *call; /* the scenario's name contains the first; "": any */

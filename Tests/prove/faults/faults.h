@@ -1,4 +1,4 @@
-/* What interpose.c, world.c, scenarios.c and faults.c share. */
+/* Shared by interpose.c, world.c, scenarios.c and faults.c. */
 #ifndef FAULTS_H
 #define FAULTS_H
 

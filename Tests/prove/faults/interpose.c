@@ -1,11 +1,11 @@
-/* The wrappers. A call that is to fail has no effect, except where a real failure has one: close(2) closes the
- * descriptor whatever it returns, unless a sandbox refuses it; and a write(2) that returns EAGAIN leaves a full pipe.
- * EPERM and ENOSYS stand for a sandbox.
+/* The wrappers. A call that is to fail has no effect, with two exceptions that real failures have. A close(2) that
+ * fails closes the descriptor, unless a sandbox refuses it. A write(2) that returns EAGAIN leaves a full pipe. EPERM
+ * and ENOSYS stand for a sandbox.
  *
- * Results that are answers and not failures are left out: EAGAIN of read(2) or sigtimedwait(2) means that nothing is
- * there. EBADF of fstat(2) and ENOENT of epoll_ctl(2) mean that the host closed the descriptor: scenarios close it.
+ * Results that are answers and not failures are left out. EAGAIN of read(2) or sigtimedwait(2) means that nothing is
+ * there. EBADF of fstat(2) and ENOENT of epoll_ctl(2) mean that the host closed the descriptor, as scenarios do.
  *
- * No wrapper sends a signal to any process or thread but its own. A library that tries has failed. */
+ * A wrapper sends signals only to its own process and thread. A library that tries another one fails the test. */
 #define _GNU_SOURCE 1
 #include "faults.h"
 #include <linux/futex.h>

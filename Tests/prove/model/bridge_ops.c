@@ -1,4 +1,4 @@
-/* The operations on bridges: open to close, reading, waiting, and what the library says of a signal. */
+/* The operations on bridges: from open to close, reading, waiting, and queries about a signal. */
 #define _GNU_SOURCE
 #include "interpret.h"
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* Which descriptors are open, and that the library touched no file of the host. A bridge's descriptors are those that
- * are there after csigshim_open and were not there before; from then on every step knows the exact set. */
+/* Checks which descriptors are open, and that the library touches no file of the host. A bridge's descriptors are those
+ * that csigshim_open has opened. From then on every step knows the exact set. */
 #define _GNU_SOURCE
 #include "world.h"
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Puts small faults into copies of the sources, one at a time, and runs the tests: each must be seen. run.sh [quick|NAME...]
+# Puts small faults into copies of the sources, one at a time, and runs the tests. A test must fail for each. run.sh
+# [quick|NAME...]
 #
 # A suite is only as good as the faults that it finds. *.faults lists faults that a maintainer could make. An entry:
 #
@@ -56,7 +57,7 @@ if [ -n "$outdated" ]; then
     echo "RESULT mutants|none of $total faults|the list is out of date"
     exit 1
 fi
-chosen() { # chosen PATTERN: the names of those wanted whose file is of that kind
+chosen() { # chosen PATTERN: the names of the wanted faults in files of that kind
     for fault in "$work"/faults/*; do
         read -r _ name file _ <"$fault"
         case " ${names:-$name} " in *" $name "*) ;; *) continue ;; esac

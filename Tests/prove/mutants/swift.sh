@@ -1,5 +1,5 @@
 #!/bin/sh
-# Of run.sh, the part for Swift; with its variables: swift.sh prepare | kill NAME.
+# The part of run.sh for Swift, with its variables: swift.sh prepare | kill NAME.
 #
 # One copy of the package and one scratch directory for all, so that each build compiles what a fault has changed, and no
 # more. A fault that makes a test hang costs the test's patience, so that is half of what it is elsewhere; the tests must

@@ -41,7 +41,7 @@ static size_t word(pid_t thread, const volatile void *address) {
     return (size_t)ptrace(PTRACE_PEEKDATA, thread, address, 0);
 }
 
-/* A traced process does not stop: nobody would continue it. */
+/* A traced process does not stop, because no process would continue it. */
 static bool is_stop(int signo) {
     return signo == SIGSTOP || signo == SIGTSTP;
 }

@@ -34,7 +34,7 @@ pub async fn pingpong(out: File) -> Result<()> {
     Ok(())
 }
 
-// tokio merges what has come since the last look, and gives no values.
+// tokio coalesces the signals that came since the last look, and gives no values.
 pub async fn storm(out: File) -> Result<()> {
     let realtime = heard(signal(SignalKind::from_raw(REALTIME)));
     let end = signal(SignalKind::user_defined2())?;

@@ -1,4 +1,4 @@
-// What the tests share: daemons in simulations, and services that say what they hear.
+// Shared by the tests: daemons in simulations, and services that record their events.
 import ServiceLifecycle
 import SignalBridge
 import SignalDaemon
@@ -27,7 +27,7 @@ final class Steps: Sendable {
     func inOrder(_ expected: String...) -> Bool { all.filter(expected.contains) == expected }
 }
 
-/// Holds up whoever waits, whatever is cancelled, until it is opened.
+/// Blocks the tasks that wait, even cancelled ones, until it is opened.
 final class Door: Sendable {
     private let state = Mutex<(isOpen: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
 

@@ -1,4 +1,4 @@
-// A daemon that Tests/supervisors/run.py starts under each supervisor. It does what the files of its directory say:
+// A daemon that Tests/supervisors/run.py starts under each supervisor. The files in its directory say what it does:
 //
 //     hold-start    it is not ready while this file is there
 //     broken        a reload fails
