@@ -29,8 +29,8 @@ for file in Examples/c/*.c; do
     check "compiles with the command that it shows" eval "${CC:-cc} ${command#cc}"
 done
 
-# A job and a configuration that tell what a child inherits of its parent's signals. The shell looks by itself: dash gives
-# what it starts an empty mask.
+# A job and a configuration that print the signal state that a child inherits. The shell itself prints it, because dash
+# gives its children an empty mask.
 cat >"$work/masks" <<'END'
 while read -r key mask; do case $key in SigBlk:|SigIgn:) echo "$what$key $mask" ;; esac; done </proc/$$/status
 END

@@ -59,7 +59,7 @@ over() { # over KEY: waits for its end, and sets $status
     children=$remaining
 }
 
-# What most checks are made of: one example, main.
+# The functions of most checks, which run one example, `main`.
 find_program() { # find_program NAME: $program is its path
     program=
     for directory in $directories; do [ ! -x "$directory/$1" ] || program=$directory/$1; done

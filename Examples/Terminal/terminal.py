@@ -29,7 +29,7 @@ def default_signals():
 
 
 def lead_session(command, orders, events):
-    """What a shell does for its one job, in the process that leads the session: never returns."""
+    """Does the work of a shell for its one job, in the process that leads the session. Never returns."""
     for number in (signal.SIGTTOU, signal.SIGINT, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)
     job = os.fork()

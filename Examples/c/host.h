@@ -1,5 +1,5 @@
-/* What the loops beside this file have in common: a daemon as it is without this library. It has a handler of its own
- * for SIGUSR2, runs jobs as children, and reads its configuration from a command. New are `subscribe` and `receive`.
+/* Shared by the loops beside this file: a daemon as it is without this library. It has a handler of its own for
+ * SIGUSR2, runs jobs as children, and reads its configuration from a command. New are `subscribe` and `receive`.
  *
  *     epoll [handler|signalfd [JOB [CONFIGURATION]]]     both are shell commands
  *

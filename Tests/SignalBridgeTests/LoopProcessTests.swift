@@ -140,7 +140,7 @@ private func openDescriptors() -> Set<Int32> {
 }
 
 #if os(Linux)
-    /// How often the threads have slept, which ones there are, and the CPU time that they took.
+    /// The threads of the process, how often they have slept, and their CPU time.
     private func activity() -> (wakeUps: Int, threads: Set<String>, cpu: Double) {
         var wakeUps = 0
         let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []

@@ -197,7 +197,7 @@ private final class NestedHost: Sendable {
         }
     }
 
-    /// In a callback: what is ready has its turn.
+    /// Runs the ready callbacks inside a callback.
     func iterate() {
         depth { $0 += 1 }
         if poll(0) {

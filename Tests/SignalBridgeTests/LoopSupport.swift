@@ -1,4 +1,4 @@
-// What the tests of SignalLoop share.
+// Shared by the tests of SignalLoop.
 import Foundation
 import SignalBridge
 import TestSupport

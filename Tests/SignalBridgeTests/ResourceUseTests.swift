@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    /// Of each thread, how often it has slept.
+    /// Each thread, with the number of times that it has slept.
     private func contextSwitches() -> [String: Int] {
         var switches: [String: Int] = [:]
         for thread in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? [] {

@@ -67,7 +67,7 @@ private final class Filtered {
         for time in [0, 100, 200] { #expect(filter.fromTerminal(signal, at: time)) }
     }
 
-    @Test("What a launcher passes on is a duplicate of the key press, whichever comes first")
+    @Test("A signal that a launcher passes on is a duplicate of the key press, whichever comes first")
     func launcher() {
         let filter = Filtered()
         #expect(filter.fromTerminal(.sigint, at: 0))

@@ -9,7 +9,7 @@ private func request(_ daemon: Daemon?) -> Task<String, Never> {
     Task(executorPreference: InlineExecutor()) { await outcome(of: daemon) }
 }
 
-/// What `reload()` does: "reloaded", or the name of what it throws.
+/// The result of `reload()`: "reloaded", or the name of the error that it throws.
 private func outcome(of daemon: Daemon?) async -> String {
     do {
         try await daemon?.reload()

@@ -55,7 +55,7 @@ extension SignalEvent {
     }
 }
 
-/// What is done, and the phases; other reports are left out.
+/// The actions and the phases, without the other reports.
 func words(_ actions: [ShutdownStateMachine.Action]) -> [String] {
     actions.compactMap { action in
         switch action {

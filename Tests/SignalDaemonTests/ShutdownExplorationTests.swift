@@ -142,7 +142,7 @@ private struct Walker {
         }
     }
 
-    /// All that can happen here.
+    /// All inputs that are possible in this state.
     var inputs: [Input] {
         var inputs: [Input] = [.signal(.sigterm), .signal(.sigquit), .signal(.sighup), .hangup]
         inputs += [.shutdown(.requested), .shutdown(.cancelled), .reload]

@@ -229,7 +229,7 @@ static int run(const char *name, void (*enter)(void)) {
     return 0;
 }
 
-/* For each signal its number, and "terminate", "stop" or "none". */
+/* Prints for each signal its number, and "terminate", "stop" or "none". */
 static int print_actions(void) {
     for (int signo = 1; signo <= SIGRTMAX; signo++) {
         int status = 0;

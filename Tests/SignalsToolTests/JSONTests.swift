@@ -114,7 +114,7 @@ struct JSONTests {
             return SignalSet(hexadecimal: sed.output.split(separator: "\n").first ?? "")?.ofPrograms.bits
         }
 
-        /// What ps(1) of procps prints; `nil` if there is none.
+        /// The output of ps(1) of procps; `nil` if there is none.
         private func ps(_ column: String, _ id: pid_t) async -> UInt64? {
             let words = ["/bin/sh", "-c", "ps -o \(column):16= -p \(id) 2>/dev/null"]
             guard let ended = try? await ChildProcess(words).end(), ended.code == 0 else { return nil }

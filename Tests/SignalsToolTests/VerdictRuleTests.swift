@@ -69,7 +69,7 @@ struct VerdictRuleTests {
         #expect(codes(after: isInit, blocks) == ["pending", "blocked"])
     }
 
-    @Test("What the main thread does not block is discarded, although another thread waits for it")
+    @Test("A SIGCHLD that the main thread does not block is discarded, although another thread waits for it")
     func discardedBeforeTheWait() {
         let waits = SignalWait.signals(SignalSet(.sigchld))
         #expect(codes(.sigchld) { $0.threads[1].wait = waits } == ["discarded", "ignoredByDefault"])

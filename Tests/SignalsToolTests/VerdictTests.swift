@@ -72,7 +72,7 @@ import Testing
             }
         }
 
-        @Test("To a stopped process it is pending until SIGCONT")
+        @Test("Sent to a stopped process, it is pending until SIGCONT")
         func stopped() async throws {
             try await Subject.with("stopped") { subject in
                 let verdict = try subject.verdict()
@@ -175,7 +175,7 @@ import Testing
             }
         }
 
-        @Test("What is pending for the process and for a thread is told apart")
+        @Test("The verdict tells signals that are pending for the process from those for a thread")
         func pending() async throws {
             try await Subject.with("pending") { subject in
                 let snapshot = try subject.snapshot()

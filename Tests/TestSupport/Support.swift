@@ -188,7 +188,7 @@ package func install(_ handler: Handler, for signal: SignalNumber, flags: Int32 
     sigaction(signal.rawValue, &action, nil)
 }
 
-/// What `countingHandler` has counted in this process.
+/// The number of signals that `countingHandler` has counted in this process.
 package let handled = Atomic<Int>(0)
 package var handledCount: Int { handled.load(ordering: .sequentiallyConsistent) }
 package let countingHandler: Handler = { _ in handled.add(1, ordering: .sequentiallyConsistent) }

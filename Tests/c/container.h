@@ -34,7 +34,7 @@ struct container {
     _Atomic pid_t init;  /* its id outside */
     _Atomic int status;  /* of waitpid(2), or RUNNING, or NOT_PERMITTED */
     _Atomic int ready;   /* how many processes in the container are */
-    _Atomic int said[8]; /* what a test wants to know */
+    _Atomic int said[8]; /* answers that a test needs */
     _Atomic bool stop;   /* asks counting processes to end */
     _Atomic int counts[ROLES][LAST_SIGNAL + 1];
     _Atomic int received;       /* signals with a value */

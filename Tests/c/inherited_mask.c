@@ -6,7 +6,7 @@
 #undef main
 #include <sys/syscall.h>
 
-/* In a process that began with TERM blocked. */
+/* Runs in a process that began with TERM blocked. */
 static void unblocks_and_receives(void) {
     CHECK(is_blocked(SIGTERM));
     csigshim_bridge *bridge = opened();

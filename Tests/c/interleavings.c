@@ -402,8 +402,7 @@ static void *send_and_call_fd(void *unused) {
     return unused;
 }
 
-/* The stopped thread goes on when csigshim_fd has returned, or after a while: csigshim_fd may wait for the stopped
- * thread. */
+/* The stopped thread continues when csigshim_fd has returned, or after a while, because csigshim_fd may wait for it. */
 static void let_other_thread_call_fd(void) {
     const int64_t end = milliseconds() + PATIENCE_MS;
     asked = true;

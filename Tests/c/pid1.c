@@ -186,7 +186,7 @@ static void leaves_an_orphan(useconds_t life) {
 
 static void leaves_orphans(void) {
     for (int i = 0; i < 100; i++)
-        leaves_an_orphan(i % 2 ? 300000 : 0); /* many at one time, and each by itself */
+        leaves_an_orphan(i % 2 ? 300000 : 0); /* many at the same time, and each alone */
     container->ready++;
     while (!container->stop)
         usleep(1000);

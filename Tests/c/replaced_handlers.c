@@ -89,7 +89,7 @@ TEST(signal_under_default_set_over_the_handler_kills) {
 
 /* At the removal, the installed action is not the library's, so it stays. The next csigshim_add saves SIG_DFL or
  * SIG_IGN. */
-TEST(removal_leaves_what_somebody_set) {
+TEST(removal_leaves_a_foreign_action) {
     void (*const left[])(int) = {SIG_DFL, SIG_IGN};
     const int flags[] = {0, SA_SIGINFO};
     for (size_t i = 0; i < 2 * sizeof left / sizeof *left; i++) {

@@ -210,7 +210,7 @@ static void has_no_descriptors(const struct refusal *refused, int code) {
     polled(opened_on(SIGTERM, 0));
     close_all_descriptors();
     if (refused->numbers[0] == SYS_fstat)
-        raise(SIGTERM); /* nothing then tells that the descriptors are gone */
+        raise(SIGTERM); /* the library then cannot tell that the descriptors are gone */
     refuse(refused, code);
     ask_for(me, SIGTERM);
     sleep_ms(2000);

@@ -11,7 +11,7 @@ func program(_ name: String, _ settings: [SwiftSetting] = []) -> Target {
     .executableTarget(name: name, dependencies: ["Reporting", library], swiftSettings: settings)
 }
 
-/// The same source once more, with Foundation in the process: links in `Sources/NAME-foundation` point to it.
+/// The same sources again, with Foundation in the process: `Sources/NAME-foundation` has links to them.
 func programs(_ name: String) -> [Target] {
     [program(name), program(name + "-foundation", [.define("FOUNDATION")])]
 }

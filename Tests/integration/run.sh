@@ -16,7 +16,7 @@ program=
 tracer=
 
 work=$(mktemp -d) || exit 1
-# Only what this script started, and has not waited for, is ended: the number is still its own.
+# Ends only processes that this script started and has not waited for, because their numbers are still theirs.
 clean_up() {
     [ -n "$helper" ] && [ -n "$program" ] && kill -KILL "$program" 2>/dev/null
     [ -n "$tracer" ] && kill -TERM "$tracer" 2>/dev/null

@@ -129,7 +129,7 @@ awk -v names=$names '
             }
         if (failed)
             exit 1
-        # As often as there are nodes: without a cycle, all have their layer then.
+        # Repeats this once for each node: without a cycle, all have their layer then.
         for (pass = 0; pass < nodes; pass++)
             for (i = 0; i < nodes; i++)
                 for (k = 0; k < nodes; k++) {

@@ -10,7 +10,7 @@ there() {
 }
 there && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    # Two lanes of `make -j 2` may want something at once.
+    # Two lanes of `make -j 2` may need something at the same time.
     exec 9>>/tmp/signalbridge-apt.lock
     ! command -v flock >/dev/null || flock 9
     there && exit 0

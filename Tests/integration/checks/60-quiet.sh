@@ -1,6 +1,6 @@
 # nothing happens while no signal comes (G13)
 
-# Of all threads: how often each gave up or lost its processor.
+# How often each thread gave up or lost its processor.
 switches() {
     cat /proc/"$program"/task/*/status | grep ctxt_switches
 }

@@ -18,7 +18,7 @@ static int count_open(void) {
     return count;
 }
 
-/* From here on `free` numbers are left, whichever are in use. */
+/* Leaves `free` descriptor numbers, whichever are in use. */
 static void leave(int free) {
     int end = 0;
     for (int found = 0; found < free || fcntl(end, F_GETFD) >= 0; end++)

@@ -11,11 +11,11 @@
  * Places that are reached only after a first fault, such as clean-up, fail as a second one. A place that no scenario
  * makes fail is a failure of this test, and so is an entry of the list that is not needed.
  *
- * Then each system call of a scenario is refused for good, as by a sandbox. The function still tells the truth, no loop
- * is endless, no reader of the descriptor spins, and all works once the sandbox is gone.
+ * Then each system call of a scenario is refused for good, as by a sandbox. The function must still report what
+ * happened, no loop may be endless, no reader of the descriptor may spin, and all must work once the sandbox is gone.
  *
- * In all of this no signal may be sent to another process. The wrappers let none through, and the whole runs without
- * privileges in a PID namespace of its own, where that is permitted.
+ * In all of this the library may send no signal to another process. The wrappers stop such signals, and the test runs
+ * without privileges in a PID namespace of its own, where that is permitted.
  *
  * All scenarios run over both mechanisms, with the wake-up pipe as one descriptor, and as two where there is no /proc.
  */
@@ -126,7 +126,7 @@ static bool fired(int number) {
     return faults->number[0] == number || faults->number[1] == number;
 }
 
-/* What the faults of this run may do. */
+/* The effects that the faults of this run may have. */
 static enum kind permitted(void) {
     enum kind kind = NONE;
     for (int number = 1; number <= faults->count; number++) {
@@ -189,7 +189,7 @@ static const char *differs_from(const struct world *expected, const struct world
     return world_differs(&with_one_less, expected, SAME_KINDS);
 }
 
-/* The same system call is refused once more, with a signal to read. */
+/* Refuses the same system call again, with a signal to read. */
 static void look_for_spinning(void) {
     faults->in_child = false;
     fault_resume();
@@ -202,7 +202,7 @@ static void look_for_spinning(void) {
     fault_end();
 }
 
-/* In a process of its own. With no fault, it fills in the reference. */
+/* Runs in a process of its own. Without a fault, it records the reference. */
 static void run(void) {
     static struct world before, after, end;
     const bool refused = faults->refused != NULL, first = faults->number[0] == 0 && !refused;

@@ -34,7 +34,7 @@ static void send_to_self(int number) {
     MUST(self > 0 && kill(self, number) == 0);
 }
 
-/* Its time is known, or 0 where no clock tells it. */
+/* Fails if the event's time lies in the future. Where there is no clock, the time is 0. */
 static void check_time(const csigshim_event *event) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

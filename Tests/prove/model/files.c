@@ -44,7 +44,7 @@ static uint64_t known(void) {
     return set;
 }
 
-/* What kind of descriptor of a bridge it is; ENDS: none. */
+/* The kind of the bridge's descriptor; ENDS: it is none. */
 static int kind_of(int fd) {
     static const char *const targets[ENDS] = {"pipe:", "anon_inode:[signalfd]", "anon_inode:[eventpoll]"};
     char name[64], target[64] = "";

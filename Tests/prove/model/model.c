@@ -117,7 +117,7 @@ struct answer model_fd(int b) {
     return fine;
 }
 
-/* What the host blocks already stays blocked after the removal. */
+/* A signal that the host has blocked stays blocked after the removal. */
 static void block(int s) {
     if (m.mask & 1u << s)
         return;

@@ -7,8 +7,8 @@
  * A futex compares the word and queues the thread in one step, and wakes all. Of the ring only the number of unread
  * records is left, and of the pipe the number of its bytes: the rest is in delivery.pml.
  *
- * The first handlers run on the threads that wait, and end their sleep with EINTR. That those threads do nothing else
- * meanwhile is not modelled: without it more can happen, and all of it must hold. */
+ * The first handlers run on the threads that wait, and end their sleep with EINTR. In the model those threads also do
+ * other things meanwhile. So more can happen than in a program, and the claims must hold for all of it. */
 #ifndef HANDLERS
 #define HANDLERS 1
 #endif

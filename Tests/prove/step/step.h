@@ -36,7 +36,7 @@ struct scenario {
 extern const struct scenario scenarios[];
 extern const int scenario_count;
 
-/* What scenarios prepare, in the traced process. */
+/* The state that scenarios prepare in the traced process. */
 extern csigshim_bridge *bridges[2];
 extern unsigned long expected[2];       /* deliveries that the bridge has before the signal, or by the call itself */
 extern unsigned long taken[2];          /* deliveries that the call has read */
@@ -64,7 +64,7 @@ struct kernel_action {
     uint64_t mask;
 };
 
-/* What must be the same with a signal as without. */
+/* The state that must be the same with a signal as without. */
 struct snapshot {
     struct kernel_action actions[CSIGSHIM__NSIG];
     uint64_t mask;

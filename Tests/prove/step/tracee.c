@@ -41,7 +41,7 @@ void fail(const char *format, ...) {
     _exit(1);
 }
 
-/* For code after which the process must go on, because the tracer waits for its threads one by one. */
+/* Reports a failure and continues, because the tracer waits for the threads of the process one by one. */
 __attribute__((format(printf, 1, 2))) static void fail_later(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);

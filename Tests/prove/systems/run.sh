@@ -3,8 +3,8 @@
 # system supports must compile and link. Those for Linux also run, natively or under qemu-user. Compiler, headers and
 # libraries of all of them come with ziglang, from PyPI.
 #
-# What cannot be compiled or run is listed below, with the reason. What an emulator lacks is not taken from the list
-# alone: emulator.c, which does not use the library, must find it missing too (it prints the words after "needs").
+# Tests that cannot be compiled or run are listed below, with the reason. What an emulator lacks is not taken from the
+# list alone: emulator.c, which does not use the library, must find it missing too (it prints the words after "needs").
 set -u
 name="other systems"
 [ "${1:-long}" != quick ] || { echo "RESULT $name|not in the quick run|-"; exit 0; }
@@ -39,7 +39,7 @@ x86_64-openbsd|"
 
 . "$root/Tests/c/not_there.sh"
 
-# What a test needs and an emulator may lack.
+# The features that a test needs and an emulator may lack.
 needs() {
     case $1 in
     set_is_added_as_a_whole) echo realtime ;;

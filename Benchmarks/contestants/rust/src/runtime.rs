@@ -16,7 +16,7 @@ pub fn current() -> Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-/// In a task of its own, as in a server whose main function does something else.
+/// Runs in a task of its own, as in a server whose main function does other work.
 pub fn spawned(task: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)

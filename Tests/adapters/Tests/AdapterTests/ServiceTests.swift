@@ -62,7 +62,7 @@ import Testing
 
     @TaskLocal private static var local = "default"
 
-    @Test("A service that comes after other work is told when that has ended")
+    @Test("A service that comes after other work hears of the shutdown when that has ended")
     func comesAfter() async throws {
         let door = Door()
         let report = try await simulate { [steps] daemon in

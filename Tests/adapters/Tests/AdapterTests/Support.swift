@@ -7,7 +7,7 @@ import Testing
 
 struct Broken: Error {}
 
-/// What happened, in order.
+/// The events of a test, in order.
 final class Steps: Sendable {
     private let names = Mutex<[String]>([])
 
@@ -59,7 +59,7 @@ struct Work: Service {
     func run() async throws { try await body() }
 }
 
-/// A service that runs until it is told, and says both.
+/// A service that runs until it hears of the shutdown, and records its start and its end.
 struct Obedient: Service {
     let name: String
     let steps: Steps
