@@ -1,6 +1,6 @@
 #!/bin/sh
-# Puts small faults into copies of the sources, one at a time, and runs the tests. A test must fail for each. run.sh
-# [quick|NAME...]
+# run.sh [quick|NAME...]: puts small faults into copies of the sources, one at a time, and runs the tests. A test must
+# fail for each.
 #
 # A suite is only as good as the faults that it finds. *.faults lists faults that a maintainer could make. An entry:
 #

@@ -1,8 +1,8 @@
 #!/bin/sh
 # The protocol between handlers, readers, callers and children, as five models. spin visits every state that they can
 # reach. A model that finds nothing proves nothing by itself. So each also runs with one thing wrong at a time
-# (BREAK_..., in the models), and must then fail by the claim that is named here. The sources cite these names. run.sh
-# [quick]; with JOBS=1 one at a time, otherwise two; at most 2 GB each
+# (BREAK_..., in the models), and must then fail by the claim that is named here. The sources cite these names.
+# run.sh [quick]; with JOBS=1 one at a time, otherwise two; at most 2 GB each
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 name="protocol, exhaustively (spin)"
