@@ -26,8 +26,8 @@ within() { # within COMMAND [ARGUMENT...]: until it succeeds, for 15 seconds at 
     done
 }
 
-# background KEY PROGRAM [ARGUMENT...]: its pid is in $pid, its output in KEY.output, and in the end its status in
-# KEY.status: 128 + n if signal n killed it.
+# background KEY PROGRAM [ARGUMENT...]: its pid is in $pid, its output in KEY.output, and at the end its status in
+# KEY.status (128 + n if signal n killed it).
 #
 # A shell without job control starts background commands with INT and QUIT ignored, and nohup starts them with HUP
 # ignored. The policies leave an ignored signal alone, as they should. POSIX's trap cannot undo that; env or perl can.

@@ -26,7 +26,7 @@ import Testing
             }
         }
 
-        /// The lines on standard error; `nil`: one line that names SIGTERM.
+        /// The lines on standard error; `nil` stands for one line that names SIGTERM.
         var errors: [String]? {
             switch self {
             case .finishes, .terminated, .interrupted: []

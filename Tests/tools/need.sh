@@ -1,6 +1,6 @@
 #!/bin/sh
-# need.sh TOOL [PACKAGE]: fine if TOOL is there; else installs Debian's PACKAGE as root, or says what to install. A TOOL
-# that ends in .pc is a library that pkg-config knows.
+# need.sh TOOL [PACKAGE]: succeeds if TOOL is there. Otherwise installs Debian's PACKAGE as root, or says what to
+# install. A TOOL that ends in .pc is a library that pkg-config knows.
 tool=$1 package=${2:-$1}
 there() {
     case $tool in

@@ -1,10 +1,11 @@
 #!/bin/sh
 # The part of run.sh for C, with its variables: c.sh prepare | sound | kill NAME.
 #
-# The library and the tests that are wanted are compiled once. For a fault, the file that has it is compiled again, or all
-# files if it is a header. Each test runs over both mechanisms, as in Tests/c/run.sh. A fault that makes a test hang costs
-# its deadline, which is 30 s here. `sound` shows that this suffices without a fault. A test that did not end is run
-# without the fault at once: if it does not end then either, the machine is too busy, and the fault is not killed.
+# The library and the tests that are wanted are compiled once. For a fault, the file that has it is compiled again, or
+# all files if it is a header. Each test runs over both mechanisms, as in Tests/c/run.sh. A fault that makes a test hang
+# costs its deadline, which is 30 s here. `sound` shows that this suffices without a fault. A test that did not end runs
+# again at once, without the fault. If it does not end then either, the machine is too busy, and the fault counts as not
+# killed.
 set -u
 [ -d "$work/faults" ] || exit 255 # run.sh has ended: tells xargs to stop
 ulimit -t 120 # a test that spins, in a process group of its own
