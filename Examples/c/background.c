@@ -1,5 +1,5 @@
-/* What a daemon does to a bridge that it opened early: it goes into the background, loads a plugin that installs a
- * handler of its own, and closes what it has open.
+/* A daemon opens a bridge early. Then it goes into the background, loads a plugin that installs a handler of its own,
+ * and closes its open descriptors.
  *
  *     cc -std=gnu11 -ISources/CSignalShim/include Examples/c/background.c Sources/CSignalShim/[a-z]*.c \
  *         -pthread -ldl -o daemon

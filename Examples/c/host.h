@@ -3,8 +3,8 @@
  *
  *     epoll [handler|signalfd [JOB [CONFIGURATION]]]     both are shell commands
  *
- * HUP reads the configuration again, USR1 starts a job, RTMIN one whose $1 is the value that came along (kill -q 7),
- * and TERM ends the daemon when its last job is over. */
+ * HUP reads the configuration again. USR1 starts a job, and so does RTMIN, with its value (kill -q 7) as $1 of the job.
+ * TERM ends the daemon when its last job is over. */
 #ifndef HOST_H
 #define HOST_H
 #include <CSignalShimSupport.h>

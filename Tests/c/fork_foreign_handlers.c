@@ -125,8 +125,8 @@ TEST(cloned_child_takes_no_default_action_under_a_foreign_handler) {
     CHECK(exited(child, 0));
 }
 
-/* The bridge is added again beneath a foreign handler, and then takes its place by csigshim_rearm; or it is added when
- * the host has put this library's handler back by itself. */
+/* The signal is added again beneath a foreign handler, whose place csigshim_rearm then takes. In the second case the
+ * host has put this library's handler back by itself before the signal is added. */
 TEST(forked_child_of_a_bridge_that_came_back_has_the_saved_action) {
     for (int put_back = 0; put_back < 2; put_back++) {
         struct sigaction now;

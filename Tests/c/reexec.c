@@ -1,6 +1,6 @@
 /* A daemon re-executes itself on HUP, as sshd does, while more HUPs come. The new image begins with the pending
- * signals, so none is lost, and none kills the daemon in between. This program is the daemon as well: with GENERATION
- * in the environment, main is the daemon's. */
+ * signals, so none is lost, and none kills the daemon in between. This program is also the daemon: with GENERATION in
+ * the environment, main runs the daemon. */
 #define main check_main
 #include "bounded.h"
 #undef main

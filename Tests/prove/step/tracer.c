@@ -2,9 +2,9 @@
  *
  * Single-stepping to instruction N for each N is quadratic, and counting the passes of a breakpoint is slow in a loop.
  * So this does both: record_points finds, for each point, an earlier one that comes by seldom, and go_to steps from
- * there. Breakpoints are the debug registers. They change no code, and can watch data: the second thread stops when it
- * writes the variable that the library's handler writes at a place, whatever the compiler has made of it. The
- * library's system calls are `syscall` instructions of its own code: each is one step.
+ * there. Breakpoints are the debug registers. They change no code, and can watch data. So the second thread stops when
+ * it writes the variable that the library's handler writes at that place, however the compiler has arranged the code.
+ * The library's system calls are `syscall` instructions of its own code: each is one step.
  */
 #include "tracer.h"
 #include <stddef.h>
