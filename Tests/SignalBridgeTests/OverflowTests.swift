@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test("A waiter that nobody calls keeps 16,384 deliveries with their details")
+    @Test("A waiter that no thread calls keeps 16,384 deliveries with their details")
     func waiterCapacity() async {
         await #expect(processExitsWith: .success) {
             limit()

@@ -1,4 +1,4 @@
-// What subscriptions take of the process: nothing while nothing comes, and a bounded amount in a storm.
+// The resources that subscriptions use: no wake-up while no signal comes, and bounded memory in a storm.
 import Foundation
 import SignalBridge
 import TestSupport
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    /// Of each thread, how often it has slept.
+    /// Each thread, with the number of times that it has slept.
     private func contextSwitches() -> [String: Int] {
         var switches: [String: Int] = [:]
         for thread in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? [] {

@@ -1,4 +1,4 @@
-// What delivery to a thread that waits means.
+// Delivery to a thread that waits.
 import Foundation
 import SignalBridge
 import TestSupport

@@ -101,7 +101,7 @@ func simulate<Value: Sendable>(
     try await withSimulatedSignals { simulator in
         let scene = Scene(simulator: simulator)
         let result = Shared<Result<DaemonReport<Value>, any Error>?>(nil)
-        // In a task of its own, so a daemon that does not end fails its test and does not delay the others.
+        // Runs in a task of its own, so a daemon that does not end fails its test and does not delay the others.
         let task = Task {
             do {
                 let report = try await start(scene)

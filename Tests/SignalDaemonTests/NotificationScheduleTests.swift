@@ -1,4 +1,4 @@
-// When a supervisor gets which datagram, without a daemon.
+// The schedule of a supervisor's datagrams, tested without a daemon.
 import Testing
 
 @testable import SignalBridge
@@ -32,7 +32,7 @@ import Testing
         #expect(schedule.ready() == nil)
     }
 
-    @Test("A reload that fails sends a status, and no READY while a new body starts, which has not said so")
+    @Test("A reload that fails sends a status, and no READY while a new body has yet to call notifyReady")
     func failedReloadOfAStartingBody() {
         var schedule = Self.schedule()
         let machine = ShutdownStateMachine(.server, loads: true, restarts: true, at: .zero)

@@ -1,4 +1,4 @@
-// The end comes in time although every thread of Swift and Dispatch is blocked.
+// A daemon ends in time although every thread of Swift and Dispatch is blocked.
 import Foundation
 import SignalBridge
 import SignalDaemon

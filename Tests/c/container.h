@@ -1,5 +1,5 @@
 /* A container for tests: a PID namespace whose first process calls csigshim_run_init_if_needed(). The test is outside,
- * and sees the init and the program by ids of its own. They write what they see into memory that all of them share. */
+ * where the init and the program have other ids. Both write what they see into memory that they share with the test. */
 #ifndef CONTAINER_H
 #define CONTAINER_H
 
@@ -31,10 +31,10 @@ enum { PROGRAM, WORKER, STRANGER, ROLES }; /* a worker is in the program's group
 enum { RUNNING = -1, NOT_PERMITTED = -2, VALUES = 1000, LAST_SIGNAL = 64 };
 
 struct container {
-    _Atomic pid_t init;  /* as the outside sees it */
+    _Atomic pid_t init;  /* its id outside */
     _Atomic int status;  /* of waitpid(2), or RUNNING, or NOT_PERMITTED */
-    _Atomic int ready;   /* how many processes in there are */
-    _Atomic int said[8]; /* what a test wants to know */
+    _Atomic int ready;   /* how many processes in the container are */
+    _Atomic int said[8]; /* answers that a test needs */
     _Atomic bool stop;   /* asks counting processes to end */
     _Atomic int counts[ROLES][LAST_SIGNAL + 1];
     _Atomic int received;       /* signals with a value */
@@ -56,7 +56,7 @@ static struct container *container;
 static inline void nothing(void) {
 }
 
-/* What PID 1 does in the test: `before`, the call, and then, as the program, `program`. */
+/* The work of PID 1 in the test: `before`, then the call, and then, in the program's process, `program`. */
 static inline void be_first(void (*before)(void), void (*program)(void)) {
     if (geteuid() == 0)
         CHECK(setgroups(0, NULL) == 0 && setgid(12345) == 0 && setuid(12345) == 0);
@@ -109,7 +109,7 @@ static inline bool exits_with(int code) {
     return container->status != RUNNING && WIFEXITED(container->status) && WEXITSTATUS(container->status) == code;
 }
 
-/* Blocks all signals, says that it is ready, and counts what comes until the test says stop. */
+/* Blocks all signals, says that it is ready, and counts the signals that come until the test says stop. */
 static inline void count_signals(int role) {
     const struct timespec moment = {0, 20000000};
     sigset_t all;
@@ -128,7 +128,7 @@ static inline void count_signals(int role) {
     }
 }
 
-/* Starts a process beside the program that counts as well. */
+/* Starts a process beside the program, which counts signals as well. */
 static inline pid_t start_counting(int role) {
     const pid_t child = fork();
     CHECK(child >= 0);

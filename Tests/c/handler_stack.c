@@ -1,5 +1,5 @@
-/* The handler's own use of the stack is bounded: a thread's alternate stack holds the kernel's frame, which differs by
- * processor, and then not much more. Measured on a painted stack, against an empty handler on the same stack (G4). */
+/* The handler's own use of the stack is bounded (G4). A thread's alternate stack also holds the kernel's frame, which
+ * differs by processor. So each test paints a stack, and compares the library's handler with an empty one. */
 #include "bounded.h"
 
 #if defined(__linux__) && !defined(SANITIZED)
@@ -11,7 +11,7 @@
 
 enum { LARGE = 65536, PAINT = 0x5a, OWN = 384, OWN_CHAINED = 640, SPARE = 1024 };
 
-static unsigned char *stack; /* with a guard below: what overruns it dies of SEGV */
+static unsigned char *stack; /* with a guard below: code that overruns it dies of SEGV */
 static size_t stack_size;
 
 static size_t kernels_minimum(void) {
@@ -38,7 +38,7 @@ static void empty(int signo, siginfo_t *info, void *context) {
     (void)signo, (void)info, (void)context;
 }
 
-/* How deep one delivery of signo goes, the kernel's frame included. */
+/* Returns how much stack one delivery of signo takes, the kernel's frame included. */
 static size_t depth(int signo) {
     memset(stack, PAINT, stack_size);
     CHECK(raise(signo) == 0);

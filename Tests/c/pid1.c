@@ -1,5 +1,6 @@
-/* csigshim_run_init_if_needed, in PID namespaces: what the init forwards, takes and returns, and what the program sees.
- * The letters and numbers are those of Sources/CSignalInit/init.c. */
+/* csigshim_run_init_if_needed in PID namespaces: the signals that the init forwards, the children that it reaps, the
+ * status that it returns, and the program's view of all that. I1 to I8 are the invariants in
+ * Sources/CSignalInit/init.c. */
 #include "container.h"
 
 static void does_nothing_here(void) {
@@ -185,7 +186,7 @@ static void leaves_an_orphan(useconds_t life) {
 
 static void leaves_orphans(void) {
     for (int i = 0; i < 100; i++)
-        leaves_an_orphan(i % 2 ? 300000 : 0); /* many at one time, and each by itself */
+        leaves_an_orphan(i % 2 ? 300000 : 0); /* many at the same time, and each alone */
     container->ready++;
     while (!container->stop)
         usleep(1000);
@@ -222,7 +223,7 @@ static void waits_for_stop(void) {
         usleep(1000);
 }
 
-/* I2: of those that have ended no SIGCHLD comes any more. */
+/* I2: the kernel sends no SIGCHLD any more for children that have ended. */
 TEST(children_from_before_the_call_are_reaped) {
     IN_CONTAINER();
     for (chosen = 0; chosen < 2; chosen++) {
@@ -345,7 +346,7 @@ static void blocks_all_and_waits(void) {
         usleep(1000);
 }
 
-/* I1: what was pending in PID 1 before the call, and what comes while it runs. */
+/* I1: signals that were pending in PID 1 before the call, and signals that come while it runs. */
 TEST(signals_of_the_start_are_not_lost) {
     IN_CONTAINER();
     for (int round = 0; round < 10; round++) {
@@ -451,7 +452,7 @@ static void open_terminal(void) {
     CHECK(slave >= 0);
 }
 
-/* As a container's runtime does it: the session of PID 1 has the terminal. */
+/* The session of PID 1 has the terminal, as a container's runtime arranges it. */
 static void controls_terminal(void) {
     CHECK(close(master) == 0 && ioctl(slave, TIOCSCTTY, 0) == 0);
     for (int fd = chosen; fd < 3; fd++)
@@ -496,7 +497,7 @@ static void has_own_group(void) {
     CHECK(setpgid(0, 0) == 0 && getpgrp() == 1);
 }
 
-/* I3: the session is an outer one, as that of a shell in which somebody types `unshare -pf program &`. */
+/* I3: the session is an outer one, such as that of a shell that runs `unshare -pf program &`. */
 TEST(terminal_of_others_is_left_alone) {
     IN_CONTAINER();
     for (int own_group = 0; own_group < 2; own_group++) {
@@ -519,7 +520,7 @@ TEST(terminal_of_others_is_left_alone) {
     }
 }
 
-/* What the init keeps, and costs. */
+/* The resources of the init. */
 
 static int pipe_ends[2];
 
@@ -589,7 +590,7 @@ TEST(init_has_a_name_of_its_own_and_sleeps) {
     CHECK(exits_with(0));
 }
 
-/* What cannot be an init. The process is still PID 1, and as it was. */
+/* Processes that cannot become an init. The process is still PID 1, and the call has changed nothing. */
 
 static void *waits_for_ever(void *unused) {
     for (;;)

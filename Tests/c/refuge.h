@@ -1,5 +1,5 @@
-/* A place for programs that may signal other processes by mistake: a PID namespace of its own, without privileges, so
- * that kill(-1, …) reaches nothing but two bystanders in there. They must survive. */
+/* A place for programs that may signal other processes by mistake: an unprivileged PID namespace. There, kill(-1, …)
+ * reaches only two bystanders, which must survive. */
 #ifndef REFUGE_H
 #define REFUGE_H
 
@@ -9,16 +9,16 @@
 #if defined(__linux__)
 #include <grp.h>
 
-/* What one process in the refuge does, and meets: `numbers` fail with `code`. */
+/* System calls that a process in the refuge cannot make: `numbers` fail with `code`. */
 struct refusal {
     const char *name;
     long numbers[3];
 };
 
-/* In the refuge: refuses, does something, returns or dies. */
+/* Runs in the refuge: sets up the refusal, does something, and returns or dies. */
 typedef void hostile(const struct refusal *refused, int code);
 
-/* True for a wait status that is as it should be. */
+/* Returns true if the wait status is the expected one. */
 typedef bool judgement(int status);
 
 enum { NOT_PERMITTED = 2, BUSY_MILLISECONDS = 700 };

@@ -1,5 +1,6 @@
-/* What a sandbox refuses: no signal goes to another process, no loop is busy, the process can be ended, and an event
- * loses details at most (G9, G11). And what a sandbox must permit is a list that is complete. */
+/* A sandbox refuses system calls for good. No signal goes to another process, no loop is busy, the process can be
+ * ended, and an event loses details at most (G9, G11). The last tests show that the list of calls a sandbox must permit
+ * is complete. */
 #include "refuge.h"
 
 #if defined(__linux__) && defined(__LP64__)
@@ -16,7 +17,8 @@
 #define FSTAT SYS_fstat, -1
 #endif
 
-/* In signal context or elsewhere. No sanitizer, so the calls of the test itself are known: none of these is needed. */
+/* The calls that the library makes, in signal context or elsewhere. The tests themselves make none of them, so they run
+ * without a sanitizer, which might. */
 static const struct refusal refusals[] = {
     {"getpid", {SYS_getpid, -1, -1}},
     {"clock_gettime", {SYS_clock_gettime, -1, -1}},
@@ -46,13 +48,13 @@ static void refuse(const struct refusal *refused, int code) {
     refuse_calls(refused->numbers, sizeof refused->numbers / sizeof *refused->numbers, code);
 }
 
-static void sleep_ms(int ms) /* by the one call that is never refused, and with no look at a clock */
+static void sleep_ms(int ms) /* by nanosleep, which is never refused, and without reading a clock */
 {
     const struct timespec time = {ms / 1000, ms % 1000 * 1000000l};
     nanosleep(&time, NULL);
 }
 
-/* Another process sends the signals: this one may be refused to. */
+/* Another process sends the signals, because this one may not be permitted to. */
 struct errand {
     _Atomic pid_t target;
     _Atomic int signo;
@@ -138,7 +140,7 @@ static void takes_a_delivery(const struct refusal *refused, int code) {
     if (situation & WAITER)
         CHECK(pthread_join(waiter, NULL) == 0);
     struct pollfd poller = {.fd = fd, .events = POLLIN};
-    int in_vain = 0; /* readable, they say, and nothing is there, not even an error */
+    int in_vain = 0; /* poll reports the descriptor readable, and a read gives neither an event nor an error */
     for (int i = 0; fd >= 0 && i < 200; i++)
         if (poll(&poller, 1, 0) == 1 && (poller.revents & POLLIN))
             in_vain += csigshim_read(bridge, &(csigshim_event){0}, 1) == 0;
@@ -208,7 +210,7 @@ static void has_no_descriptors(const struct refusal *refused, int code) {
     polled(opened_on(SIGTERM, 0));
     close_all_descriptors();
     if (refused->numbers[0] == SYS_fstat)
-        raise(SIGTERM); /* nothing then tells that the descriptors are gone */
+        raise(SIGTERM); /* the library then cannot tell that the descriptors are gone */
     refuse(refused, code);
     ask_for(me, SIGTERM);
     sleep_ms(2000);
@@ -233,7 +235,7 @@ static void stops(const struct refusal *refused, int code) {
     opened_on(SIGTSTP, 0);
     refuse(refused, code);
     (void)csigshim_take_default_action(SIGTSTP);
-    (void)csigshim_take_default_action(SIGSTOP); /* or it says what is refused; somebody sends CONT */
+    (void)csigshim_take_default_action(SIGSTOP); /* or it reports the refusal; a bystander sends CONT */
 }
 
 TEST(each_call_refused_stops_no_other_process) {
@@ -262,7 +264,7 @@ TEST(each_call_refused_leaves_a_cloned_child_mortal) {
     CHECK(harmless(refusals, REFUSALS, has_a_cloned_child, ends_well));
 }
 
-/* The same for getpid(2) alone, which says where every signal goes. */
+/* The same for getpid(2) alone, whose result is the target of every signal. */
 TEST(getpid_refused_signals_no_other_process) {
     for (situation = 0; situation <= POLLED; situation++)
         CHECK(harmless(refusals, 1, takes_a_delivery, ends_well));
@@ -331,7 +333,7 @@ static void reads_without_sigtimedwait(void) {
         FAILS(csigshim_read(bridge, &event, 1), refused_code);
 }
 
-/* The pending signal cannot be moved to where it can be read: so the removal fails, or the signal stays pending. */
+/* The pending signal cannot be moved into the ring, so the removal fails, or the signal stays pending. */
 static void removes_without_sigtimedwait(void) {
     csigshim_bridge *bridge = without_sigtimedwait();
     errno = 0;
@@ -354,7 +356,7 @@ TEST(refused_sigtimedwait_lets_no_removal_kill) {
     CHECK(finishes(removes_without_sigtimedwait));
 }
 
-/* A bridge can be closed all the same. What is pending is discarded as unread, and kills nobody. */
+/* A bridge can be closed all the same. A pending signal is discarded as unread, and kills no process. */
 static void closes_without_sigtimedwait(void) {
     sigset_t pending;
     csigshim_bridge *bridge = without_sigtimedwait();
@@ -426,7 +428,7 @@ static void lives_under_the_list(void) {
         waited_for = bridge;
         for (int tries = 0; tries < 100; tries++)
             usleep(1000);
-        CHECK(kill(me, SIGUSR1) == 0); /* somebody sleeps */
+        CHECK(kill(me, SIGUSR1) == 0); /* a waiter sleeps */
         while (!woken)
             usleep(1000);
         CHECK(csigshim_read(bridge, &event, 1) == 1 && csigshim_read(bridge, &event, 1) == 0);

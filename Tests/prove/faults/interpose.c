@@ -1,11 +1,11 @@
-/* The wrappers. A call that is to fail has no effect, except where a real failure has one: close(2) closes the
- * descriptor whatever it returns, unless a sandbox refuses it; and a write(2) that returns EAGAIN leaves a full pipe.
- * EPERM and ENOSYS stand for a sandbox.
+/* The wrappers. A call that is to fail has no effect, with two exceptions that real failures have. A close(2) that
+ * fails closes the descriptor, unless a sandbox refuses it. A write(2) that returns EAGAIN leaves a full pipe. EPERM
+ * and ENOSYS stand for a sandbox.
  *
- * Results that are answers and not failures are left out: EAGAIN of read(2) or sigtimedwait(2) means that nothing is
- * there. EBADF of fstat(2) and ENOENT of epoll_ctl(2) mean that the host closed the descriptor: scenarios close it.
+ * Results that are answers and not failures are left out. EAGAIN of read(2) or sigtimedwait(2) means that nothing is
+ * there. EBADF of fstat(2) and ENOENT of epoll_ctl(2) mean that the host closed the descriptor, as scenarios do.
  *
- * No wrapper sends a signal to any process or thread but its own. A library that tries has failed. */
+ * A wrapper sends signals only to its own process and thread. A library that tries another one fails the test. */
 #define _GNU_SOURCE 1
 #include "faults.h"
 #include <linux/futex.h>
@@ -142,7 +142,7 @@ static bool is_refusal(int code) {
     return code == EPERM || code == ENOSYS;
 }
 
-/* What follows is for system calls, whose failure is a negative result. */
+/* Wrappers of system calls, which report a failure by a negative result. */
 
 static long system_call(long number, long a, long b, long c, long d) {
     const int saved_errno = errno;
@@ -175,7 +175,7 @@ static long futex(struct place *place, long word, long operation, long value, lo
     return system_call(SYS_futex, word, operation, value, timeout);
 }
 
-/* To this thread, or this process, and to no other. */
+/* Sends a signal only to this thread or process; any other one fails the test. */
 static long send_signal(struct place *place, long number, long a, long b, long c) {
     const char *name = number == SYS_tgkill ? "tgkill" : number == SYS_tkill ? "tkill" : "kill";
     const long thread = number == SYS_tgkill ? b : number == SYS_tkill ? a : 0;
@@ -224,7 +224,7 @@ long fault_system_call(struct place *place, long number, long a, long b, long c,
     return code == 0 ? system_call(number, a, b, c, d) : -code;
 }
 
-/* What follows is for functions of the C library, which report by errno. */
+/* Wrappers of functions of the C library, which report a failure by errno. */
 
 #define FAIL_AS(name, value)                                                                                           \
     do {                                                                                                               \

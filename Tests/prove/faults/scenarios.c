@@ -34,7 +34,7 @@ static void send_to_self(int number) {
     MUST(self > 0 && kill(self, number) == 0);
 }
 
-/* Its time is known, or 0 where no clock tells it. */
+/* Fails if the event's time lies in the future. Where there is no clock, the time is 0. */
 static void check_time(const csigshim_event *event) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -153,7 +153,7 @@ static void opened_unpolled(void) {
     world_asks_library = true;
 }
 
-/* As most of the others: somebody polls the descriptor. */
+/* As in most of the other scenarios, the host polls the descriptor. */
 static void opened(void) {
     opened_unpolled();
     is_polled = true;
@@ -314,7 +314,7 @@ static void ignored(void) {
     install(SIG_IGN, 0);
 }
 
-/* From here on the test is in a child, which has not asked for its bridge. */
+/* From here on the test runs in a child, which has not called csigshim_after_fork. */
 static void go_on_in(pid_t child) {
     MUST(child >= 0);
     world_asks_library = false;
@@ -753,9 +753,9 @@ static int act_reset_in_vforked(void) {
     return reset.result == 0 && !reset.clean ? 2 : reset.result;
 }
 
-/* Checks: what the act was to do, seen from outside. */
+/* Checks of the act's effects, seen from outside. */
 
-/* Nothing wakes a reader whose byte a sandbox does not let through. */
+/* A reader is not woken if a sandbox refuses the write of the byte. */
 static bool wakes_reader(void) {
     return csigshim_wait(bridge, 0) == 1 || (faults->refused != NULL && strcmp(faults->refused, "write") == 0);
 }
@@ -811,7 +811,7 @@ static bool host_once_and_nothing_written(void) {
     return host_once() && bytes == 0;
 }
 
-/* What was captured before stays readable, or came to the host's handler. */
+/* Signals that were captured before stay readable, or have reached the host's handler. */
 static bool unread_kept(void) {
     const int events = events_of(bridge), calls = atomic_load(&host_calls);
     if (events + calls == 1 && (events == 1 || faults->fired > 0))
@@ -820,7 +820,7 @@ static bool unread_kept(void) {
     return false;
 }
 
-/* What the host blocks itself afterwards does not make the descriptor readable. */
+/* A signal that the host blocks afterwards does not make the descriptor readable. */
 static bool quiet_when_blocked(void) {
     change_mask(SIG_BLOCK, signo);
     send_to_self(signo);

@@ -1,4 +1,4 @@
-/* What the host does beside the bridges: signals to itself, handlers of its own, masks, descriptors, a child. */
+/* The host's own operations: signals to itself, handlers, masks, descriptors, a child. */
 #define _GNU_SOURCE
 #include "interpret.h"
 #include "process_ops.h"
@@ -44,7 +44,7 @@ static void op_send(struct op op) {
     const int s = signal_in(op);
     const enum how how = (enum how)(op.x % 3);
     const uint32_t value = next_value;
-    if (!model_room_for(s) || (s == TSTP && is_pending(s))) /* how often two of these stop the process is not said */
+    if (!model_room_for(s) || (s == TSTP && is_pending(s))) /* two of these may stop it once or twice */
         return;
     model_send(s, how, value);
     if (!goes_ahead(op))
