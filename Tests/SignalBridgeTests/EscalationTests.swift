@@ -12,7 +12,7 @@ import Testing
             let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
             blockEverything()
             raiseSlowly(SIGTERM, times: 2)
-            survive(events)
+            exitUnlessKilled(events)
         }
     }
 
@@ -29,7 +29,7 @@ import Testing
             await deliver(.sigusr1)
             try #require(await eventually { executor.reached.now }, "whoever reads now has got stuck")
             raiseSlowly(SIGTERM, times: 2)
-            survive((events, trap))
+            exitUnlessKilled((events, trap))
         }
     }
 
@@ -39,7 +39,7 @@ import Testing
             limit()
             let events = try SignalEvents(.sigterm, .sigint, escalateAfterUnread: 1)
             kill(getpid(), SIGTERM)
-            survive(events)
+            exitUnlessKilled(events)
         }
     }
 
@@ -49,7 +49,7 @@ import Testing
             limit()
             let events = try SignalEvents(.sigterm, .sigint, .sigusr1, escalateAfterUnread: 2)
             raiseSlowly(number, times: 2)
-            survive(events)
+            exitUnlessKilled(events)
         }
     }
 
@@ -96,7 +96,7 @@ import Testing
             try await Task.sleep(for: .milliseconds(100))
             blockEverything()
             raiseSlowly(SIGTERM, times: 1)
-            survive(events)
+            exitUnlessKilled(events)
         }
     }
 
@@ -113,7 +113,7 @@ import Testing
                 await deliver(.sigint)
                 try await Task.sleep(for: .milliseconds(100))
             }
-            survive(subscription)
+            exitUnlessKilled(subscription)
         }
     }
 
@@ -145,7 +145,7 @@ import Testing
             }
             #expect(taken == 1)
             raiseSlowly(SIGTERM, times: 3)
-            survive(waiter)
+            exitUnlessKilled(waiter)
         }
     }
 
@@ -159,7 +159,7 @@ import Testing
                 await deliver(.sigterm)
                 try await Task.sleep(for: .milliseconds(100))
             }
-            survive((stuck, reads))
+            exitUnlessKilled((stuck, reads))
         }
     }
 
@@ -171,7 +171,7 @@ import Testing
             let subscriptions = try [5, 2, 9].map { try SignalEvents(.sigterm, escalateAfterUnread: $0, loop: loop) }
             subscriptions[2].finish()
             await deliver(.sigterm, times: 2)
-            survive(subscriptions)
+            exitUnlessKilled(subscriptions)
         }
     }
 
@@ -182,7 +182,7 @@ import Testing
             install(countingHandler, for: .sigterm)
             let events = try SignalEvents(.sigterm, options: .chain, escalateAfterUnread: 2)
             await deliver(.sigterm, times: 2)
-            survive(events)
+            exitUnlessKilled(events)
         }
     }
 
@@ -237,7 +237,7 @@ import Testing
 }
 
 /// Exits without ending the subscriptions, because their end would raise an unread SIGTERM again.
-private func survive(_ subscriptions: Any) -> Never {
+private func exitUnlessKilled(_ subscriptions: Any) -> Never {
     sleep(10)
     withExtendedLifetime(subscriptions) { _exit(98) }
 }

@@ -27,7 +27,7 @@ static inline bool same_masks(const sigset_t *a, const sigset_t *b) {
 #include <sys/stat.h>
 #include <termios.h>
 
-enum { PROGRAM, WORKER, STRANGER, ROLES }; /* a worker is in the program's group, a stranger is not */
+enum { PROGRAM, WORKER, OUTSIDER, ROLES }; /* a worker is in the program's group, an outsider is not */
 enum { RUNNING = -1, NOT_PERMITTED = -2, VALUES = 1000, LAST_SIGNAL = 64 };
 
 struct container {
@@ -53,11 +53,11 @@ static struct container *container;
         holds_now;                                                                                                     \
     })
 
-static inline void nothing(void) {
+static inline void no_preparation(void) {
 }
 
 /* The work of PID 1 in the test: `before`, then the call, and then, in the program's process, `program`. */
-static inline void be_first(void (*before)(void), void (*program)(void)) {
+static inline void run_as_init(void (*before)(void), void (*program)(void)) {
     if (geteuid() == 0)
         CHECK(setgroups(0, NULL) == 0 && setgid(12345) == 0 && setuid(12345) == 0);
     CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getpid() == 1);
@@ -85,7 +85,7 @@ static inline void start_in(bool keep, void (*before)(void), void (*program)(voi
         CHECK(init >= 0);
         if (init == 0) {
             CHECK(keep || setsid() == 1);
-            be_first(before, program);
+            run_as_init(before, program);
         }
         close_all_descriptors(); /* which would keep pipes and terminals open */
         container->init = init;
@@ -133,7 +133,7 @@ static inline pid_t start_counting(int role) {
     const pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        if (role == STRANGER)
+        if (role == OUTSIDER)
             CHECK(setpgid(0, 0) == 0);
         count_signals(role);
         _exit(0);

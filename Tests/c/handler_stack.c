@@ -125,7 +125,7 @@ TEST(chained_delivery_needs_little_stack) {
     }
 }
 
-static void nothing(int signo) {
+static void empty_handler(int signo) {
     (void)signo;
 }
 
@@ -133,7 +133,7 @@ TEST(delivery_that_no_bridge_takes_needs_little_stack) {
     HANDLER_ONLY("a blocked signal stays pending");
     use_alternate_stack(LARGE);
     const size_t kernels = depth_of_empty_handler(SIGUSR1);
-    install(SIGUSR1, nothing, SA_RESTART);
+    install(SIGUSR1, empty_handler, SA_RESTART);
     install(SIGUSR2, SIG_IGN, 0);
     csigshim_bridge *bridge = polled(opened_on(SIGUSR1, 0));
     CHECK(csigshim_add(bridge, SIGUSR2, 0) == 0 && csigshim_add(bridge, SIGURG, 0) == 0);

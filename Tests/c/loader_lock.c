@@ -84,13 +84,13 @@ static bool load_plugin(void (*constructor)(void)) {
 
 static _Atomic int inside; /* constructors that run */
 
-static void call_nothing(void) {
+static void make_no_call(void) {
     atomic_fetch_add(&inside, 1);
 }
 
 #define NEEDS_PLUGINS()                                                                                                \
     do {                                                                                                               \
-        if (!load_plugin(call_nothing) || atomic_exchange(&inside, 0) != 1)                                            \
+        if (!load_plugin(make_no_call) || atomic_exchange(&inside, 0) != 1)                                            \
             SKIP("the loader refuses a file in memory");                                                               \
     } while (0)
 

@@ -46,7 +46,7 @@ static void expect_calls(csigshim_bridge *bridge, int at_bottom, int at_first, i
 }
 
 /* A sequence that the reference model (Tests/prove/model) found. */
-static void play(bool over_a_function, bool removed_at_last) {
+static void run_sequence(bool over_a_function, bool removed_at_last) {
     if (over_a_function)
         install(SIGHUP, bottom, SA_RESTART);
     else
@@ -80,7 +80,7 @@ static void play(bool over_a_function, bool removed_at_last) {
 TEST(handlers_that_come_by_turns_run_once_or_not_at_all) {
     for (int function = 0; function < 2; function++)
         for (int removed = 0; removed < 2; removed++)
-            play(function, removed);
+            run_sequence(function, removed);
 }
 
 /* The saved action itself has SA_RESETHAND: it runs for the first delivery only, however often the host re-arms. */
@@ -144,7 +144,7 @@ TEST(added_again_under_the_handler_that_passes_on) {
 /* The host read the library's handler from the kernel, and later installs it as its own previous handler: a cycle. */
 static struct sigaction library_action;
 
-static void circling(int signo, siginfo_t *info, void *context) {
+static void calling_the_library(int signo, siginfo_t *info, void *context) {
     passing_calls++;
     CHECK(passing_calls < 1000);
     library_action.sa_sigaction(signo, info, context);
@@ -155,7 +155,7 @@ TEST(handlers_that_call_each_other_end) {
     csigshim_bridge *first_of_two = opened_on(SIGHUP, 0);
     library_action = present_action(SIGHUP); /* the host keeps it */
     CHECK(csigshim_remove(first_of_two, SIGHUP) == 0);
-    put_on_top(SIGHUP, circling, NULL);
+    put_on_top(SIGHUP, calling_the_library, NULL);
     CHECK(csigshim_add(first_of_two, SIGHUP, CSIGSHIM_CHAIN) == 0 && csigshim_state(SIGHUP) == CSIGSHIM_ARMED);
     for (int i = 1; i <= 3; i++) {
         CHECK(kill(getpid(), SIGHUP) == 0);

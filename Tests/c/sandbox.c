@@ -55,30 +55,30 @@ static void sleep_ms(int ms) /* by nanosleep, which is never refused, and withou
 }
 
 /* Another process sends the signals, because this one may not be permitted to. */
-struct errand {
+struct requested_signal {
     _Atomic pid_t target;
     _Atomic int signo;
 };
-static struct errand *errand;
+static struct requested_signal *requested_signal;
 
 static void start_sender(void) {
-    errand = shared(sizeof *errand);
+    requested_signal = shared(sizeof *requested_signal);
     if (fork() == 0) {
         CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
         for (;; sleep_ms(1)) {
-            const int signo = errand->signo;
+            const int signo = requested_signal->signo;
             if (signo != 0) {
-                kill(errand->target, signo);
-                errand->signo = 0;
+                kill(requested_signal->target, signo);
+                requested_signal->signo = 0;
             }
         }
     }
 }
 
-static void ask_for(pid_t target, int signo) {
-    errand->target = target;
-    errand->signo = signo;
-    for (int tries = 0; errand->signo != 0 && tries < 1000; tries++)
+static void request_signal(pid_t target, int signo) {
+    requested_signal->target = target;
+    requested_signal->signo = signo;
+    for (int tries = 0; requested_signal->signo != 0 && tries < 1000; tries++)
         sleep_ms(1);
 }
 
@@ -131,7 +131,7 @@ static void takes_a_delivery(const struct refusal *refused, int code) {
         waiter = started(waits, bridge);
         sleep_ms(20);
     }
-    ask_for(me, SIGUSR1);
+    request_signal(me, SIGUSR1);
     for (int tries = 0; (situation & WAITER) && !woken && tries < 1000; tries++)
         sleep_ms(1);
     CHECK(!(situation & WAITER) || woken);
@@ -140,11 +140,11 @@ static void takes_a_delivery(const struct refusal *refused, int code) {
     if (situation & WAITER)
         CHECK(pthread_join(waiter, NULL) == 0);
     struct pollfd poller = {.fd = fd, .events = POLLIN};
-    int in_vain = 0; /* poll reports the descriptor readable, and a read gives neither an event nor an error */
+    int empty_reads = 0; /* poll reports the descriptor readable, and a read gives neither an event nor an error */
     for (int i = 0; fd >= 0 && i < 200; i++)
         if (poll(&poller, 1, 0) == 1 && (poller.revents & POLLIN))
-            in_vain += csigshim_read(bridge, &(csigshim_event){0}, 1) == 0;
-    CHECK(in_vain < 5);
+            empty_reads += csigshim_read(bridge, &(csigshim_event){0}, 1) == 0;
+    CHECK(empty_reads < 5);
     (void)csigshim_wait(bridge, 50);
     (void)csigshim_wake(bridge);
     (void)csigshim_read(bridge, &(csigshim_event){0}, 1);
@@ -160,7 +160,7 @@ static bool ends_well(int status) {
 
 static bool harmless_delivery(unsigned which) {
     situation = which;
-    return harmless(refusals, REFUSALS, takes_a_delivery, ends_well);
+    return leaves_others_alone(refusals, REFUSALS, takes_a_delivery, ends_well);
 }
 
 TEST(each_call_refused_costs_a_delivery_no_event) {
@@ -194,14 +194,14 @@ static void escalates(const struct refusal *refused, int code) {
     CHECK(csigshim_escalate_after(bridge, SIGTERM, 2) == 0);
     refuse(refused, code);
     for (int i = 0; i < 2; i++)
-        ask_for(me, SIGTERM);
+        request_signal(me, SIGTERM);
     sleep_ms(2000);
 }
 
 TEST(each_call_refused_leaves_escalation) {
     HANDLER_ONLY("escalation");
     for (situation = 0; situation <= POLLED; situation++)
-        CHECK(harmless(refusals, REFUSALS, escalates, is_terminated));
+        CHECK(leaves_others_alone(refusals, REFUSALS, escalates, is_terminated));
 }
 
 static void has_no_descriptors(const struct refusal *refused, int code) {
@@ -212,13 +212,13 @@ static void has_no_descriptors(const struct refusal *refused, int code) {
     if (refused->numbers[0] == SYS_fstat)
         raise(SIGTERM); /* the library then cannot tell that the descriptors are gone */
     refuse(refused, code);
-    ask_for(me, SIGTERM);
+    request_signal(me, SIGTERM);
     sleep_ms(2000);
 }
 
 TEST(each_call_refused_leaves_a_process_without_descriptors_mortal) {
     HANDLER_ONLY("a blocked signal stays pending");
-    CHECK(harmless(refusals, REFUSALS, has_no_descriptors, is_terminated));
+    CHECK(leaves_others_alone(refusals, REFUSALS, has_no_descriptors, is_terminated));
 }
 
 static void takes_default_action(const struct refusal *refused, int code) {
@@ -228,7 +228,7 @@ static void takes_default_action(const struct refusal *refused, int code) {
 }
 
 TEST(each_call_refused_leaves_the_default_action) {
-    CHECK(harmless(refusals, REFUSALS, takes_default_action, is_terminated));
+    CHECK(leaves_others_alone(refusals, REFUSALS, takes_default_action, is_terminated));
 }
 
 static void stops(const struct refusal *refused, int code) {
@@ -239,7 +239,7 @@ static void stops(const struct refusal *refused, int code) {
 }
 
 TEST(each_call_refused_stops_no_other_process) {
-    CHECK(harmless(refusals, REFUSALS, stops, ends_well));
+    CHECK(leaves_others_alone(refusals, REFUSALS, stops, ends_well));
 }
 
 static void has_a_cloned_child(const struct refusal *refused, int code) {
@@ -252,7 +252,7 @@ static void has_a_cloned_child(const struct refusal *refused, int code) {
         for (;;)
             sleep_ms(1000);
     CHECK(child > 0);
-    ask_for(child, SIGTERM);
+    request_signal(child, SIGTERM);
     int status = -1, tries = 0;
     while (waitpid(child, &status, WNOHANG) == 0 && tries++ < 2000)
         sleep_ms(1);
@@ -261,19 +261,19 @@ static void has_a_cloned_child(const struct refusal *refused, int code) {
 }
 
 TEST(each_call_refused_leaves_a_cloned_child_mortal) {
-    CHECK(harmless(refusals, REFUSALS, has_a_cloned_child, ends_well));
+    CHECK(leaves_others_alone(refusals, REFUSALS, has_a_cloned_child, ends_well));
 }
 
 /* The same for getpid(2) alone, whose result is the target of every signal. */
 TEST(getpid_refused_signals_no_other_process) {
     for (situation = 0; situation <= POLLED; situation++)
-        CHECK(harmless(refusals, 1, takes_a_delivery, ends_well));
+        CHECK(leaves_others_alone(refusals, 1, takes_a_delivery, ends_well));
     if (test_is_handler()) {
-        CHECK(harmless(refusals, 1, escalates, is_terminated));
-        CHECK(harmless(refusals, 1, has_no_descriptors, is_terminated));
+        CHECK(leaves_others_alone(refusals, 1, escalates, is_terminated));
+        CHECK(leaves_others_alone(refusals, 1, has_no_descriptors, is_terminated));
     }
-    CHECK(harmless(refusals, 1, takes_default_action, is_terminated));
-    CHECK(harmless(refusals, 1, stops, ends_well));
+    CHECK(leaves_others_alone(refusals, 1, takes_default_action, is_terminated));
+    CHECK(leaves_others_alone(refusals, 1, stops, ends_well));
 }
 
 static void escalates_in_a_vforked_child(const struct refusal *refused, int code) {
@@ -291,7 +291,7 @@ static void escalates_in_a_vforked_child(const struct refusal *refused, int code
 /* Where getpid(2) is refused, a vforked child counts as the parent. The default action that it takes is its own. */
 TEST(getpid_refused_in_a_vforked_child_spares_the_parent) {
     HANDLER_ONLY("escalation");
-    CHECK(harmless(refusals, 1, escalates_in_a_vforked_child, ends_well));
+    CHECK(leaves_others_alone(refusals, 1, escalates_in_a_vforked_child, ends_well));
 }
 
 static bool is_terminated_by_realtime(int status) {
@@ -309,7 +309,7 @@ static void takes_default_action_with_a_full_queue(const struct refusal *refused
 
 /* Where the kernel's queue is full, the signal is sent by kill(2), which needs the pid. */
 TEST(getpid_refused_with_a_full_queue_signals_no_other_process) {
-    CHECK(harmless(refusals, 1, takes_default_action_with_a_full_queue, is_terminated_by_realtime));
+    CHECK(leaves_others_alone(refusals, 1, takes_default_action_with_a_full_queue, is_terminated_by_realtime));
 }
 
 static int refused_code;

@@ -160,7 +160,7 @@ static bool is_clear(int code) {
 }
 
 static void complain(const char *what, const char *more) {
-    say("%s%s", what, more);
+    add_failure("%s%s", what, more);
     _exit(1);
 }
 
@@ -244,7 +244,7 @@ static void run(void) {
         reference->world = after;
         reference->result = result;
     } else if (result != reference->result) {
-        say("the result is %d (errno %d), not %d", result, code, reference->result);
+        add_failure("the result is %d (errno %d), not %d", result, code, reference->result);
         _exit(1);
     }
     what = differs_from(&reference->world, &after, two_ends, same_numbers);
@@ -273,7 +273,7 @@ static void run(void) {
             complain("closed, it differs in ", what);
         excuse();
     } else if (verdict != CHANGED && faults->maps - faults->lost_maps != reference->maps) {
-        say("%d maps are left, not %d", faults->maps, reference->maps);
+        add_failure("%d maps are left, not %d", faults->maps, reference->maps);
         _exit(1);
     }
     if (!reaches_restored_host())
@@ -305,7 +305,7 @@ static int outcome(void) {
     fflush(stdout);
     const pid_t child = fork();
     if (child < 0) {
-        say("fork: %s", strerror(errno));
+        add_failure("fork: %s", strerror(errno));
         return 0;
     }
     if (child == 0) {
@@ -329,7 +329,7 @@ static int outcome(void) {
     if (scenario->dies != 0)
         return ended_as_expected(status) ? UNAFFECTED : 0;
     if (WIFSIGNALED(status))
-        say("the process died of signal %d", WTERMSIG(status));
+        add_failure("the process died of signal %d", WTERMSIG(status));
     return WIFEXITED(status) && WEXITSTATUS(status) >= PASSED ? WEXITSTATUS(status) : 0;
 }
 

@@ -44,7 +44,7 @@ void fault_begin(void);            /* counts the calls of this thread, and those
 void fault_resume(void);           /* goes on counting */
 void fault_end(void);
 int fault_places(struct place ***places);
-void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void add_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const int *fault_errnos(const char *name);          /* ends with 0 */
 const char *fault_system_call_of(const char *name); /* "": none that a sandbox could refuse alone */
 

@@ -74,7 +74,7 @@ static size_t index_of(const char *name) {
     for (size_t i = 0; i < sizeof possible / sizeof *possible; i++)
         if (strcmp(possible[i].name, name) == 0)
             return i;
-    say("no errno is listed for %s", name);
+    add_failure("no errno is listed for %s", name);
     _exit(1);
 }
 
@@ -94,7 +94,7 @@ int fault_places(struct place ***places) {
     return count;
 }
 
-void say(const char *format, ...) {
+void add_failure(const char *format, ...) {
     va_list list;
     const size_t used = strlen(faults->message);
     va_start(list, format);
@@ -182,7 +182,7 @@ static long send_signal(struct place *place, long number, long a, long b, long c
     const int code = fails(place, name);
     if ((number != SYS_tkill && (a != getpid() || a <= 0)) || (thread != 0 && thread != syscall(SYS_gettid))) {
         if (!faults->wrong_signal)
-            say("%s is sent to %ld, which is not this process or thread; ", name, a);
+            add_failure("%s is sent to %ld, which is not this process or thread; ", name, a);
         faults->wrong_signal = true;
         return -ESRCH;
     }
@@ -217,7 +217,7 @@ long fault_system_call(struct place *place, long number, long a, long b, long c,
         name = place->call + strlen("SYS_");
         break;
     default:
-        say("system call %ld has no wrapper", number);
+        add_failure("system call %ld has no wrapper", number);
         _exit(1);
     }
     const int code = fails(place, name);
@@ -347,7 +347,7 @@ long fault_syscall(struct place *place, long number, ...) {
     va_list list;
     long a[4];
     if (number != SYS_rt_sigtimedwait) {
-        say("system call %ld has no wrapper", number);
+        add_failure("system call %ld has no wrapper", number);
         _exit(1);
     }
     va_start(list, number);
