@@ -21,6 +21,7 @@
 #   make darwin    what macOS would compile, as far as Linux can tell; make darwin-tests the tests, too
 #   make release-check   whether header, tag, CHANGELOG, package and build files name one version, and the API lists are up to date
 #   make docs      the DocC documentation, in .build/docs    make clean   removes what was built
+#   make guide     writes the articles as plain Markdown, in docs/guide
 #
 # A tool that is missing is named in one line; as root on Debian it is installed.
 
@@ -172,6 +173,11 @@ footprint: toolchain
 
 lint: toolchain
 	@Tests/tools/need.sh clang-format
+	@Tests/tools/need.sh python3
+	@Tests/tools/english.py --self-test
+	@Tests/tools/english.py
+	@Tests/tools/guide.py --self-test
+	@Tests/tools/guide.py --check
 	@$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)
 	@clang-format --dry-run --Werror $(C_FILES)
 
@@ -185,6 +191,10 @@ docs: toolchain
 	    generate-documentation --target SignalBridge --target SignalDaemon --enable-experimental-combined-documentation \
 	    --warnings-as-errors --output-path $(SCRATCH)/docs; \
 	    status=$$?; rm -f Package.resolved; exit $$status # or the next build would fetch what only this needs
+
+guide:
+	@Tests/tools/need.sh python3
+	Tests/tools/guide.py
 
 clean:
 	rm -rf $(SCRATCH); find Examples Tests -name .build -prune -exec rm -rf {} +

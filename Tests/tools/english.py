@@ -13,6 +13,7 @@ in backticks. The rules are in CONTRIBUTING.md.
 
 import bisect
 import io
+import os
 import re
 import subprocess
 import sys
@@ -622,12 +623,13 @@ def self_test():
 def main(arguments):
     if "--self-test" in arguments:
         return self_test()
-    root = subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True).stdout.strip()
-    import os
-
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     wanted = [os.path.relpath(os.path.abspath(a), root) for a in arguments if not a.startswith("--")]
     os.chdir(root)
-    tracked = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *wanted], capture_output=True, text=True, check=True)
+    tracked = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *wanted], capture_output=True, text=True)
+    if tracked.returncode != 0:
+        print("this is no clone: git ls-files fails")
+        return 1
     return check(sorted(path for path in tracked.stdout.split("\0") if path), "--stats" in arguments)
 
 
