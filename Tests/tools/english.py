@@ -344,7 +344,7 @@ def hash_comments(text):
         if here:
             here = None if line.strip() == here else here
             continue
-        match = re.match(r"\s*#(?: (.*))?$", line)
+        match = re.match(r"\s*##?(?: (.*))?$", line)
         at = line.find("#")
         if match:
             if block and (block[-1][0] != number - 1 or column != at):

@@ -196,7 +196,7 @@ class Guide:
         text = outside_spans(text, lambda part: re.sub(r"!\[([^\]]*)\]\(([^)/\s]+)\)", lambda m: self.image(m.group(1), m.group(2), name), part))
         text = outside_spans(text, lambda part: re.sub(r"<doc:([^>]+)>", lambda m: self.link(m.group(1), name), part))
         text = re.sub(r"(?<!`)``([^`\n]+)``(?!`)", lambda m: f"`{m.group(1).replace('/', '.')}`", text)
-        return re.sub(r"(?<![`\[])`([\w.+-]+/[\w./+-]*)`(?![`\]])", lambda m: self.file_link(m.group(1)), text)
+        return re.sub(r"(?<![`\[])`([\w.+-]+/[\w./+-]*|[A-Z]+\.md)`(?![`\]])", lambda m: self.file_link(m.group(1)), text)
 
     def link(self, reference, name):
         article = reference.split("/")[-1]
