@@ -13,7 +13,8 @@
 ##
 ##   make check              everything that must pass: lint, checks, tests, sanitizers, quick proofs
 ##   make format             formats Swift and C
-##   make lint               prints what `make format` would change
+##   make lint               what `make format` would change; long sentences; dead links
+##   make guide              writes the articles as plain Markdown, in docs/guide
 ##   make test-swift         a part of `make test`: the Swift tests
 ##   make test-c             a part of `make test`: the C tests
 ##   make test-documentation a part of `make test`: the code that the documentation shows
@@ -194,6 +195,11 @@ footprint: toolchain
 
 lint: toolchain
 	@Tests/tools/need.sh clang-format
+	@Tests/tools/need.sh python3
+	@Tests/tools/english.py --self-test
+	@Tests/tools/english.py
+	@Tests/tools/guide.py --self-test
+	@Tests/tools/guide.py --check
 	@$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)
 	@clang-format --dry-run --Werror $(C_FILES)
 
@@ -207,6 +213,10 @@ docs: toolchain
 	    generate-documentation --target SignalBridge --target SignalDaemon --enable-experimental-combined-documentation \
 	    --warnings-as-errors --output-path $(SCRATCH)/docs; \
 	    status=$$?; rm -f Package.resolved; exit $$status # or the next build would fetch what only this needs
+
+guide:
+	@Tests/tools/need.sh python3
+	Tests/tools/guide.py
 
 clean:
 	rm -rf $(SCRATCH); find Examples Tests -name .build -prune -exec rm -rf {} +

@@ -52,6 +52,8 @@ for file in README.md Sources/SignalBridge/SignalBridge.docc/*.md $(find Sources
     done
 done
 [ "$blocks" -gt 5 ] && ok "$blocks blocks in the documentation are in the files that are run" || bad "only $blocks blocks were found"
+Tests/tools/need.sh python3 && Tests/tools/guide.py --check >"$work/guide" &&
+    ok "docs/guide is what the articles say, and no link leads nowhere" || { bad "docs/guide:"; cat "$work/guide"; }
 
 # 2. Each guarantee has a heading and a list of tests, and these exist: a C test or a script in backticks, a Swift test in quotes.
 guarantees=Sources/SignalBridge/SignalBridge.docc/Guarantees.md
