@@ -56,7 +56,7 @@ for target in package.targets where target.path == "Tests/TestSupport" || target
     target.exclude = ["README.md"]
 }
 
-// The documentation's plugin is a build tool of ours, and no user's dependency: `make docs` asks for it.
+// Only `make docs` asks for the documentation's plugin: no user of the package depends on it.
 if Context.environment["SIGNALBRIDGE_DOCS"] != nil {
     package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"))
 }

@@ -9,14 +9,23 @@ let package = Package(
     dependencies: [
         .package(name: "SignalBridge", path: ".."),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     ],
     targets: [
         .target(name: "CBench"),
         .executableTarget(name: "harness", dependencies: ["CBench"]),
         .executableTarget(
-            name: "ours", dependencies: ["CBench", .product(name: "SignalBridge", package: "SignalBridge")]),
+            name: "ours",
+            dependencies: [
+                "CBench", .product(name: "SignalBridge", package: "SignalBridge"),
+                .product(name: "SignalDaemon", package: "SignalBridge"),
+            ]),
         .executableTarget(
             name: "peers",
-            dependencies: ["CBench", .product(name: "UnixSignals", package: "swift-service-lifecycle")]),
+            dependencies: [
+                "CBench", .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
     ]
 )

@@ -1,8 +1,9 @@
 #!/bin/sh
-# What a program pays before any signal comes: the size of a stripped release program with one `SignalEvents`, beside one
-# that has an empty asynchronous main, and the processor time of a clean release build of the target. Both have a budget,
-# and the exit status is 1 if one is missed. The rows without a budget are there to compare. Other programs that run cost
-# a build processor time too, up to a fifth: the less of two builds counts.
+# What a program pays before any signal comes, in bytes and in time to build: a program with an empty asynchronous main, with one
+# `SignalEvents`, with one `Daemon.run`, and with the peers of swift-service-lifecycle. Sizes are those of stripped release
+# programs, with Swift's libraries beside them (dynamic) and inside them (static). Clean builds are in seconds of processor time,
+# dependencies included; a second build after a change of main.swift is in seconds. What has a budget makes the exit status 1 if it
+# is missed. Other programs that run cost a build processor time too, up to a fifth: the less of two builds counts for the budget.
 #
 #   footprint.sh        KEEP=DIR keeps the programs there, unstripped, to look into
 set -eu
@@ -12,27 +13,25 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-programs=$work/programs
-mkdir -p "$programs/Sources/empty" "$programs/Sources/events" "$programs/Sources/daemon"
-cat >"$programs/Package.swift" <<END
+package() { # package NAME DEPENDENCY PRODUCT, and main.swift on standard input
+    mkdir -p "$work/$1/Sources/$1"
+    cat >"$work/$1/Sources/$1/main.swift"
+    cat >"$work/$1/Package.swift" <<END
 // swift-tools-version: 6.1
 import PackageDescription
 
 let package = Package(
-    name: "programs", platforms: [.macOS(.v15)],
-    dependencies: [.package(name: "SignalBridge", path: "$root")],
-    targets: [
-        .executableTarget(name: "empty"),
-        .executableTarget(name: "events", dependencies: [.product(name: "SignalBridge", package: "SignalBridge")]),
-        .executableTarget(name: "daemon", dependencies: [.product(name: "SignalDaemon", package: "SignalBridge")]),
-    ]
-)
+    name: "$1", platforms: [.macOS(.v15)], dependencies: [$2],
+    targets: [.executableTarget(name: "$1", dependencies: [$3])])
 END
-cat >"$programs/Sources/empty/main.swift" <<END
+}
+bridge=".package(name: \"SignalBridge\", path: \"$root\")"
+lifecycle='.package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0")'
+package empty "" "" <<'END'
 func greet() async { print("hello") }
 await greet()
 END
-cat >"$programs/Sources/events/main.swift" <<END
+package events "$bridge" '.product(name: "SignalBridge", package: "SignalBridge")' <<'END'
 import SignalBridge
 
 for await event in try SignalEvents(.sigterm) {
@@ -40,56 +39,85 @@ for await event in try SignalEvents(.sigterm) {
     break
 }
 END
-cat >"$programs/Sources/daemon/main.swift" <<END
+package daemon "$bridge" '.product(name: "SignalDaemon", package: "SignalBridge")' <<'END'
 import SignalDaemon
 
 try await Daemon.run { daemon in await daemon.shutdownRequested() }.exit()
 END
+package unixsignals "$lifecycle" '.product(name: "UnixSignals", package: "swift-service-lifecycle")' <<'END'
+import UnixSignals
 
-# build OPTION...: a release build; prints its processor time in seconds, with that of all its children.
+for await signal in await UnixSignalsSequence(trapping: .sigterm) {
+    print(signal)
+    break
+}
+END
+package servicegroup "$lifecycle" '.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")' <<'END'
+import Logging
+import ServiceLifecycle
+
+struct Work: Service {
+    func run() async throws { try await gracefulShutdown() }
+}
+try await ServiceGroup(services: [Work()], gracefulShutdownSignals: [.sigterm], logger: Logger(label: "work")).run()
+END
+
+# build OPTION...: a release build; prints its processor time in seconds, with that of all its children, and its duration.
 cat >"$work/build.sh" <<'END'
+start=$(date +%s.%N)
 "$swift" build -c release "$@" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 times
+echo "$start $(date +%s.%N)"
 END
 build() {
     swift=$swift log=$work/log sh "$work/build.sh" "$@" >"$work/times" || return 1
     awk 'NR == 2 { split($1, user, /[ms]/); split($2, kernel, /[ms]/)
-        printf "%.1f", (user[1] + kernel[1]) * 60 + user[2] + kernel[2] }' "$work/times"
+        printf "%.1f", (user[1] + kernel[1]) * 60 + user[2] + kernel[2] }
+        NR == 3 { printf " %.1f", $2 - $1 }' "$work/times"
 }
+bytes() { # bytes PROGRAM
+    strip -o "$work/stripped" "$1"
+    wc -c <"$work/stripped" | tr -d ' '
+}
+kilobytes() { awk -v bytes="$1" 'BEGIN { printf "%.0f", bytes / 1000 }'; }
+
+printf '%-46s | %10s | %9s | %11s | %13s\n' program 'dynamic KB' 'static KB' 'clean CPU s' 'incremental s'
+for name in empty events daemon unixsignals servicegroup; do
+    $swift package resolve --package-path "$work/$name" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+    clean=$(build --package-path "$work/$name")
+    dynamic=$(bytes "$work/$name/.build/release/$name")
+    [ -z "${KEEP:-}" ] || { mkdir -p "$KEEP" && cp "$work/$name/.build/release/$name" "$KEEP/"; }
+    echo '// A change.' >>"$work/$name/Sources/$name/main.swift"
+    again=$(build --package-path "$work/$name")
+    build --package-path "$work/$name" --static-swift-stdlib >/dev/null
+    static=$(bytes "$work/$name/.build/release/$name")
+    case $name in
+    empty) what='an empty asynchronous main' empty=$dynamic ;;
+    events) what='SignalEvents (SignalBridge)' events=$dynamic ;;
+    daemon) what='Daemon.run (SignalDaemon)' ;;
+    unixsignals) what='UnixSignalsSequence (swift-service-lifecycle)' ;;
+    *) what='ServiceGroup (swift-service-lifecycle)' ;;
+    esac
+    printf '%-46s | %10s | %9s | %11s | %13s\n' "$what" "$(kilobytes "$dynamic")" "$(kilobytes "$static")" "${clean% *}" "${again#* }"
+done
 
 first=$(build --package-path "$root" --scratch-path "$work/first" --target SignalBridge)
 second=$(build --package-path "$root" --scratch-path "$work/second" --target SignalBridge)
-bridge=$(printf '%s\n' "$first" "$second" | sort -n | head -1)
-both=$(build --package-path "$root" --scratch-path "$work/both" --target SignalDaemon)
-build --package-path "$programs" --scratch-path "$work/built" >/dev/null
-
-bytes() { # bytes PROGRAM
-    strip -o "$work/stripped" "$work/built/release/$1"
-    wc -c <"$work/stripped" | tr -d ' '
-}
-empty=$(bytes empty)
-events=$(bytes events)
-daemon=$(bytes daemon)
-if [ -n "${KEEP:-}" ]; then
-    mkdir -p "$KEEP"
-    cp "$work/built/release/empty" "$work/built/release/events" "$work/built/release/daemon" "$KEEP/"
-fi
+target=$(printf '%s\n' "${first% *}" "${second% *}" | sort -n | head -1)
+for file in "$root"/Sources/CSignalShim/*.c; do
+    ${CC:-cc} -std=gnu11 -O2 -DNDEBUG -I"$root/Sources/CSignalShim/include" -c "$file" -o "$work/$(basename "$file").o"
+done
+text=$(size "$work"/*.o | awk 'NR > 1 { sum += $1 } END { print sum }')
 
 missed=0
-row() { # row WHAT NOW [BUDGET]
+row() { # row WHAT NOW BUDGET
     note=
-    if [ -n "${3:-}" ] && awk -v now="$2" -v budget="$3" 'BEGIN { exit !(now > budget) }'; then
-        note="  missed"
-        missed=1
-    fi
-    printf '%-64s | %7s | %7s%s\n' "$1" "$2" "${3:-}" "$note"
+    if awk -v now="$2" -v budget="$3" 'BEGIN { exit !(now > budget) }'; then note='  missed' missed=1; fi
+    printf '%-64s | %7s | %7s%s\n' "$1" "$2" "$3" "$note"
 }
-kilobytes() { awk -v bytes="$1" 'BEGIN { printf "%.1f", bytes / 1000 }'; }
-
+echo
 printf '%-64s | %7s | %7s\n' what now budget
-row "a program with an empty asynchronous main, stripped, KB" "$(kilobytes "$empty")"
-row "with one SignalEvents, KB more" "$(kilobytes $((events - empty)))" 300
-row "with one Daemon.run, KB more" "$(kilobytes $((daemon - empty)))"
-row "clean release build of SignalBridge, seconds of processor time" "$bridge" 15
-row "clean release build of SignalBridge and SignalDaemon" "$both"
+row "a program with one SignalEvents, KB more than an empty one" "$(kilobytes $((events - empty)))" 300
+row "clean release build of SignalBridge, seconds of processor time" "$target" 15
+row "CSignalShim, KB of text (cc -O2)" "$(kilobytes "$text")" 28
 exit $missed

@@ -1,10 +1,9 @@
 #!/bin/sh
-# Everything shown is executed. Each block of Swift, C, make, CMake and Meson in the README, the articles and the doc
-# comments must stand, line for line, in a file under Snippets/, Examples/c, Examples/embedding, Examples/plugins,
-# Examples/Recipes, Examples/Terminal, Tests/adapters, Tests/library/consumer or library/meson. A diff counts as two: what is before, and what is after.
-# Those of Snippets/, and the README's Examples/c/first.c, are compiled here, started as processes, sent the signals of their
-# `signals:` comment one by one, and must end with 0; the rest is for `make examples`, because it wants other people's loops and
-# packages.
+# Everything shown is executed. A block of code in the README, the articles and the doc comments must stand, line for line, in a
+# file that is built and run: under Snippets, Examples, Tests/adapters, Tests/library/consumer or library/meson. A diff counts as
+# two blocks: what is before, and what is after.
+# This script compiles the files of Snippets and Examples/c/first.c, and starts each as a process. It sends the signals of the
+# file's `signals:` comment, and the process must end with 0. `make examples` runs the rest, which needs other packages.
 set -u
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)

@@ -112,6 +112,25 @@ void bench_got(void) {
     say('s');
 }
 
+static sigset_t ping(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    return set;
+}
+
+void bench_block(void) {
+    const sigset_t set = ping();
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+void bench_take(void) {
+    const sigset_t set = ping();
+    int signo;
+    while (sigwait(&set, &signo) != 0)
+        ;
+}
+
 enum { SENDERS = 4, VALUES = 1 << 24 };
 static struct {
     uint64_t received, merged, disorder, duplicates;

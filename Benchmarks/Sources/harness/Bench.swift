@@ -1,6 +1,7 @@
 // bench [--smoke] [--programs FOLDER] [--sources FOLDER] [--python PROGRAM] [--only NAME,NAME] [--parts PART,PART]
-//       [--json FILE] [--charts FOLDER]
-// Parts: latency, saturated, storm, footprint, instructions, growth, size. Status 1: --smoke, and something does not work.
+//       [--json FILE] [--charts FOLDER] [--baseline FILE] [--write-baseline FILE]
+// Parts: latency, saturated, storm, footprint, counts, growth, size. --baseline: the counts of this library may not be more than
+// those in the file. Status 1: that, or --smoke and something does not work.
 import CBench
 import Foundation
 
@@ -27,7 +28,13 @@ enum Bench {
             try encoder.encode(results).write(to: URL(fileURLWithPath: file))
         }
         if let folder = options["--charts"] { try draw(results, in: URL(fileURLWithPath: folder)) }
-        if options["--smoke"] != nil { try check(results) }
+        if let file = options["--write-baseline"], let counts = results.counts { try Baseline(counts).write(to: file) }
+        var failures = options["--smoke"] != nil ? failures(results) : []
+        if let file = options["--baseline"], let counts = results.counts {
+            failures += try Baseline(file).exceeded(by: counts)
+        }
+        for failure in failures { print("FAIL \(failure)") }
+        if !failures.isEmpty { exit(1) }
     }
 
     private static func run(_ options: [String: String], _ programs: Programs) -> Results {
@@ -35,7 +42,7 @@ enum Bench {
         let parts = options["--parts"]?.split(separator: ",").map(String.init)
         let only = options["--only"]?.split(separator: ",").map(String.init)
         let contestants = Contestant.all.filter {
-            only?.contains($0.name) ?? (!smoke || $0.group == .limit || $0.group == .ours)
+            only?.contains($0.name) ?? (!smoke || $0.group == .baseline || $0.group == .signalBridge)
         }
         func wanted(_ part: String) -> Bool { parts?.contains(part) ?? true }
 
@@ -48,7 +55,7 @@ enum Bench {
         }
         if wanted("saturated") {
             let pool = contestants.filter {
-                ["subscription", "events", "loop-handler", "dispatch-signal", "unix-signals"].contains($0.name)
+                ["observer", "events", "loop-handler", "dispatch-signal", "unix-signals"].contains($0.name)
             }
             results.saturated = PingPong(
                 pool, programs, rounds: smoke ? 1 : 5, pings: smoke ? 10 : 200, mode: "saturated")
@@ -57,16 +64,13 @@ enum Bench {
             results.storm = Storm(contestants, programs, values: smoke ? 2000 : 1_000_000, rounds: smoke ? 1 : 5)
         }
         if wanted("footprint") {
-            let all = [
-                Contestant("nothing", .c), Contestant("nothing-swift", .swift), Contestant("nothing-async", .swift),
-            ].filter { _ in only == nil }
             results.footprint = Footprint(
-                all + contestants, programs, settleSeconds: smoke ? 0.5 : 7, idleSeconds: smoke ? 0.5 : 10)
+                (only == nil ? Contestant.onlyIdle : []) + contestants, programs, starts: smoke ? 1 : 9,
+                settleSeconds: smoke ? 0.5 : 7, idleSeconds: smoke ? 0.5 : 10)
         }
-        if wanted("instructions"), !smoke {
-            let compared = contestants.filter { $0.group == .limit || $0.group == .ours || $0.name == "signal-hook" }
-            results.instructions = Instructions(
-                compared, programs, handlers: ["selfpipe": "on_ping", "c-handler": "csigshim__handler"], pings: 100)
+        if wanted("counts") {
+            results.counts = Counts(
+                contestants.filter { !smoke || $0.group == .signalBridge }, programs, pings: 100)
         }
         if wanted("growth") {
             bench_one_core(1)
@@ -102,21 +106,21 @@ enum Bench {
             let bars = pingPong.rows.map { ($0.name, $0.group, $0.p50.sorted()[$0.p50.count / 2]) }
             try write(
                 "latency.svg",
-                barChart("kill to one byte back on one core, median", unit: "us", bars.sorted { $0.2 < $1.2 }))
+                barChart("From kill to the answer, one core, median", unit: "µs", bars.sorted { $0.2 < $1.2 }))
         }
         if let storm = results.storm {
             let bars = storm.rows.map { ($0.name, $0.group, 100 * Double($0.lost) / Double($0.sent)) }
             try write(
                 "storm.svg",
                 barChart(
-                    "lost of \(storm.rows.first?.sent ?? 0) queued values", unit: "%", bars.sorted { $0.2 < $1.2 }))
+                    "Lost of \(storm.rows.first?.sent ?? 0) queued values", unit: "%", bars.sorted { $0.2 < $1.2 }))
         }
     }
 
     /// A smoke run says nothing of speed: only that the harness and our own contestants work.
-    private static func check(_ results: Results) throws {
+    private static func failures(_ results: Results) -> [String] {
         var failures: [String] = []
-        for contestant in Contestant.all where contestant.group == .ours || contestant.group == .limit {
+        for contestant in Contestant.all where contestant.group == .signalBridge || contestant.group == .baseline {
             if results.pingPong?[contestant.name] == nil { failures.append("ping-pong, \(contestant.name)") }
             guard contestant.name != "selfpipe" && contestant.name != "threads" else { continue }
             if let row = results.storm?[contestant.name] {
@@ -131,8 +135,7 @@ enum Bench {
                 failures.append("idle, \(contestant.name): \(calls) system calls")
             }
         }
-        if results.growth?.lines.count != 3 { failures.append("growth") }
-        for failure in failures { print("FAIL \(failure)") }
-        if !failures.isEmpty { exit(1) }
+        if results.growth?.lines.count != Growth.measured { failures.append("growth") }
+        return failures
     }
 }

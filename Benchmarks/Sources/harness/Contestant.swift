@@ -2,15 +2,16 @@ import CBench
 import Dispatch
 import Foundation
 
-/// Somebody who waits for signals, as a program that the harness starts: see contestants/README.md.
+/// A program that waits for signals, and that the harness starts: see contestants/README.md.
 struct Contestant: Hashable {
     enum Group: String, Codable {
-        case limit, c = "C", rust = "Rust", go = "Go", node = "Node", python = "Python", swift = "Swift", ours
+        case baseline, c = "C", rust = "Rust", go = "Go", node = "Node", python = "Python", swift = "Swift",
+            signalBridge = "this"
     }
 
     let name: String
     let group: Group
-    /// What a user would take instead, of ours.
+    /// What a user would take instead of this contestant of the library.
     let peer: String?
 
     init(_ name: String, _ group: Group, peer: String? = nil) {
@@ -20,19 +21,27 @@ struct Contestant: Hashable {
     }
 
     static let all: [Contestant] = [
-        .init("sigwaitinfo", .limit), .init("signalfd", .limit), .init("selfpipe", .limit), .init("threads", .limit),
+        .init("sigwaitinfo", .baseline), .init("signalfd", .baseline), .init("selfpipe", .baseline),
+        .init("threads", .baseline),
         .init("libuv", .c), .init("libevent", .c), .init("sdevent", .c), .init("libev", .c), .init("glib", .c),
         .init("signal-hook", .rust), .init("tokio-current", .rust), .init("tokio-multi", .rust),
         .init("go", .go), .init("node", .node),
         .init("asyncio", .python), .init("uvloop", .python), .init("anyio", .python), .init("trio", .python),
         .init("dispatch-signal", .swift), .init("unix-signals", .swift),
-        .init("c-handler", .ours, peer: "libuv"), .init("c-signalfd", .ours, peer: "sdevent"),
-        .init("waiter", .ours, peer: "signal-hook"), .init("subscription", .ours, peer: "dispatch-signal"),
-        .init("events", .ours, peer: "unix-signals"), .init("loop-handler", .ours, peer: "tokio-current"),
-        .init("loop-signalfd", .ours, peer: "tokio-current"),
+        .init("c-handler", .signalBridge, peer: "libuv"), .init("c-signalfd", .signalBridge, peer: "sdevent"),
+        .init("waiter", .signalBridge, peer: "signal-hook"), .init("observer", .signalBridge, peer: "dispatch-signal"),
+        .init("events", .signalBridge, peer: "unix-signals"),
+        .init("loop-handler", .signalBridge, peer: "tokio-current"),
+        .init("loop-signalfd", .signalBridge, peer: "tokio-current"),
     ]
 
-    static func named(_ name: String) -> Contestant { all.first { $0.name == name } ?? .init(name, .ours) }
+    /// Those that are compared only while they wait: programs that wait for nothing, and graceful shutdown.
+    static let onlyIdle: [Contestant] = [
+        .init("nothing", .c), .init("nothing-swift", .swift), .init("nothing-async", .swift),
+        .init("service-group", .swift), .init("daemon", .signalBridge),
+    ]
+
+    static func named(_ name: String) -> Contestant { all.first { $0.name == name } ?? .init(name, .signalBridge) }
 }
 
 /// Where the contestants' programs are.
@@ -53,11 +62,11 @@ struct Programs {
             case .rust: ["\(built)/rust"]
             case .node: [find("node"), "\(sources)/node/contestant.js"]
             case .python: [find(python), "\(sources)/python/contestant.py"]
-            case .swift where name.hasPrefix("nothing"): ["\(swift)/ours"]
+            case .swift where name.hasPrefix("nothing") || name == "streams": ["\(swift)/ours"]
             case .swift: ["\(swift)/peers"]
-            case .ours where !name.hasPrefix("c-"): ["\(swift)/ours"]
-            case .ours: ["\(built)/signalbridge"]
-            case .limit, .c, .go: ["\(built)/\(name)"]
+            case .signalBridge where !name.hasPrefix("c-"): ["\(swift)/ours"]
+            case .signalBridge: ["\(built)/signalbridge"]
+            case .baseline, .c, .go: ["\(built)/\(name)"]
             }
         guard program.allSatisfy({ FileManager.default.fileExists(atPath: $0) }) else { return nil }
         return program + [name, mode]
@@ -109,7 +118,7 @@ final class Running {
 
     deinit { end() }
 
-    /// Nanoseconds of each ping, sorted. Who loses one, and so does not answer for 20 seconds, is ended.
+    /// Nanoseconds of each ping, sorted. A contestant that loses one does not answer for 20 seconds, and is ended.
     func ping(_ count: Int, warmUp: Int) throws(Skipped) -> [UInt64] {
         let watchdog = DispatchWorkItem { [process] in kill(process, SIGKILL) }
         DispatchQueue.global().asyncAfter(deadline: .now() + 20, execute: watchdog)

@@ -6,20 +6,25 @@ struct Growth {
         /// Medians over the rounds of p50, in microseconds, one for each count.
         let p50: [Double]
 
-        /// Nanoseconds for each one more, from the first to the last.
+        /// Nanoseconds for each one more, from the first count to the last.
         var slope: Double { (p50[p50.count - 1] - p50[0]) * 1000 / Double(counts[counts.count - 1] - counts[0]) }
     }
 
+    /// The library's growth, each line followed by that of the least code that does the same by hand.
     private(set) var lines: [Line] = []
+    static let measured = 5
     private(set) var skipped: [String: String] = [:]
 
     init(_ programs: Programs, rounds: Int, pings: Int, most: Int) {
         add("signals", [1, 2, 15, 30, 60], ["\(programs.built)/growth", "signals", "pingpong"], rounds, pings)
-        add("bridges", [1, 2, 4, 16, 64], ["\(programs.built)/growth", "bridges", "pingpong"], rounds, pings)
-        add(
-            "subscribers", [1, 10, 100, 1000, 10_000].filter { $0 <= most },
-            ["\(programs.swift)/ours", "events", "pingpong"], rounds, pings)
+        let bridges = [1, 2, 4, 16, 64], subscribers = [1, 10, 100, 1000, 10_000].filter { $0 <= most }
+        add("bridges", bridges, ["\(programs.built)/growth", "bridges", "pingpong"], rounds, pings)
+        add("pipes by hand", bridges, ["\(programs.built)/growth", "pipes", "pingpong"], rounds, pings)
+        add("subscribers", subscribers, ["\(programs.swift)/ours", "events", "pingpong"], rounds, pings)
+        add("AsyncStreams", subscribers, ["\(programs.swift)/ours", "streams", "pingpong"], rounds, pings)
     }
+
+    subscript(what: String) -> Line? { lines.first { $0.what == what } }
 
     private mutating func add(_ what: String, _ counts: [Int], _ command: [String], _ rounds: Int, _ pings: Int) {
         var times = counts.map { _ in [Double]() }

@@ -24,7 +24,7 @@ struct PingPong {
                 let index = (turn + round * 5) % contestants.count
                 let contestant = contestants[index]
                 for _ in 0..<Self.tries where rows[index].p50.count == round && skipped[contestant.name] == nil {
-                    play(contestant, index, programs, pings: pings, mode: mode)
+                    run(contestant, index, programs, pings: pings, mode: mode)
                 }
                 if rows[index].p50.count == round, skipped[contestant.name] == nil {
                     skipped[contestant.name] = failures[contestant.name] ?? "gave nothing"
@@ -35,7 +35,7 @@ struct PingPong {
         rows.removeAll { skipped[$0.name] != nil }
     }
 
-    private mutating func play(
+    private mutating func run(
         _ contestant: Contestant, _ index: Int, _ programs: Programs, pings: Int, mode: String
     ) {
         do throws(Skipped) {

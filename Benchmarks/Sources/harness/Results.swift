@@ -9,7 +9,7 @@ struct Results: Encodable {
     var saturated: PingPong?
     var storm: Storm?
     var footprint: Footprint?
-    var instructions: Instructions?
+    var counts: Counts?
     var growth: Growth?
     var librarySize: [String: Int] = [:]
 
@@ -40,7 +40,7 @@ struct Results: Encodable {
     }
 
     private enum Keys: String, CodingKey {
-        case machine, pingPong, allCores, saturated, storm, footprint, instructions, growth, librarySize, targets,
+        case machine, pingPong, allCores, saturated, storm, footprint, counts, growth, librarySize, targets,
             skipped
     }
 
@@ -52,20 +52,20 @@ struct Results: Encodable {
         try container.encodeIfPresent(saturated?.rows, forKey: .saturated)
         try container.encodeIfPresent(storm?.rows, forKey: .storm)
         try container.encodeIfPresent(footprint?.rows, forKey: .footprint)
-        try container.encodeIfPresent(instructions?.rows, forKey: .instructions)
+        try container.encodeIfPresent(counts?.rows, forKey: .counts)
         try container.encodeIfPresent(growth?.lines, forKey: .growth)
         try container.encode(librarySize, forKey: .librarySize)
         try container.encode(Target.all(self), forKey: .targets)
         try container.encode(skipped, forKey: .skipped)
     }
 
-    /// Who was left out where, and why.
+    /// Contestants that were left out of a part, and why.
     var skipped: [String: String] {
         var all: [String: String] = [:]
         let parts = [
             ("ping-pong", pingPong?.skipped), ("all cores", allCores?.skipped), ("saturated", saturated?.skipped),
             ("storm", storm?.skipped),
-            ("footprint", footprint?.skipped), ("instructions", instructions?.skipped), ("growth", growth?.skipped),
+            ("footprint", footprint?.skipped), ("counts", counts?.skipped), ("growth", growth?.skipped),
         ]
         for (part, skipped) in parts {
             for (name, reason) in skipped ?? [:] { all["\(part), \(name)"] = reason }
@@ -82,7 +82,7 @@ struct Results: Encodable {
         }
         if let storm { parts.append(stormTable(storm)) }
         if let footprint { parts.append(footprintTable(footprint)) }
-        if let instructions { parts.append(instructionsTable(instructions)) }
+        if let counts { parts.append(countsTable(counts)) }
         if let growth { parts.append(growthTable(growth)) }
         if !librarySize.isEmpty {
             let sizes = librarySize.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value / 1024) KiB" }

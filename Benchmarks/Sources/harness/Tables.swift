@@ -60,20 +60,26 @@ func stormTable(_ storm: Storm) -> String {
 func footprintTable(_ footprint: Footprint) -> String {
     let rows = footprint.rows.map { row in
         [
-            row.name, row.group.rawValue, row.callsToReady.map { "\($0)" } ?? "-", "\(row.residentKiB)",
-            "\(row.descriptors)", "\(row.threads)", row.idleCalls.map { "\($0)" } ?? "-",
+            row.name, row.group.rawValue, fixed(row.millisecondsToReady, 1), row.callsToReady.map { "\($0)" } ?? "-",
+            "\(row.residentKiB)", "\(row.descriptors)", "\(row.threads)", row.idleCalls.map { "\($0)" } ?? "-",
         ]
     }
-    return "To be there (calls: system calls from the start until armed, the runtime's own in them; "
-        + "idle: in \(fixed(footprint.idleSeconds, 0)) s)\n"
-        + table(["", "", "calls", "KiB", "fds", "threads", "idle"], rows, leftColumns: 2)
+    return
+        "Before any signal comes (ms, calls: time and system calls from the start until armed, those of the runtime in them; "
+        + "idle: system calls in \(fixed(footprint.idleSeconds, 0)) s)\n"
+        + table(["", "", "ms", "calls", "KiB", "fds", "threads", "idle"], rows, leftColumns: 2)
 }
 
-func instructionsTable(_ instructions: Instructions) -> String {
-    "Instructions in user space for each signal (callgrind)\n"
+func countsTable(_ counts: Counts) -> String {
+    "For each signal, until the program sleeps again: system calls (strace), instructions in user space (callgrind)\n"
         + table(
-            ["", "whole path", "in the handler"],
-            instructions.rows.map { [$0.name, "\($0.whole)", $0.handler.map { "\($0)" } ?? ""] })
+            ["", "", "calls", "instructions", "in the handler"],
+            counts.rows.map { row in
+                [
+                    row.name, row.group.rawValue, row.systemCalls.map { fixed($0, 1) } ?? "-",
+                    row.instructions.map { "\($0)" } ?? "-", row.inHandler.map { "\($0)" } ?? "",
+                ]
+            }, leftColumns: 2)
 }
 
 func growthTable(_ growth: Growth) -> String {

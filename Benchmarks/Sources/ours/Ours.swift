@@ -2,6 +2,7 @@
 import CBench
 import Dispatch
 import SignalBridge
+import SignalDaemon
 import Synchronization
 
 /// What a contestant listens to, and what it does with an event.
@@ -32,17 +33,19 @@ enum Ours {
         case "nothing-swift": nothing()
         case "nothing-async": nothingAsync()
         case "waiter": try waiter(mode)
-        case "subscription": try subscription(mode)
+        case "observer": try observer(mode)
         case "events": try events(mode, subscribers: count)
         case "loop-handler": try loop(mode, .handler)
         case "loop-signalfd": try loop(mode, .signalfd)
+        case "daemon": daemon()
+        case "streams": streams(count)
         default: exitWithUsage()
         }
     }
 
     static func exitWithUsage() -> Never {
         print(
-            "ours: nothing-swift, nothing-async, waiter, subscription, events, loop-handler or loop-signalfd; pingpong, storm or saturated"
+            "ours: nothing-swift, nothing-async, waiter, observer, events, loop-handler, loop-signalfd, daemon or streams; pingpong, storm or saturated"
         )
         exit(2)
     }
@@ -68,11 +71,11 @@ enum Ours {
         while let event = waiter.next() { mode.got(event) }
     }
 
-    static func subscription(_ mode: Mode) throws -> Never {
+    static func observer(_ mode: Mode) throws -> Never {
         let queue = DispatchQueue(label: "contestant")
-        let subscription = try SignalObserver(mode.signals, queue: queue) { mode.got($0) }
+        let observer = try SignalObserver(mode.signals, queue: queue) { mode.got($0) }
         bench_ready()
-        withExtendedLifetime(subscription) { dispatchMain() }
+        withExtendedLifetime(observer) { dispatchMain() }
     }
 
     /// With many subscribers, the last one to have it answers.
@@ -94,6 +97,36 @@ enum Ours {
         try loop.run {
             bench_ready()
             for await event in events { mode.got(event) }
+        }
+    }
+
+    /// Graceful shutdown, which waits for a signal.
+    static func daemon() -> Never {
+        Task.detached {
+            await Daemon.main { daemon in
+                bench_ready()
+                await daemon.shutdownRequested()
+            }
+        }
+        dispatchMain()
+    }
+
+    /// The least that many subscribers cost: a thread takes the signal, and yields to so many streams, each read by a task.
+    static func streams(_ count: Int) -> Never {
+        let left = Countdown(from: count)
+        var continuations: [AsyncStream<Void>.Continuation] = []
+        for _ in 0..<count {
+            let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+            continuations.append(continuation)
+            Task.detached {
+                for await _ in stream where left.isLast() { bench_got() }
+            }
+        }
+        bench_block()
+        bench_ready()
+        while true {
+            bench_take()
+            for continuation in continuations { continuation.yield() }
         }
     }
 

@@ -1,6 +1,8 @@
 // The Swift peers: `peers NAME MODE`, see contestants/README.md.
 import CBench
 @preconcurrency import Dispatch
+import Logging
+import ServiceLifecycle
 import UnixSignals
 
 #if canImport(Darwin)
@@ -20,6 +22,7 @@ enum Peers {
         case ("unix-signals", "storm"):  // it knows no realtime signals
             exit(3)
         case ("unix-signals", _): unixSignals()
+        case ("service-group", "pingpong"): serviceGroup()
         default: exit(2)
         }
     }
@@ -48,6 +51,22 @@ enum Peers {
             let signals = await UnixSignalsSequence(trapping: .sigusr1)
             bench_ready()
             for await _ in signals { bench_got() }
+        }
+        dispatchMain()
+    }
+
+    /// Graceful shutdown, which waits for a signal.
+    static func serviceGroup() -> Never {
+        struct Idle: Service {
+            func run() async throws {
+                bench_ready()
+                try await gracefulShutdown()
+            }
+        }
+        Task.detached {
+            let group = ServiceGroup(
+                services: [Idle()], gracefulShutdownSignals: [.sigterm], logger: Logger(label: "contestant"))
+            try await group.run()
         }
         dispatchMain()
     }

@@ -1,8 +1,10 @@
-/* Measures how the library's cost grows: growth signals|bridges pingpong COUNT. It answers a ping when all bridges have
- * had it.
- */
+#define _GNU_SOURCE
+/* How the library's cost grows: growth signals|bridges|pipes pingpong COUNT. It answers a ping when all bridges have
+ * had it. `pipes` is the least that as many descriptors cost: a handler that writes a byte into each of COUNT pipes. */
 #include "contestant.h"
 #include <CSignalShim.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 
 static void expect(bool fine, const char *what) {
@@ -18,11 +20,46 @@ static void add_signals(csigshim_bridge *bridge, int count) {
             count--;
 }
 
+static int pipes[64][2], used_pipes;
+
+static void write_to_pipes(int signo) {
+    const int error = errno;
+    for (int i = 0; i < used_pipes; i++)
+        if (write(pipes[i][1], "", 1) != 1 && errno != EAGAIN)
+            fail("write");
+    errno = error;
+    (void)signo;
+}
+
+static _Noreturn void run_pipes(int count, int epoll) {
+    const struct sigaction action = {.sa_handler = write_to_pipes, .sa_flags = SA_RESTART};
+    used_pipes = count;
+    for (int i = 0; i < count; i++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.fd = -1};
+        expect(pipe2(pipes[i], O_CLOEXEC | O_NONBLOCK) == 0, "pipe2");
+        event.data.fd = pipes[i][0];
+        expect(epoll_ctl(epoll, EPOLL_CTL_ADD, pipes[i][0], &event) == 0, "epoll_ctl");
+    }
+    expect(sigaction(SIGUSR1, &action, NULL) == 0, "sigaction");
+    ready();
+    for (int had = 0;;) {
+        struct epoll_event events[64];
+        char some[64];
+        const int count_of_events = epoll_wait(epoll, events, 64, -1);
+        for (int i = 0; i < count_of_events; i++)
+            for (ssize_t got = read(events[i].data.fd, some, sizeof some); got > 0; got--)
+                if (++had % count == 0)
+                    say('s');
+    }
+}
+
 int main(int argc, char **argv) {
     static csigshim_bridge *bridges[64];
     const int count = argc == 4 ? atoi(argv[3]) : 0, wide = argc == 4 && strcmp(argv[1], "bridges") == 0;
     const int used = wide ? count : 1, epoll = epoll_create1(EPOLL_CLOEXEC);
-    expect(count > 0 && used <= 64, "growth signals|bridges pingpong COUNT");
+    expect(count > 0 && count <= 64, "growth signals|bridges|pipes pingpong COUNT");
+    if (strcmp(argv[1], "pipes") == 0)
+        run_pipes(count, epoll);
     for (int i = 0; i < used; i++) {
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
         expect(csigshim_open(&bridges[i], CSIGSHIM_HANDLER) == 0, "csigshim_open");

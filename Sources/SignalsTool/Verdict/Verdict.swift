@@ -202,7 +202,7 @@ struct Verdict: Hashable, Sendable {
         add(
             .alreadyPending,
             signal.isRealtime
-                ? "At least one \(name) is pending already." : "One is pending already; another one merges with it.")
+                ? "At least one \(name) is pending already." : "One is pending already; another one coalesces with it.")
     }
 
     // MARK: what it waits for

@@ -27,6 +27,11 @@ long bench_flood(pid_t pid, int signo, unsigned sender, unsigned count);
 void bench_ready(void);
 void bench_got(void);
 
+/* In a contestant whose other threads block every signal, as Swift's and Dispatch's do: blocks the harness's signal in
+ * this thread; waits for it. */
+void bench_block(void);
+void bench_take(void);
+
 /* In a contestant, for a storm: a delivery with its value; `count` deliveries without. */
 void bench_account(uint64_t value);
 void bench_account_merged(uint64_t count);
