@@ -12,7 +12,7 @@
  *
  * Functions return 0 or more, or -1 with errno:
  *   EINVAL   a number that is no signal, a bad argument, or a bridge that is not open
- *   ENOTSUP  KILL, STOP, a synchronous fault (ILL, TRAP, BUS, FPE, SEGV, SYS), or unsupported by the mechanism
+ *   ENOTSUP KILL, STOP, a synchronous fault (ILL, TRAP, BUS, FPE, SEGV, SYS), or unsupported by mechanism or system
  *   EEXIST   the bridge has the signal already           ENOENT  the bridge does not have it
  *   EBUSY    a signalfd bridge cannot share a signal with another bridge
  *   ENOSPC   more than 64 bridges
@@ -126,7 +126,7 @@ int csigshim_wait(csigshim_bridge *bridge, int timeout_ms);
 /* Makes csigshim_wait return 1, and the descriptor readable, until the next csigshim_read, which may then return 0. */
 int csigshim_wake(csigshim_bridge *bridge);
 
-/* Makes the handler take the default action of signo as soon as the bridge has `unread` unread deliveries of it (0:
+/* Makes the handler take the default action of signo when a delivery brings the bridge to `unread` unread ones (0:
  * never). This works even when every thread is stuck. EINVAL unless the default action terminates; ENOTSUP over
  * signalfd. */
 int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread);
