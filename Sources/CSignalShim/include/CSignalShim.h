@@ -127,8 +127,7 @@ int csigshim_wait(csigshim_bridge *bridge, int timeout_ms);
 int csigshim_wake(csigshim_bridge *bridge);
 
 /* Makes the handler take the default action of signo when a delivery brings the bridge to `unread` unread ones (0:
- * never). This works even when every thread is stuck. EINVAL unless the default action terminates; ENOTSUP over
- * signalfd. */
+ * never). This works even when every thread is stuck. EINVAL if that does not terminate; ENOTSUP over signalfd. */
 int csigshim_escalate_after(csigshim_bridge *bridge, int signo, unsigned unread);
 
 /* CSIGSHIM_ABSENT: no bridge has the signal. CSIGSHIM_ARMED: this library's handler is installed.

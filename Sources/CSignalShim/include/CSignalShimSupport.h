@@ -21,8 +21,7 @@ int csigshim_default_of(int signo);
 enum { CSIGSHIM_DISPOSITION_DEFAULT, CSIGSHIM_DISPOSITION_IGNORED, CSIGSHIM_DISPOSITION_HANDLED };
 int csigshim_disposition(int signo);
 
-/* Installs SIG_DFL (CSIGSHIM_DISPOSITION_DEFAULT) or SIG_IGN (CSIGSHIM_DISPOSITION_IGNORED). EBUSY while a bridge has
- * the signal. */
+/* Installs SIG_DFL (CSIGSHIM_DISPOSITION_DEFAULT) or SIG_IGN (CSIGSHIM_DISPOSITION_IGNORED). EBUSY: a bridge has it. */
 int csigshim_set_disposition(int signo, int disposition);
 
 /* Takes the default action of signo, whatever is installed: the process dies, stops, or goes on. No signal kills the
