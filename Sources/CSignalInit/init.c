@@ -48,8 +48,8 @@
 /* glibc has this. It may stay 0 when the other threads have ended. */
 extern char __libc_single_threaded __attribute__((weak));
 
-/* /proc/self/task has two links, and one for each thread, those of an emulator (qemu-user) included. Without a /proc,
- * nothing tells. */
+/* /proc/self/task has two links, and one for each thread, those of an emulator (qemu-user) included. Without /proc,
+ * threads are unknown. */
 static bool has_other_threads(void) {
     struct stat tasks;
     if (&__libc_single_threaded != NULL && __libc_single_threaded)

@@ -211,8 +211,8 @@ static inline uint64_t csigshim__now(void) {
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Where signals, siginfo_t and st_ctim differ. FreeBSD reuses a pipe's st_ino, but its st_ctim is the time of creation
- * and stays. Linux never reuses one, and changes st_ctim with each write. */
+/* Differences of signals, siginfo_t and st_ctim. FreeBSD reuses a pipe's st_ino, but its st_ctim is the time of
+ * creation and does not change. Linux never reuses one, and changes st_ctim with each write. */
 #if defined(__linux__)
 #define CSIGSHIM__IGNORED_HERE(signo) false
 #define CSIGSHIM__IS_TIMER(code)      ((code) == SI_TIMER)

@@ -153,7 +153,7 @@ static inline bool csigshim__is_shim_action(const struct sigaction *action) {
 static inline bool csigshim__is_function(const struct sigaction *action) { /* O2 */
     return action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN;
 }
-bool csigshim__is_installed(int signo);     /* this library's handler; also where a sandbox refuses to tell */
+bool csigshim__is_installed(int signo);     /* this library's handler; true if a sandbox refuses */
 bool csigshim__is_reentry(siginfo_t *info); /* this delivery has entered this library already */
 bool csigshim__call_old_handler(struct csigshim__delivery *delivery, bool kernel_called); /* false: there is none */
 void csigshim__run_old_action(struct csigshim__delivery *delivery);

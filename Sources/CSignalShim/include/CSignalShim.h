@@ -32,7 +32,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/select.h> /* sigset_t and pid_t, also where the compiler is told to be strict */
+#include <sys/select.h> /* sigset_t and pid_t, even in strict modes of the compiler */
 #include <sys/types.h>
 
 #define CSIGSHIM_VERSION_MAJOR 0

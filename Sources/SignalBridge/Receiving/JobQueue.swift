@@ -1,4 +1,4 @@
-/// The jobs of a loop, the thread that is inside it, and the decision who wakes it. A plain value: the loop calls it
+/// The jobs of a loop, the thread that is inside it, and the decision when to wake it. A plain value: the loop calls it
 /// under a lock, and then acts. The invariants L1 to L5 are in SignalLoop.swift.
 struct JobQueue {
     /// A reason for a thread to leave the loop.

@@ -209,8 +209,8 @@ public struct SignalEvents: AsyncSequence, Sendable {
 /// }
 /// ```
 ///
-/// It takes the same parameters as ``SignalEvents``, but the end of the subscription is visible in the source. `body`
-/// runs on the actor `isolation`, by default the caller's. A copy of `events` that escapes gives no more events.
+/// The parameters are those of ``SignalEvents``. `body` runs on the actor `isolation`, by default the caller's. A copy
+/// of `events` that escapes gives no more events.
 ///
 /// - Returns: what `body` returns.
 /// - Throws: ``SignalBridgeError`` before `body` is called, or what `body` throws.

@@ -41,7 +41,7 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     public static let sigsegv = SignalNumber(rawValue: SIGSEGV)
     /// A bad system call: a synchronous fault, which cannot be subscribed to.
     public static let sigsys = SignalNumber(rawValue: SIGSYS)
-    /// A write to a pipe or socket that nobody reads.
+    /// A write to a pipe or socket without a reader.
     public static let sigpipe = SignalNumber(rawValue: SIGPIPE)
     /// A timer of `alarm(2)` or `setitimer(2)` expired.
     public static let sigalrm = SignalNumber(rawValue: SIGALRM)

@@ -28,7 +28,7 @@ public final class SignalSimulator: Sendable {
     let resendRule = Lock(ResendRule())
     let sleepers = Sleepers()
     let endings = Lock(())
-    /// For SignalDaemon: a daemon of this simulation is ready, or has ended.
+    /// For SignalDaemon: latches that open when a daemon of this simulation is ready, and when one has ended.
     package let (ready, ended) = (Latch(), Latch())
 
     init() {}
@@ -201,7 +201,7 @@ extension SignalSimulator: SignalSource {
     func raiseAgain(_ signal: SignalNumber) { try? send(signal) }
 }
 
-/// Runs `body` with a simulator in place of the system, on the caller's actor.
+/// Runs `body` with a simulator instead of the system, on the caller's actor.
 ///
 /// In this task tree, every subscription of this module uses the simulator, and so do calls such as
 /// ``SignalNumber/send(to:value:)``. Code outside of the tree is not affected. Threads and queues enter with

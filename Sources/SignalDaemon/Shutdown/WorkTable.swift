@@ -10,7 +10,7 @@ struct WorkTable {
         var isErrorHandled = false
         /// A shutdown reaches this work only when the work of this name has ended.
         var after: String?
-        /// How long a clean-up may take; `nil`: its share of the period.
+        /// The time for a clean-up; `nil`: its share of the period.
         var limit: Duration?
         fileprivate(set) var since = Duration.zero
         private(set) var isCancelled = false
