@@ -1,28 +1,46 @@
-# SignalBridge. From a fresh clone, with a Swift 6.1 toolchain and nothing else:
-#
-#   make demo      a daemon in a process of its own gets signals from another one, and says from whom
-#   make test      every test: Swift, C, C++, the documentation's examples, a package that uses this one, and daemons in the
-#                  situations that users reported
-#   make examples  builds the examples, runs each as a process of its own, signals it, and checks what it prints; fetches
-#                  SwiftNIO, Hummingbird, gRPC and others, and wants Swift 6.2, Python 3, SQLite, zlib, libevent, libuv,
-#                  libsystemd, mosquitto; tests the adapters, too (make test-adapters)
-#
-#   make install   the C target alone as an ordinary library, with cc and make: PREFIX, DESTDIR, … (library/library.mk)
-#
-# For those who work on it:
-#
-#   make check     lint, header, builds, darwin, layers, symbols, api, budgets, release, docs, test, the tests again under the sanitizers, the quick parts of prove and bench
-#   make prove     a signal at every instruction, a model, mutants, faults, soak, …: 40 minutes, and one table
-#   make bench     this library and its peers in one run, as tables; make bench-peers installs the peers
-#   make supervisors  one daemon under systemd (booted; root), s6, runit, tini, …; writes the tables of the article "Supervisors"
-#   make footprint what a program's size and the library's build cost, with their budgets
-#   make format    formats Swift and C                       make lint    says what `make format` would change
-#   make api       what differs from the public declarations in Tests/expected; make api-baseline writes these
-#   make darwin    what macOS would compile, as far as Linux can tell; make darwin-tests the tests, too
-#   make release-check   whether header, tag, CHANGELOG, package and build files name one version, and the API lists are up to date
-#   make docs      the DocC documentation, in .build/docs    make clean   removes what was built
-#
-# A tool that is missing is named in one line; as root on Debian it is installed.
+# SignalBridge. `make` and `make help` print the lines that begin with ##.
+
+## For users, from a fresh clone with a Swift 6.1 toolchain:
+##
+##   make demo               starts a daemon, signals it from another process, and prints what it got
+##   make test               runs the tests: Swift, C, C++, documentation, programs that are signalled
+##   make examples           builds, runs and signals each example; fetches packages, needs more tools
+##   make docs               builds the documentation in .build/docs
+##   make install            installs the C target as a C library; PREFIX, DESTDIR; needs no Swift
+##   make uninstall          removes what `make install` installed
+##
+## For those who change it:
+##
+##   make check              everything that must pass: lint, checks, tests, sanitizers, quick proofs
+##   make format             formats Swift and C
+##   make lint               what `make format` would change; long sentences; dead links
+##   make guide              writes the articles as plain Markdown, in docs/guide
+##   make test-swift         a part of `make test`: the Swift tests
+##   make test-c             a part of `make test`: the C tests
+##   make test-documentation a part of `make test`: the code that the documentation shows
+##   make test-library       a part of `make test`: the installed C library
+##   make test-integration   a part of `make test`: packages that depend on this one
+##   make test-situations    a part of `make test`: daemons under timeout, npm, terminals and others
+##   make test-adapters      the adapters, with each package trait; fetches packages
+##   make sanitize           the tests again, under the thread and address sanitizers
+##   make layers             prints the C files in layers, and fails at a cycle
+##   make symbols            what signal context calls, and the public C names
+##   make budgets            lines, bytes and system calls of the C target, against their budgets
+##   make darwin             compiles for macOS, on Linux; darwin-tests: the tests too
+##   make prove              40 minutes: each instruction, models, mutants, failing calls, soak
+##   make prove-quick        the quick part of it
+##   make bench              7 minutes: this library and its peers, in tables; bench-peers installs these
+##   make footprint          the size of programs and the time of builds, against their budgets
+##   make supervisors        a daemon under systemd (as root), s6, runit and others; writes their table
+##   make clean              removes what was built
+##
+## For releases:
+##
+##   make api                compares the public Swift declarations with Tests/expected
+##   make api-baseline       writes those lists, after a change that is meant
+##   make release-check      compares the version in header, tag, CHANGELOG, package and build files
+##
+## A tool that is missing is named in one line. As root on Debian it is installed.
 
 SWIFT ?= swift
 SCRATCH := .build
@@ -32,6 +50,9 @@ C_FILES = $(shell find Sources Tests Examples Benchmarks -name .build -prune -o 
 SWIFT_FILES = Package.swift $(shell find Sources Snippets Tests Examples Benchmarks -name '.build*' -prune -o -name '*.swift' -print)
 
 .PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' Makefile)
+
+help:
+	@sed -n 's/^## \{0,1\}//p' Makefile
 
 toolchain:
 ifeq ($(shell command -v $(SWIFT)),)
@@ -44,6 +65,8 @@ demo: toolchain
 	@$(SWIFT) build --package-path Examples --scratch-path $(SCRATCH)/examples --product demo
 	@$(SCRATCH)/examples/debug/demo
 
+# Fetches SwiftNIO, Hummingbird, gRPC and others. Needs Swift 6.2, Python 3, SQLite, zlib, libevent, libuv, libsystemd and
+# mosquitto.
 examples: examples-servers examples-terminal examples-c test-adapters supervisors-quick
 
 examples-servers: toolchain
@@ -172,6 +195,11 @@ footprint: toolchain
 
 lint: toolchain
 	@Tests/tools/need.sh clang-format
+	@Tests/tools/need.sh python3
+	@Tests/tools/english.py --self-test
+	@Tests/tools/english.py
+	@Tests/tools/guide.py --self-test
+	@Tests/tools/guide.py --check
 	@$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)
 	@clang-format --dry-run --Werror $(C_FILES)
 
@@ -185,6 +213,10 @@ docs: toolchain
 	    generate-documentation --target SignalBridge --target SignalDaemon --enable-experimental-combined-documentation \
 	    --warnings-as-errors --output-path $(SCRATCH)/docs; \
 	    status=$$?; rm -f Package.resolved; exit $$status # or the next build would fetch what only this needs
+
+guide:
+	@Tests/tools/need.sh python3
+	Tests/tools/guide.py
 
 clean:
 	rm -rf $(SCRATCH); find Examples Tests -name .build -prune -exec rm -rf {} +

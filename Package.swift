@@ -51,6 +51,11 @@ let package = Package(
     cLanguageStandard: .gnu11
 )
 
+// Each folder of tests has a README.md, which is no source.
+for target in package.targets where target.path == "Tests/TestSupport" || target.type == .test {
+    target.exclude = ["README.md"]
+}
+
 // The documentation's plugin is a build tool of ours, and no user's dependency: `make docs` asks for it.
 if Context.environment["SIGNALBRIDGE_DOCS"] != nil {
     package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"))

@@ -1,8 +1,8 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// A package of its own: it depends on peers, which nobody who uses the library should have to build. `harness` is the
-// one that plays; `ours` and `peers` are contestants that it starts as processes, like those in contestants/.
+// A package of its own, because it depends on peers that users of the library should not have to build. `harness` runs
+// the benchmark. `ours` and `peers` are contestants that it starts as processes, like those in contestants/.
 let package = Package(
     name: "Benchmarks",
     platforms: [.macOS(.v15)],

@@ -1,8 +1,8 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// A package of its own, so that the examples are nothing that the library's users build. They need the toolchain alone;
-// those with dependencies are in Server.
+// A package of its own, so that users of the library do not build the examples. These need only the toolchain; the
+// examples with dependencies are in Recipes and Terminal.
 let package = Package(
     name: "Examples",
     platforms: [.macOS(.v15)],

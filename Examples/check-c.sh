@@ -1,7 +1,7 @@
 #!/bin/sh
-# check-c.sh DIRECTORY: builds there what is in Examples/c, with the command on top of each file, and Examples/embedding.
-# Runs each with both mechanisms as a process of its own, signals it, and looks at what it says and how it ends, as its
-# parent sees it.
+# check-c.sh DIRECTORY: builds there the programs of Examples/c, with the command on top of each file, and
+# Examples/embedding. It runs each with both mechanisms as a process of its own, signals it, and checks its output and
+# its exit status.
 set -u
 [ $# -eq 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -29,8 +29,8 @@ for file in Examples/c/*.c; do
     check "compiles with the command that it shows" eval "${CC:-cc} ${command#cc}"
 done
 
-# A job and a configuration that tell what a child inherits of its parent's signals. The shell looks by itself: dash gives
-# what it starts an empty mask.
+# A job and a configuration that print the signal state that a child inherits. The shell itself prints it, because dash
+# gives its children an empty mask.
 cat >"$work/masks" <<'END'
 while read -r key mask; do case $key in SigBlk:|SigIgn:) echo "$what$key $mask" ;; esac; done </proc/$$/status
 END
@@ -103,10 +103,10 @@ for mechanism in handler signalfd; do
     rm "$work/main.status" # the parent's: what follows waits for what the daemon says
     says '^in the background'
     main=$(sed -n 's/.*background: pid //p' "$work/main.output")
-    children="$children $main" # nobody's child now: what it says tells when it is over
+    children="$children $main" # no child of this shell any more: its output shows when it is over
     send HUP
     says "^Hangup from pid $$"
-    # Nobody polls it: on Linux a handler needs no descriptor then, and it goes on as it is.
+    # No program polls this bridge. On Linux its handler then needs no descriptor, and goes on recording.
     [ $mechanism = handler ] && [ "$(uname -s)" = Linux ] ||
         says '^open again' "its descriptors were closed, and it goes on"
     : >"$work/main.output"

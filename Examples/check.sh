@@ -1,6 +1,6 @@
 #!/bin/sh
-# check.sh DIRECTORY...: runs the examples that were built there, each as a process of its own, signals it, and looks at
-# what it says and how it ends, as its parent sees it. All of them are wanted: give both packages' directories,
+# check.sh DIRECTORY...: runs the examples that were built there, each as a process of its own, signals it, and checks
+# its output and its exit status. It needs all of them, so give the directories of both packages:
 #
 #     Examples/check.sh "$(swift build --package-path Examples --show-bin-path)" \
 #         "$(swift build --package-path Examples/Recipes --show-bin-path)"

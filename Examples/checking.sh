@@ -26,11 +26,11 @@ within() { # within COMMAND [ARGUMENT...]: until it succeeds, for 15 seconds at 
     done
 }
 
-# background KEY PROGRAM [ARGUMENT...]: its pid is in $pid, its output in KEY.output, and in the end its status in
-# KEY.status: 128 + n if signal n killed it.
+# background KEY PROGRAM [ARGUMENT...]: its pid is in $pid, its output in KEY.output, and at the end its status in
+# KEY.status (128 + n if signal n killed it).
 #
-# A shell without job control starts what runs in the background with INT and QUIT ignored, nohup with HUP; the policies, as they
-# should, leave an ignored signal alone; and POSIX's trap cannot undo it. env or perl can.
+# A shell without job control starts background commands with INT and QUIT ignored, and nohup starts them with HUP
+# ignored. The policies leave an ignored signal alone, as they should. POSIX's trap cannot undo that; env or perl can.
 if env --default-signal=INT true 2>/dev/null; then
     not_ignored() { exec env --default-signal=HUP,INT,QUIT,TERM "$@"; }
 else
@@ -59,7 +59,7 @@ over() { # over KEY: waits for its end, and sets $status
     children=$remaining
 }
 
-# What most checks are made of: one example, main.
+# The functions of most checks, which run one example, `main`.
 find_program() { # find_program NAME: $program is its path
     program=
     for directory in $directories; do [ ! -x "$directory/$1" ] || program=$directory/$1; done

@@ -1,4 +1,4 @@
-// Signals as an asynchronous sequence: the first example of the README.
+// Signals as an asynchronous sequence: the first example of the documentation.
 // snippet.hide
 // signals: HUP TERM
 func reloadConfiguration() {}

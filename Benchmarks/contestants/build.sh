@@ -1,8 +1,7 @@
 #!/bin/sh
-# build.sh OUT: builds there the contestants that have to be built, where they are older than their sources: a
-# program for each file in c/, one for Go, and what rust/build.sh builds. One whose library or compiler is
-# missing is skipped and named in a line (Benchmarks/peers.sh installs them); one that does not compile makes
-# this fail.
+# build.sh OUT: builds there the contestants that are older than their sources. These are a program for each file in c/,
+# one for Go, and those that rust/build.sh builds. It skips a contestant whose library or compiler is missing, and names
+# it in a line (Benchmarks/peers.sh installs them). It fails if a contestant does not compile.
 set -u
 [ $# -eq 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
 mkdir -p "$1" || exit 1

@@ -1,9 +1,9 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// The examples that stand on packages of others, in one package, so that SwiftNIO is built once. Apart from those in `..`,
-// which need nothing but the toolchain: a dependency is fetched as soon as a package names it, whichever product is built.
-// These dependencies want Swift 6.2, and SQLite's headers.
+// The examples that depend on other packages, in one package, so that SwiftNIO is built once. The examples in `..` need
+// only the toolchain. They are a package of their own, because SwiftPM fetches every dependency that a package names,
+// whichever product is built. These dependencies want Swift 6.2, and SQLite's headers.
 let daemon: Target.Dependency = .product(name: "SignalDaemon", package: "SignalBridge")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")

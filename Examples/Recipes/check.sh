@@ -1,6 +1,6 @@
 #!/bin/sh
-# check.sh DIRECTORY...: runs the recipes that were built there, each as a process of its own, with a request in flight when
-# SIGTERM comes, and looks at what they say and how they end, as their parent sees it.
+# check.sh DIRECTORY...: runs the recipes that were built there, each as a process of its own, and sends SIGTERM while a
+# request is in flight. It checks their output and their exit status.
 #
 #     Examples/Recipes/check.sh "$(swift build --package-path Examples/Recipes --show-bin-path)"
 #
@@ -149,7 +149,7 @@ gets client 'tick 2'
 end_at_once client
 send TERM
 ends 0
-says_not ' cancelling: ' # the stream of a client that is gone has ended
+says_not ' cancelling: ' # the stream of the client that has gone is over
 
 # AsyncHTTPClient, with the example `server` to fetch from
 serve 2
@@ -164,7 +164,7 @@ check "no request was sent after them" [ "$(count jobs 'a slow request begins')"
 says_in_order ' draining: SIGTERM' 'has 1000000 bytes' 'the client is shut down' 'finished: exit code 0'
 end_at_once jobs
 
-start crawler "http://127.0.0.1:$port/slow" # where nobody listens now
+start crawler "http://127.0.0.1:$port/slow" # where no server listens now
 says 'worker 1 has no answer: .*refused'
 send TERM
 ends 0

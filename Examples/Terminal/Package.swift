@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Recipes for programs in a terminal, for processes, for run loops and for tests. A package of its own, because two of them
-// stand on packages of others; swift-subprocess wants Swift 6.2.
+// Recipes for programs in a terminal, for processes, for run loops and for tests. They are a package of their own,
+// because two of them depend on other packages; swift-subprocess needs Swift 6.2.
 let daemon = Target.Dependency.product(name: "SignalDaemon", package: "SignalBridge")
 let package = Package(
     name: "TerminalExamples",

@@ -1,4 +1,4 @@
-"""What check.py and its recipes run in: a pseudo-terminal with job control, or a process without a terminal."""
+"""Where check.py runs a recipe: in a pseudo-terminal with job control, or without a terminal."""
 import fcntl
 import json
 import os
@@ -29,7 +29,7 @@ def default_signals():
 
 
 def lead_session(command, orders, events):
-    """What a shell does for its one job, in the process that leads the session: never returns."""
+    """Does the work of a shell for its one job, in the process that leads the session. Never returns."""
     for number in (signal.SIGTTOU, signal.SIGINT, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)
     job = os.fork()
@@ -164,7 +164,7 @@ class Terminal:
             try:
                 self.output += os.read(self.master, 65536)
             except OSError:
-                return False  # nobody has it open any more
+                return False  # no process has it open any more
         if self.events in ready:
             self.pending += os.read(self.events, 4096)
         return bool(ready)

@@ -1,5 +1,5 @@
-/* What a daemon does to a bridge that it opened early: it goes into the background, loads a plugin that installs a
- * handler of its own, and closes what it has open.
+/* A daemon opens a bridge early. Then it goes into the background, loads a plugin that installs a handler of its own,
+ * and closes its open descriptors.
  *
  *     cc -std=gnu11 -ISources/CSignalShim/include Examples/c/background.c Sources/CSignalShim/[a-z]*.c \
  *         -pthread -ldl -o daemon
@@ -44,7 +44,7 @@ int main(int argc, char **argv) {
     check(csigshim_after_fork(bridge), "csigshim_after_fork");
 
     /* A handler that is installed after csigshim_add takes the signal away. csigshim_rearm takes it back, and the
-     * plugin's handler does not run any more. Over signalfd a blocked signal runs no handler, whoever installed it. */
+     * plugin's handler does not run any more. Over signalfd a blocked signal runs no handler at all. */
     signal(SIGHUP, plugin_handler);
     if (mechanism == CSIGSHIM_HANDLER && csigshim_state(SIGHUP) == CSIGSHIM_DISPLACED)
         check(csigshim_rearm(SIGHUP), "csigshim_rearm");

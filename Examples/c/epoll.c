@@ -1,4 +1,4 @@
-/* A daemon with an epoll loop of its own: one more descriptor in it, and the loop is told who sent what.
+/* A daemon with an epoll loop of its own. With one more descriptor, the loop gets signals with their senders.
  *
  *     cc -std=gnu11 -ISources/CSignalShim/include Examples/c/epoll.c Examples/c/host.c \
  *         Sources/CSignalShim/[a-z]*.c -pthread -ldl -o daemon

@@ -1,15 +1,21 @@
-/* The C example of the README: the header says how to build it. */
+/* The C example of the README: receives SIGTERM, prints the sender, and ends. The header says how to build it. */
 #include <CSignalShim.h>
 #include <signal.h>
 #include <stdio.h>
 
 int main(void) {
-    csigshim_bridge *bridge;
-    csigshim_event event = {0};
-    if (csigshim_open(&bridge, CSIGSHIM_HANDLER) != 0 || csigshim_add(bridge, SIGTERM, 0) != 0)
+    csigshim_bridge *b;
+    csigshim_event e;
+    if (csigshim_open(&b, CSIGSHIM_HANDLER) != 0)
         return 1;
-    while (event.signo != SIGTERM && csigshim_wait(bridge, -1) == 1) /* or poll csigshim_fd(bridge) */
-        while (csigshim_read(bridge, &event, 1) == 1)
-            printf("signal %d from pid %d\n", event.signo, event.pid);
-    return csigshim_close(bridge);
+    if (csigshim_add(b, SIGTERM, 0) != 0)
+        return 1;
+    /* or poll csigshim_fd(b) in your own loop */
+    while (csigshim_wait(b, -1) == 1)
+        while (csigshim_read(b, &e, 1) == 1) {
+            printf("sent by pid %d\n", e.pid);
+            if (e.signo == SIGTERM)
+                return csigshim_close(b);
+        }
+    return 1;
 }

@@ -1,10 +1,10 @@
-/* What the loops beside this file have in common: a daemon as it is without this library. It has a handler of its own
- * for SIGUSR2, runs jobs as children, and reads its configuration from a command. New are `subscribe` and `receive`.
+/* Shared by the loops beside this file: a daemon as it is without this library. It has a handler of its own for
+ * SIGUSR2, runs jobs as children, and reads its configuration from a command. New are `subscribe` and `receive`.
  *
  *     epoll [handler|signalfd [JOB [CONFIGURATION]]]     both are shell commands
  *
- * HUP reads the configuration again, USR1 starts a job, RTMIN one whose $1 is the value that came along (kill -q 7),
- * and TERM ends the daemon when its last job is over. */
+ * HUP reads the configuration again. USR1 starts a job, and so does RTMIN, with its value (kill -q 7) as $1 of the job.
+ * TERM ends the daemon when its last job is over. */
 #ifndef HOST_H
 #define HOST_H
 #include <CSignalShimSupport.h>

@@ -3,9 +3,8 @@
  *     cc -std=gnu11 -ISources/CSignalShim/include Examples/c/libevent.c Examples/c/host.c \
  *         Sources/CSignalShim/[a-z]*.c -pthread -ldl $(pkg-config --cflags --libs libevent_core) -o daemon
  *
- * SIGCHLD stays with libevent's own handler (evsignal), as the daemon has always had it: what is not added is left
- * alone. libevent tells no sender and no value, so the bridge has the other signals. One signal in both needs
- * CSIGSHIM_CHAIN. */
+ * SIGCHLD stays with libevent's own handler (evsignal): the bridge leaves signals alone that are not added. libevent
+ * reports no sender and no value, so the bridge has the other signals. One signal in both needs CSIGSHIM_CHAIN. */
 #include "host.h"
 #include <event2/event.h>
 

@@ -3,8 +3,9 @@
  *     cc -std=gnu11 -ISources/CSignalShim/include Examples/c/sdevent.c Examples/c/host.c \
  *         Sources/CSignalShim/[a-z]*.c -pthread -ldl $(pkg-config --cflags --libs libsystemd) -o daemon
  *
- * sd-event wants SIGCHLD blocked before it watches children, so a daemon on it blocks signals from its first line and
- * gives each child the mask back that it had itself. signalfd fits that: it is the default here. SIGCHLD is sd-event's.
+ * sd-event needs SIGCHLD blocked before it watches children. So a daemon on it blocks signals from its first line, and
+ * gives each child the mask that it had itself at the start. signalfd suits that, and is the default here. SIGCHLD is
+ * sd-event's.
  */
 #include "host.h"
 #include <systemd/sd-event.h>

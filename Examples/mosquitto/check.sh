@@ -1,7 +1,7 @@
 #!/bin/sh
-# check.sh DIRECTORY: builds the plugin there, starts a mosquitto of its own with it, signals that from other processes,
-# and looks at what mosquitto_sub receives, what mosquitto logs, and how it ends. Needs Debian's packages mosquitto,
-# mosquitto-dev, libmosquitto-dev and mosquitto-clients; as root on Debian it installs them.
+# check.sh DIRECTORY: builds the plugin there, starts a mosquitto of its own with it, and signals that from other
+# processes. It checks the output of mosquitto_sub, and mosquitto's log and exit status. Needs Debian's packages
+# mosquitto, mosquitto-dev, libmosquitto-dev and mosquitto-clients; as root on Debian it installs them.
 set -u
 [ $# -eq 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)

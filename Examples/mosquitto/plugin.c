@@ -1,6 +1,5 @@
-/* signals.so: a plugin for mosquitto that publishes each HUP, USR1 and RTMIN that the broker gets, while the broker
- * goes on doing what it does at them. This half is the interface that mosquitto wants; Logic.swift is what the plugin
- * does.
+/* signals.so: a plugin for mosquitto that publishes each HUP, USR1 and RTMIN that the broker gets, while the broker's
+ * own handlers run as before. This half is the interface that mosquitto wants; Logic.swift is what the plugin does.
  *
  * mosquitto 2.0 calls signal(2) for HUP, USR1, TERM and others after it has loaded its plugins. A handler that a plugin
  * installs earlier is replaced. So the plugin subscribes at the first tick, when all of that is done: mosquitto's

@@ -1,4 +1,4 @@
-/* A host that knows nothing of this library. Its plugins link the shared library, so that there is one copy.
+/* A host that does not use this library itself. Its plugins link the shared library, so that there is one copy.
  *
  *     host PLUGIN...        then, on standard input: "load PATH", "unload PATH", and the end of the file ends it */
 #include "plugin.h"

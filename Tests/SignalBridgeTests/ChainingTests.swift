@@ -1,4 +1,4 @@
-// .chain: the handler that was there before runs too.
+// The option .chain: the handler that was installed before the subscription runs as well.
 import Foundation
 import SignalBridge
 import TestSupport

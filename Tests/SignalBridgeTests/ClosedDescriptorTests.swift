@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite("Descriptors that the program closed") struct ClosedDescriptorTests {
-    /// No `#expect` after the pipes are closed: what it says would find no way out.
+    /// No `#expect` after the pipes are closed, because no descriptor is left for its output.
     @Test("A program that closes its pipes still gets signals, and a loop that has lost its descriptor says EBADF")
     func pipes() async {
         await #expect(processExitsWith: .exitCode(7)) {

@@ -1,4 +1,4 @@
-// SignalDisposition: what the process does with a signal that nobody subscribes to.
+// SignalDisposition: the action that the process takes on a signal without a subscription.
 import CSignalShim
 import Foundation
 import SignalBridge

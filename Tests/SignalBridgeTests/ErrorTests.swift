@@ -1,5 +1,4 @@
-// What is refused, and what the refusal says. None of this installs anything, but where it runs in a process of
-// its own.
+// Requests that are refused, and their errors. A test that installs a handler runs in a process of its own.
 import Foundation
 import SignalBridge
 import TestSupport

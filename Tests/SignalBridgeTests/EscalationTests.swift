@@ -12,7 +12,7 @@ import Testing
             let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
             blockEverything()
             raiseSlowly(SIGTERM, times: 2)
-            survive(events)
+            exitUnlessKilled(events)
         }
     }
 
@@ -29,7 +29,7 @@ import Testing
             await deliver(.sigusr1)
             try #require(await eventually { executor.reached.now }, "whoever reads now has got stuck")
             raiseSlowly(SIGTERM, times: 2)
-            survive((events, trap))
+            exitUnlessKilled((events, trap))
         }
     }
 
@@ -39,7 +39,7 @@ import Testing
             limit()
             let events = try SignalEvents(.sigterm, .sigint, escalateAfterUnread: 1)
             kill(getpid(), SIGTERM)
-            survive(events)
+            exitUnlessKilled(events)
         }
     }
 
@@ -49,7 +49,7 @@ import Testing
             limit()
             let events = try SignalEvents(.sigterm, .sigint, .sigusr1, escalateAfterUnread: 2)
             raiseSlowly(number, times: 2)
-            survive(events)
+            exitUnlessKilled(events)
         }
     }
 
@@ -96,7 +96,7 @@ import Testing
             try await Task.sleep(for: .milliseconds(100))
             blockEverything()
             raiseSlowly(SIGTERM, times: 1)
-            survive(events)
+            exitUnlessKilled(events)
         }
     }
 
@@ -107,13 +107,13 @@ import Testing
             let queue = DispatchQueue(label: "stuck")
             let subscription = try SignalObserver(.sigint, escalateAfterUnread: 2, queue: queue) {
                 _ in
-                sleep(50)  // the first one is consumed, and never done with
+                sleep(50)  // the handler gets the first one, and never returns
             }
             for _ in 0..<3 {
                 await deliver(.sigint)
                 try await Task.sleep(for: .milliseconds(100))
             }
-            survive(subscription)
+            exitUnlessKilled(subscription)
         }
     }
 
@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    @Test("The unread signals of a SignalWaiter that nobody calls escalate")
+    @Test("The unread signals of a SignalWaiter escalate while no thread calls it")
     func waiter() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
@@ -145,7 +145,7 @@ import Testing
             }
             #expect(taken == 1)
             raiseSlowly(SIGTERM, times: 3)
-            survive(waiter)
+            exitUnlessKilled(waiter)
         }
     }
 
@@ -159,11 +159,11 @@ import Testing
                 await deliver(.sigterm)
                 try await Task.sleep(for: .milliseconds(100))
             }
-            survive((stuck, reads))
+            exitUnlessKilled((stuck, reads))
         }
     }
 
-    @Test("Where nobody reads, the smallest limit decides, also after another subscription has ended")
+    @Test("Without a reader the smallest limit decides, also after another subscription has ended")
     func smallestLimit() async {
         await #expect(processExitsWith: .signal(SIGTERM)) {
             limit()
@@ -171,7 +171,7 @@ import Testing
             let subscriptions = try [5, 2, 9].map { try SignalEvents(.sigterm, escalateAfterUnread: $0, loop: loop) }
             subscriptions[2].finish()
             await deliver(.sigterm, times: 2)
-            survive(subscriptions)
+            exitUnlessKilled(subscriptions)
         }
     }
 
@@ -182,11 +182,11 @@ import Testing
             install(countingHandler, for: .sigterm)
             let events = try SignalEvents(.sigterm, options: .chain, escalateAfterUnread: 2)
             await deliver(.sigterm, times: 2)
-            survive(events)
+            exitUnlessKilled(events)
         }
     }
 
-    @Test("A subscription that has ended escalates no more")
+    @Test("A subscription that has ended no longer escalates")
     func ended() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -202,7 +202,7 @@ import Testing
         }
     }
 
-    @Test("A waiter that ends unread does not count for a subscriber that has had one delivery")
+    @Test("The end of a waiter with an unread delivery does not count as a delivery to another subscriber")
     func waiterEndsBesideEscalation() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -236,13 +236,13 @@ import Testing
     }
 }
 
-/// Not by way of the end of a subscription, which raises an unread SIGTERM again.
-private func survive(_ subscriptions: Any) -> Never {
+/// Exits without ending the subscriptions, because their end would raise an unread SIGTERM again.
+private func exitUnlessKilled(_ subscriptions: Any) -> Never {
     sleep(10)
     withExtendedLifetime(subscriptions) { _exit(98) }
 }
 
-/// Runs jobs where it is told of them, until that blocks for ever.
+/// Runs each job on the thread that enqueues it. Once it is stuck, it blocks that thread for ever instead.
 private final class StuckExecutor: TaskExecutor {
     let stuck = Shared(false)
     let reached = Shared(false)
@@ -256,7 +256,7 @@ private final class StuckExecutor: TaskExecutor {
     }
 }
 
-/// Every thread of the cooperative pool but this one, every Dispatch thread, and the main queue.
+/// Blocks every other thread of the cooperative pool, every Dispatch thread, and the main queue.
 private func blockEverything() {
     for _ in 0..<64 {
         Task.detached { sleep(1000) }

@@ -1,10 +1,10 @@
-// The queue that a subscription keeps its unconsumed events in, against a list that does the same naively.
+// The queue of a subscription's unconsumed events, compared with a naive list.
 import TestSupport
 import Testing
 
 @testable import SignalBridge
 
-/// A list: no indices to keep right.
+/// The naive list, which has no indices.
 private struct NaiveQueue {
     let everyDelivery: Bool
     var events: [SignalEvent] = []
@@ -72,7 +72,7 @@ private func event(_ index: Int, using random: inout Seeded) -> SignalEvent {
     }
 
     @Test(
-        "Past its capacity the counts are exact, memory is bounded, and what was dropped is marked",
+        "Past its capacity the counts are exact, memory is bounded, and dropped details are flagged",
         arguments: [false, true], 0..<5)
     func overflow(everyDelivery: Bool, seed: Int) {
         var random = Seeded(state: UInt64(1000 + seed))

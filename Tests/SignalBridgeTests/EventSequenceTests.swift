@@ -1,4 +1,4 @@
-// What delivery through SignalEvents means.
+// Delivery through SignalEvents.
 import Foundation
 import SignalBridge
 import TestSupport
@@ -137,7 +137,7 @@ import Testing
         }
     }
 
-    @Test("finish() ends every iteration, may be called again, and lets nothing more in")
+    @Test("finish() ends every iteration, may be called again, and captures nothing more")
     func finishing() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -265,7 +265,7 @@ import Testing
     }
 }
 
-/// Whether the kernel has delivered what another process sent; then it gives the handler a moment.
+/// Returns whether the kernel has delivered the other process's signal, and gives the handler a moment.
 private func hasArrived(_ signal: SignalNumber) -> Bool {
     var pending = sigset_t()
     sigpending(&pending)

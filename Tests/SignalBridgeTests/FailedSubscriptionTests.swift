@@ -1,12 +1,12 @@
-// A subscription that a sandbox refuses when some of its signals are subscribed already.
+// A subscription to several signals, of which a sandbox refuses a later one.
 import Foundation
 import SignalBridge
 import TestSupport
 import Testing
 
 #if os(Linux)
-    /// Makes the kernel refuse to install anything for a signal, as a sandbox may: seccomp(2), by hand, for Swift imports
-    /// neither prctl(2) nor the filter's structures.
+    /// Makes the kernel refuse to install a handler for a signal, as a sandbox may. The seccomp(2) filter is made of
+    /// plain integers, because Swift imports neither prctl(2) nor the filter's structures.
     private func refuseInstalling(_ signal: SignalNumber) -> Bool {
         #if arch(x86_64)
             let sigactionNumber: UInt64 = 13
@@ -33,14 +33,14 @@ import Testing
     }
 
     @Suite("A subscription that fails half-way") struct FailedSubscriptionTests {
-        // The thread sanitizer merges realtime signals that it holds back.
+        // The thread sanitizer coalesces realtime signals that it delays.
         @Test(
             "A signal that a failed subscription captured meets the handler from before",
             .enabled(if: !underThreadSanitizer))
         func captured() async {
             await #expect(processExitsWith: .success) {
                 limit()
-                let signal = SignalNumber.realtime(1)  // which the kernel does not merge when it is sent again
+                let signal = SignalNumber.realtime(1)  // which the kernel does not coalesce when it is sent again
                 install(countingHandler, for: signal)
                 guard refuseInstalling(.sigusr2) else { _exit(0) }  // no seccomp here
                 let stop = Shared(false)

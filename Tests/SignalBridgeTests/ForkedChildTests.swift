@@ -1,4 +1,4 @@
-// A forked child and its parent's subscriptions: in the child they do nothing.
+// The parent's subscriptions in a forked child, where they do nothing.
 import Foundation
 import SignalBridge
 import TestSupport
@@ -21,7 +21,7 @@ import Testing
                             return 7
                         } == 7)
                 }
-                _exit(0)  // the parent's own SIGTERM was read or not; that is not the question
+                _exit(0)  // whether the parent has read its own SIGTERM is not tested here
             }
         }
 
@@ -74,14 +74,14 @@ import Testing
             }
         }
 
-        // Under the thread sanitizer, Swift's runtime takes locks of its own at every turn.
+        // Under the thread sanitizer, Swift's runtime often takes locks of its own.
         @Test(
-            "A forked child is refused also if a thread of the parent was subscribing when it forked",
+            "A forked child is refused, although a thread of the parent was subscribing at the fork",
             .enabled(if: !underThreadSanitizer))
         func othersWhileSubscribing() async {
             await #expect(processExitsWith: .success) {
                 limit()
-                // Without it, when something is made at its first use: so that is before the fork.
+                // What the library makes at its first use is made here, before the fork.
                 try SignalEvents(.sigusr1).finish()
                 #expect(try !SignalDiagnostics(for: .sigusr2).isArmed)
                 #expect(refusal { _ = try SignalEvents(.sigkill) } != nil)
@@ -96,7 +96,7 @@ import Testing
                 await onThread {
                     for _ in 0..<100 {
                         let result = forked {
-                            // Both take no lock of that thread's, and here a lock could be held for ever.
+                            // Neither call takes a lock of that thread, which could be held for ever in this child.
                             guard refusal({ _ = try SignalEvents(.sigusr2) })?.errnoCode == EPERM else { return 1 }
                             return (try? SignalDiagnostics(for: .sigusr2))?.isArmed == false ? 7 : 2
                         }

@@ -1,4 +1,4 @@
-// Signals that are ignored when a subscription begins, as nohup(1) leaves SIGHUP; with and without .keepIgnored.
+// Signals that are ignored when a subscription begins, such as SIGHUP under nohup(1), with and without .keepIgnored.
 import Foundation
 import SignalBridge
 import TestSupport

@@ -1,11 +1,11 @@
-// SignalWaiter.insert: more signals for a waiter that there is, all or nothing.
+// SignalWaiter.insert adds signals to a waiter that exists: all of them, or none.
 import Foundation
 import SignalBridge
 import TestSupport
 import Testing
 
 @Suite("Adding signals to a waiter") struct InsertionTests {
-    @Test("An inserted signal arrives, also at a call that waits already, and one that is there is skipped")
+    @Test("An inserted signal reaches a call that waits already, and a signal that the waiter has is skipped")
     func arrives() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -56,7 +56,7 @@ import Testing
         }
     #endif
 
-    @Test("An inserted signal has a limit of its own, whether or not somebody reads", arguments: [false, true])
+    @Test("An inserted signal has a limit of its own, with and without a reader", arguments: [false, true])
     func limits(somebodyReads: Bool) async {
         await #expect(processExitsWith: .signal(SIGTERM)) { [somebodyReads] in
             limit()

@@ -1,4 +1,4 @@
-// What a loop makes of jobs: each runs once, on its thread, in order, and none waits for a wake-up that never comes.
+// The jobs of a loop: each runs once, on the loop's thread, in order, and no wake-up is lost.
 import Foundation
 import SignalBridge
 import TestSupport

@@ -1,4 +1,5 @@
-// drain() while a thread is inside the loop: a host's event loop that runs inside one of its callbacks, or on two threads.
+// drain() while a thread is inside the loop. A host's event loop does that in a callback that runs the loop, or on two
+// threads.
 import Foundation
 import SignalBridge
 import TestSupport
@@ -196,7 +197,7 @@ private final class NestedHost: Sendable {
         }
     }
 
-    /// In a callback: what is ready has its turn.
+    /// Runs the ready callbacks inside a callback.
     func iterate() {
         depth { $0 += 1 }
         if poll(0) {

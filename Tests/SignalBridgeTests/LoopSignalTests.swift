@@ -55,7 +55,7 @@ import Testing
                 let total = mechanism == "signalfd" ? 40_000 : 16_000
                 await onThread {
                     guard let loop = try? makeLoop(mechanism) else { return }
-                    // The queue of the process, or of this thread; there is nobody else to take it.
+                    // The signal goes to the queue of the process, or of this thread; no other thread can take it.
                     guard let events = try? SignalEvents(.realtime(0), loop: loop) else { return }
                     let values = Shared<[Int]>([])
                     Task(executorPreference: loop) {
@@ -144,7 +144,9 @@ import Testing
         server.leave()
     }
 
-    @Test("A subscription that ends beside another one gets what was captured before, although nobody had read it")
+    @Test(
+        "A subscription that ends beside another one gets the signals captured before, although no thread had read them"
+    )
     func endsBesideAnother() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -159,7 +161,7 @@ import Testing
         }
     }
 
-    @Test("A new subscription gets nothing that was captured before it, although nobody had read it")
+    @Test("A new subscription gets no signal that was captured before it, although no thread had read it")
     func newcomer() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -174,7 +176,8 @@ import Testing
         }
     }
 
-    @Test("A subscription that begins or ends wakes those whose signals it read", arguments: [true, false])
+    @Test(
+        "A subscription that begins or ends wakes the others for which it has read signals", arguments: [true, false])
     func wakesOthers(begins: Bool) async {
         await #expect(processExitsWith: .success) { [begins] in
             limit()
@@ -194,9 +197,9 @@ import Testing
         }
     }
 
-    // The thread sanitizer merges signals that come while another waits to be handled.
+    // The thread sanitizer coalesces signals that come while another waits to be handled.
     @Test(
-        "drain() is bounded: a job that raises a signal for each one does not keep it, and it asks to be called again",
+        "drain() is bounded: it returns although a job raises a signal for each one, and asks to be called again",
         .enabled(if: !underThreadSanitizer))
     func bounded() async {
         await #expect(processExitsWith: .success) {

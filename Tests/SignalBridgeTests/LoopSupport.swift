@@ -1,4 +1,4 @@
-// What the tests of SignalLoop share.
+// Shared by the tests of SignalLoop.
 import Foundation
 import SignalBridge
 import TestSupport
@@ -15,8 +15,7 @@ func makeLoop(_ mechanism: String) throws -> SignalLoop {
     try SignalLoop(mechanism: mechanism == "signalfd" ? .signalfd : .handler)
 }
 
-/// Each way in which a thread serves a loop. All of them sleep for as long as it takes: one lost wake-up, and the test
-/// hangs.
+/// Each way in which a thread serves a loop. None of them has a timeout, so one lost wake-up makes the test hang.
 #if os(Linux)
     let hosts = ["run", "poll", "edge"]
 #else

@@ -157,7 +157,7 @@ import Testing
         }
     }
 
-    @Test("The thread that resumes the last task may be the last that has the loop")
+    @Test("The thread that resumes the last task may hold the last reference to the loop")
     func lastReference() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -240,7 +240,7 @@ private func visit(_ resident: Resident) { resident.assumeIsolated { _ = $0.thre
 private func enter(_ loop: SignalLoop, _ resident: Resident) { loop.enter { visit(resident) } }
 
 #if os(Linux)
-    /// What is freed is overwritten from now on, so that a use of it is seen.
+    /// From now on freed memory is overwritten, so that a use of it is seen.
     private func fillFreedMemory() {
         typealias Option = @convention(c) (Int32, Int32) -> Int32
         if let option = dlsym(nil, "mallopt") { _ = unsafeBitCast(option, to: Option.self)(-6, 0x5a) }  // M_PERTURB

@@ -1,4 +1,4 @@
-// What nextSignal returns, with and without a timeout.
+// The results of nextSignal, with and without a timeout.
 import Foundation
 import SignalBridge
 import TestSupport

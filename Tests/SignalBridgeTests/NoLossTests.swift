@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test("Each of two waiters gets all signals, although nobody looks for a while")
+    @Test("Each of two waiters gets all signals, although no thread calls them for a while")
     func waiters() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    // The thread sanitizer merges signals that come while another waits to be handled, realtime or not.
+    // The thread sanitizer coalesces signals that come while another waits to be handled, realtime ones too.
     @Test(
         "The values of a realtime signal arrive once each, and in order for each sender",
         .enabled(if: hasRealtimeSignals),

@@ -1,4 +1,4 @@
-// What delivery to a handler on a dispatch queue means.
+// Delivery to a handler on a dispatch queue.
 import Foundation
 import SignalBridge
 import TestSupport
@@ -146,7 +146,7 @@ import Testing
         }
     }
 
-    @Test("Subscriptions may be dropped anywhere in a flood, also while it is handed out")
+    @Test("Subscriptions may be dropped at any moment of a flood, also while its events are delivered")
     func dropInFlood() async {
         await #expect(processExitsWith: .success) {
             limit()

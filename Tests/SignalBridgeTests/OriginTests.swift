@@ -1,4 +1,4 @@
-// What an event tells of where it comes from.
+// The origin of an event: its sender, its cause and their details.
 import Foundation
 import SignalBridge
 import TestSupport
@@ -40,7 +40,7 @@ import Testing
                 let third = try #require(await iterator.next())
                 kill(pauses, SIGCONT)
                 let fourth = try #require(await iterator.next())
-                kill(pauses, SIGTERM)  // not before the last one was delivered: the kernel would merge the two
+                kill(pauses, SIGTERM)  // not before the last one was delivered: the kernel would coalesce the two
                 let fifth = try #require(await iterator.next())
                 reap(pauses)
                 #expect(first.childStatus == .exited(7))

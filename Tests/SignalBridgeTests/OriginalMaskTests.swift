@@ -43,7 +43,7 @@ import Testing
             }
         }
 
-        @Test("A signal that comes in the scope is delivered, the mask comes back after a throw, and scopes nest")
+        @Test("A signal that comes in the scope is delivered, a throw restores the mask, and scopes nest")
         func scope() async {
             await #expect(processExitsWith: .success) {
                 limit()

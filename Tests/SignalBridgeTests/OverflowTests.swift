@@ -1,4 +1,5 @@
 // More unread deliveries than a buffer holds.
+import CSignalShim
 import Foundation
 import TestSupport
 import Testing
@@ -6,6 +7,14 @@ import Testing
 @testable import SignalBridge
 
 @Suite("Overflow") struct OverflowTests {
+    @Test("A buffer in Swift and a bridge in C hold the same number of deliveries")
+    func sameCapacity() throws {
+        var bridge: OpaquePointer?
+        try #require(csigshim_open(&bridge, CSIGSHIM_HANDLER) == 0)
+        #expect(csigshim_capacity(bridge) == EventQueue.capacity)
+        csigshim_close(bridge)
+    }
+
     @Test("A sequence keeps 16,384 unread deliveries with their details, and counts the others exactly")
     func capacity() async {
         await #expect(processExitsWith: .success) {
@@ -28,7 +37,7 @@ import Testing
         }
     }
 
-    @Test("A waiter that nobody calls keeps 16,384 deliveries with their details")
+    @Test("A waiter that no thread calls keeps 16,384 deliveries with their details")
     func waiterCapacity() async {
         await #expect(processExitsWith: .success) {
             limit()

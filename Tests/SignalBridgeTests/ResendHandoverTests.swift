@@ -1,5 +1,4 @@
-// Of several subscriptions, which one answers for an unread SIGTERM or SIGINT.
-// A second Ctrl-C does not kill a clean-up.
+// Which of several subscriptions raises an unread SIGTERM or SIGINT again. A second Ctrl-C does not kill a clean-up.
 import Foundation
 import SignalBridge
 import TestSupport
@@ -47,7 +46,7 @@ import Testing
             await deliver(.sigterm)
             #expect(await reads.collect(deliveries: 1).deliveries == 1)
             reads.finish()
-            ignores.cancel()  // the last one, which never looked
+            ignores.cancel()  // the last subscription, which read nothing
             try await Task.sleep(for: .milliseconds(200))
         }
     }
@@ -64,7 +63,7 @@ import Testing
             first.end()
             #expect(await second.receives(1))
             #expect(disposition(of: .sigterm) == .handler)
-            _exit(0)  // what the second one left unread is not the question
+            _exit(0)  // what the second one left unread is not tested here
         }
     }
 
@@ -182,7 +181,7 @@ import Testing
         }
     }
 
-    @Test("A SIGTERM that nobody reads is raised exactly once, whatever ends and begins when it comes")
+    @Test("An unread SIGTERM is raised exactly once, whatever subscriptions begin and end when it comes")
     func handover() async {
         await #expect(processExitsWith: .success) {
             limit()

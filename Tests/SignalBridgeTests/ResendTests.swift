@@ -1,4 +1,4 @@
-// A program that was asked to end, and never noticed, still ends.
+// A program that leaves a SIGTERM or SIGINT unread still ends.
 import Foundation
 import SignalBridge
 import TestSupport
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    @Test("finish() keeps what was captured for those who still iterate")
+    @Test("finish() keeps the captured events for tasks that still iterate")
     func finishDelivers() async {
         await #expect(processExitsWith: .success) {
             limit()

@@ -1,4 +1,4 @@
-// After the end of a subscription the process's dispositions are as they were.
+// The end of a subscription restores the dispositions of the process.
 import Foundation
 import SignalBridge
 import TestSupport
@@ -124,7 +124,7 @@ private func isHandled(_ signal: SignalNumber) -> Bool { disposition(of: signal)
         }
     }
 
-    @Test("Under a foreign handler the library's stays, and passes on what that one hands down")
+    @Test("The library's handler stays beneath a foreign one, and passes on the signals that it gets from it")
     func foreignOnTop() async {
         await #expect(processExitsWith: .success) {
             limit()

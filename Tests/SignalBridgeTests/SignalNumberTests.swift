@@ -14,7 +14,7 @@ import Testing
         }
     }
 
-    @Test("SignalNumber.catchable lists what can be subscribed to, in order, and nothing else")
+    @Test("SignalNumber.catchable lists exactly the signals that can be subscribed to, in order")
     func listed() {
         #expect(SignalNumber.catchable == catchable)
         for number in Int32(-1)...130 {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite("Sending") struct SignalSendingTests {
-    @Test("A process id that names a group, or everybody, is refused", arguments: [pid_t(0), -1, -100, .min])
+    @Test("A process id that names a group, or all processes, is refused", arguments: [pid_t(0), -1, -100, .min])
     func groups(process: pid_t) {
         for value in [nil, 7] {
             let error = refusal { try SignalNumber.sigwinch.send(to: process, value: value) }

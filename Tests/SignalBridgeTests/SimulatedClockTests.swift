@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test("A loop that sleeps after each step can be led step by step")
+    @Test("A loop that sleeps after each step can be driven step by step")
     func steps() async throws {
         await withSimulatedSignals { simulator in
             let steps = Shared(0)

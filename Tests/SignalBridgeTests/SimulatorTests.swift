@@ -101,7 +101,7 @@ import Testing
         }
     }
 
-    @Test("What this process sends to itself, or to its group, goes to the simulator")
+    @Test("A signal that this process sends to itself, or to its group, goes to the simulator")
     func sending() async throws {
         try await withSimulatedSignals { simulator in
             let events = try SignalEvents(.sigurg)

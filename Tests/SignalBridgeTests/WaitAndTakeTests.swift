@@ -1,4 +1,4 @@
-// What SignalDaemon uses of a waiter.
+// The package interface of a waiter, which SignalDaemon uses.
 import Foundation
 import SignalBridge
 import TestSupport

@@ -122,7 +122,7 @@ import Testing
     }
 }
 
-/// Each time, `wake()` is to make the thread return that sleeps, and not one that only polls.
+/// Each `wake()` must make the sleeping thread return, and not a thread that only polls.
 private func wakeSleepers(
     rounds: Int, enter: @escaping @Sendable (@escaping @Sendable () -> Void) -> @Sendable () -> Void = { $0 }
 ) async throws {

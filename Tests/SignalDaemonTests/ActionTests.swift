@@ -163,7 +163,7 @@ private final class Thing: Sendable {}
 
 private struct WeakThing: @unchecked Sendable {
     weak var thing: Thing?
-    @Test("What a part registers for the exit runs at the end of the daemon, also where the part was abandoned")
+    @Test("The final actions of a part run at the end of the daemon, also where the part was abandoned")
     func exitOfAPart() async throws {
         let blocker = Blocker()
         let (report, scene) = try await simulate { scene in

@@ -1,4 +1,4 @@
-// Children that a forced exit takes along: Daemon.adoptChild.
+// Daemon.adoptChild: children that a forced exit kills.
 import Foundation
 import SignalBridge
 import SignalDaemon

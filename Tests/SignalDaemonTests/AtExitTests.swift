@@ -1,4 +1,4 @@
-// What runs last of all: Daemon.atExit.
+// Daemon.atExit: the final actions, which run last of all.
 import SignalBridge
 import SignalDaemon
 import TestSupport

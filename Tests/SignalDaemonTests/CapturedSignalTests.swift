@@ -56,7 +56,7 @@ private let parent = SignalEvent.Sender(processID: 4242, userID: 7)
         }
     }
 
-    @Test("What came before keeps its order and its times", arguments: [true, false])
+    @Test("Signals from before the daemon keep their order and their times", arguments: [true, false])
     func order(isSlow: Bool) async throws {
         let (report, scene) = try await simulate { scene in
             let early = try SignalPolicy.server.captureSignals()

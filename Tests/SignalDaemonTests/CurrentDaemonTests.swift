@@ -1,4 +1,4 @@
-// Code deep down that was not given its daemon: Daemon.current and cancelOnShutdown.
+// Daemon.current and cancelOnShutdown, for code that was not given its daemon.
 import Foundation
 import SignalBridge
 import SignalDaemon
@@ -16,7 +16,7 @@ private func marker() -> String {
     func everyKind() async throws {
         let (report, scene) = try await simulate { scene in
             try await Daemon.run { daemon in
-                // Runs until the end of all other work, and marks this daemon.
+                // Runs until the end of all other work, and identifies this daemon.
                 try daemon.addTask("marker", onShutdown: .complete) {
                     try await scene.wait("for all steps") { scene.steps.filter { $0.hasPrefix("work") }.count == 10 }
                 }
@@ -79,7 +79,7 @@ private func marker() -> String {
         #expect(scene.steps == ["marker inner", "marker outer"])
     }
 
-    @Test("In a part it is the part")
+    @Test("In a part, the current daemon is the part")
     func part() async throws {
         let (_, scene) = try await simulate { scene in
             try await Daemon.run { daemon in

@@ -101,7 +101,7 @@ func simulate<Value: Sendable>(
     try await withSimulatedSignals { simulator in
         let scene = Scene(simulator: simulator)
         let result = Shared<Result<DaemonReport<Value>, any Error>?>(nil)
-        // In a task of its own, so a daemon that does not end fails its test and does not delay the others.
+        // Runs in a task of its own, so a daemon that does not end fails its test and does not delay the others.
         let task = Task {
             do {
                 let report = try await start(scene)
@@ -148,7 +148,7 @@ func say(_ text: String) { _ = "\(text)\n".withCString { write(1, $0, strlen($0)
 func hang() { while true { sleep(1000) } }
 
 /// Ends the process if it still runs after this time. The sanitizers get more time.
-func overdue(after seconds: Double) {
+func exitIfStillRunning(after seconds: Double) {
     let slowness = underThreadSanitizer || underAddressSanitizer ? 10.0 : 0
     let deadline = ContinuousClock.now + .seconds(seconds + slowness)
     startThread {

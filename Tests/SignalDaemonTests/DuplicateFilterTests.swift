@@ -1,4 +1,4 @@
-// Which signal says once more what the last one said, without a daemon.
+// The filter that finds duplicate signals, tested without a daemon.
 import Testing
 
 @testable import SignalBridge
@@ -67,7 +67,7 @@ private final class Filtered {
         for time in [0, 100, 200] { #expect(filter.fromTerminal(signal, at: time)) }
     }
 
-    @Test("What a launcher passes on is a duplicate of the key press, whichever comes first")
+    @Test("A signal that a launcher passes on is a duplicate of the key press, whichever comes first")
     func launcher() {
         let filter = Filtered()
         #expect(filter.fromTerminal(.sigint, at: 0))
@@ -83,7 +83,7 @@ private final class Filtered {
         #expect(late.fromTerminal(.sigint, at: 300), "the second key press")
     }
 
-    @Test("SIGHUP of a terminal is no key press: the shell and the kernel tell of one closed terminal")
+    @Test("SIGHUP of a terminal is no key press: the shell and the kernel report one closed terminal")
     func closedTerminal() {
         let filter = Filtered()
         #expect(filter.sent(.sighup, at: 0))

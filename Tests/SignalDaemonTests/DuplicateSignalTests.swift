@@ -117,7 +117,7 @@ private func simulateStubborn(
     }
 
     @Test(
-        "A hang-up that the shell and then the kernel tell of is one request",
+        "A hang-up that the shell and then the kernel report is one request",
         arguments: [SignalPolicy.server, .commandLine])
     func hangup(policy: SignalPolicy) async throws {
         let (report, scene) = try await simulateStubborn(policy) { scene, _, _ in
@@ -132,7 +132,7 @@ private func simulateStubborn(
         #expect(report.exitStatus == .code(0))
     }
 
-    @Test("A hang-up that the kernel and then the shell tell of does not escalate")
+    @Test("A hang-up that the kernel and then the shell report does not escalate")
     func hangupByTheKernelFirst() async throws {
         for policy in [SignalPolicy.server, .commandLine] {
             let (report, scene) = try await simulateStubborn(policy) { scene, _, _ in
@@ -233,7 +233,7 @@ private func simulateStubborn(
         #expect(report.duplicateSignals == 0)
     }
 
-    @Test("A longer window is the policy's to choose")
+    @Test("A policy may have a longer window")
     func longWindow() async throws {
         let (report, scene) = try await simulateStubborn(.server.with(duplicateWindow: .seconds(3))) { scene, _, _ in
             try scene.send(.sigterm)
@@ -246,7 +246,7 @@ private func simulateStubborn(
         #expect(report.duplicateSignals == 1)
     }
 
-    @Test("A signal that joins a shutdown of the program's may arrive twice, too")
+    @Test("A signal that joins a shutdown which the program requested may arrive twice, too")
     func joins() async throws {
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(onTransition: scene.watch) { daemon in

@@ -53,7 +53,7 @@ import Testing
         #expect(report.exitStatus == .code(0))
     }
 
-    @Test("Without a reload, SIGHUP ends the daemon gracefully, whoever sends it", arguments: [true, false])
+    @Test("Without a reload, a SIGHUP of any sender ends the daemon gracefully", arguments: [true, false])
     func withoutReload(isFromKernel: Bool) async throws {
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(onTransition: scene.watch) { daemon in

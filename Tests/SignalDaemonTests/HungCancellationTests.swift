@@ -1,4 +1,4 @@
-// A cancellation handler that hangs holds up nothing else.
+// Cancellation handlers that hang, and delay no other work.
 import Foundation
 import SignalBridge
 import SignalDaemon

@@ -1,4 +1,4 @@
-// Signals that come when all work has ended, and before `run` returns.
+// Signals that come after all work has ended and before `run` returns.
 import Foundation
 import SignalBridge
 import SignalDaemon
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test("In a simulation too")
+    @Test("In a simulation, too, only a signal that is no duplicate is for the process")
     func simulated() async throws {
         for (window, end) in [(Duration.seconds(1), nil), (.zero, SignalNumber.sigterm)] {
             let (report, scene) = try await simulate { scene in

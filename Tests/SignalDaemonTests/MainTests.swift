@@ -26,7 +26,7 @@ import Testing
             }
         }
 
-        /// The lines on standard error; `nil`: one line that names SIGTERM.
+        /// The lines on standard error; `nil` stands for one line that names SIGTERM.
         var errors: [String]? {
             switch self {
             case .finishes, .terminated, .interrupted: []
@@ -61,7 +61,7 @@ import Testing
                 kill(getpid(), self == .terminated ? SIGTERM : SIGINT)
                 await daemon.shutdownRequested()
             case .bodyFails: throw Broken()
-            case .blockedPool:  // by what is no work of the daemon's
+            case .blockedPool:  // by tasks that are no work of the daemon
                 for _ in 0..<64 { Task.detached { while true { sleep(1000) } } }
                 try daemon.addThread("worker") { _ in
                     usleep(300_000)
@@ -109,7 +109,7 @@ import Testing
         }
         let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
         let all = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
-        // The testing library writes a mark of its own in front.
+        // The testing library writes a symbol of its own in front.
         let text = all.range(of: "begin\n").map { String(all[$0.upperBound...]) } ?? "no begin"
         let errors = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
         #expect(output.hasSuffix("output"), "\(output)")

@@ -1,4 +1,4 @@
-// When a supervisor gets which datagram, without a daemon.
+// The schedule of a supervisor's datagrams, tested without a daemon.
 import Testing
 
 @testable import SignalBridge
@@ -32,7 +32,7 @@ import Testing
         #expect(schedule.ready() == nil)
     }
 
-    @Test("A reload that fails sends a status, and no READY while a new body starts, which has not said so")
+    @Test("A reload that fails sends a status, and no READY while a new body has yet to call notifyReady")
     func failedReloadOfAStartingBody() {
         var schedule = Self.schedule()
         let machine = ShutdownStateMachine(.server, loads: true, restarts: true, at: .zero)
@@ -69,13 +69,13 @@ import Testing
     @Test("The same failure of the socket is reported once, so a closure that hears of it may send again")
     func repeatedFailure() throws {
         var failures = 0
-        let link = Lock<SupervisorLink?>(nil)
+        let link = Lock<SupervisorNotifier?>(nil)
         nonisolated(unsafe) let count = {
             failures += 1
             return failures
         }
         let supervisor = Supervisor(socket: "/nowhere/socket")
-        let made = try SupervisorLink(supervisor, at: .zero, isInline: true) { _ in
+        let made = try SupervisorNotifier(supervisor, at: .zero, isInline: true) { _ in
             if count() < 10 { link.withLock { $0 }?.reportStatus("a failure") }
         }
         link.withLock { $0 = made }

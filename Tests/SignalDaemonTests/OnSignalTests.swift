@@ -74,7 +74,7 @@ import Testing
         #expect(Set(report.outcomes.keys) == ["body", "flush"], "it is no work of the daemon's")
     }
 
-    @Test("It can be registered during a shutdown")
+    @Test("An action can be registered during a shutdown")
     func duringShutdown() async throws {
         let (report, scene) = try await simulate { scene in
             try await Daemon.run { daemon in
@@ -153,7 +153,7 @@ import Testing
         }
     }
 
-    @Test("After the end it is refused, and the disposition is as it was before")
+    @Test("After the end an action is refused, and the disposition is as it was before")
     func afterTheEnd() async throws {
         let kept = Shared<Daemon?>(nil)
         let (_, scene) = try await simulate { scene in

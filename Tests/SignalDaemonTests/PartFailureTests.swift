@@ -113,7 +113,7 @@ import Testing
         #expect(scene.steps.contains("flush") == !isWork)
     }
 
-    @Test("A part that overruns during a shutdown of all leaves the rest its time")
+    @Test("A part that overruns during the daemon's shutdown leaves the other work its time")
     func overrunsWithAll() async throws {
         let blocker = Blocker()
         defer { blocker.release() }

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite("Parts") struct PartTests {
-    @Test("A part is told with the daemon around it, and its clean-ups run before that daemon's")
+    @Test("A part hears of the shutdown with the daemon around it, and its clean-ups run before that daemon's")
     func together() async throws {
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(onTransition: scene.watch) { daemon in
@@ -44,7 +44,7 @@ import Testing
         #expect(report.description.contains("\n  part:   task worker: finished"), "\(report)")
     }
 
-    @Test("A part is cancelled with the rest, by the time or by a second signal", arguments: [true, false])
+    @Test("A part is cancelled with the rest, by the deadline or by a second signal", arguments: [true, false])
     func cancelled(byTime: Bool) async throws {
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(onTransition: scene.watch) { daemon in
@@ -181,7 +181,7 @@ import Testing
         #expect(report.outcomes == ["body": "finished"])
     }
 
-    @Test("Parts have parts: told from the outside, cleaned up from the inside")
+    @Test("Parts have parts: a shutdown reaches the outer one first, and the inner one cleans up first")
     func nested() async throws {
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(onTransition: scene.watch) { daemon in
@@ -208,7 +208,7 @@ import Testing
         #expect(scene.lines.contains("a: b: task deep: finished"), "\(scene.lines)")
     }
 
-    @Test("What happens to a part is a transition of the daemon around it")
+    @Test("The transitions of a part are reported as transitions of the daemon around it")
     func transitions() async throws {
         let (_, scene) = try await simulate { scene in
             try await Daemon.run(onTransition: scene.watch) { daemon in
@@ -272,7 +272,7 @@ import Testing
         #expect(inbox.count("STOPPING=1") == 1)
     }
 
-    @Test("The signals of the policy are no part's own")
+    @Test("A part may have signals of its own, except those of the policy")
     func signals() async throws {
         let (_, scene) = try await simulate { scene in
             try await Daemon.run { daemon in

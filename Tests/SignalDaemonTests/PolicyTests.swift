@@ -110,7 +110,7 @@ import Testing
         }
     }
 
-    @Test("with(…) changes what it names, and nothing else")
+    @Test("with(…) changes only what it names")
     func with() {
         for policy in Self.rows.map(\.policy) {
             #expect(policy.with() == policy)

@@ -1,4 +1,4 @@
-// Daemons and their process: dispositions, real signals, and what is left behind.
+// Daemons and their process: dispositions, real signals, and leaks.
 import Foundation
 import SignalBridge
 import SignalDaemon
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test("Every disposition is restored when a daemon has returned, although somebody keeps the daemon")
+    @Test("Every disposition is restored when a daemon has returned, although the program keeps the daemon")
     func restoredWhileKept() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -234,7 +234,8 @@ import Testing
                 #expect(await eventually { sent.now })
                 #expect(report.outcomes == ["body": "finished", "flush": "finished"])
                 #expect(report.forcedExit == nil)
-                // A signal that comes too late for the daemon is sent again, to the handler, before the next round begins.
+                // A signal that the daemon can no longer take is raised again, and reaches the handler before the next
+                // round begins.
                 heard += report.signals.deliveries
                 let isThere = await eventually(within: 5) { heard + handledCount >= round }
                 try #require(isThere, "\(heard) in reports and \(handledCount) by the handler, of \(round)")

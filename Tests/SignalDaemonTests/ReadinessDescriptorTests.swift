@@ -24,7 +24,7 @@ private final class Pipe {
 
     deinit { close(input) }
 
-    /// What came since the last call, and whether every writer has closed its end.
+    /// The bytes that came since the last call, and whether every writer has closed its end.
     func read() -> (text: String, isAtEnd: Bool) {
         var (bytes, text) = ([UInt8](repeating: 0, count: 64), "")
         while true {

@@ -9,7 +9,7 @@ private func request(_ daemon: Daemon?) -> Task<String, Never> {
     Task(executorPreference: InlineExecutor()) { await outcome(of: daemon) }
 }
 
-/// What `reload()` does: "reloaded", or the name of what it throws.
+/// The result of `reload()`: "reloaded", or the name of the error that it throws.
 private func outcome(of daemon: Daemon?) async -> String {
     do {
         try await daemon?.reload()
@@ -47,7 +47,7 @@ private func outcome(of daemon: Daemon?) async -> String {
         #expect(report.exitStatus == .code(0))
     }
 
-    @Test("It throws the error of the reload that failed, and only of that")
+    @Test("A request throws the error of the reload that answers it, and no other")
     func failure() async throws {
         let calls = Shared(0)
         let (report, scene) = try await simulate { scene in

@@ -1,4 +1,4 @@
-// What the supervisor is told of a reload that fails.
+// The status that the supervisor gets when a reload fails.
 import SignalBridge
 import SignalDaemon
 import TestSupport

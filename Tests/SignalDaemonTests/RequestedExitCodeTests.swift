@@ -42,7 +42,7 @@ import Testing
         #expect(scene.lines.last == "finished: exit code \(code)")
     }
 
-    @Test("It is the code of a forced exit, too", arguments: [true, false])
+    @Test("The requested code is the code of a forced exit, too", arguments: [true, false])
     func forced(byTime: Bool) async throws {
         let blocker = Blocker()
         defer { blocker.release() }
@@ -68,7 +68,7 @@ import Testing
         #expect(report.exitStatus == .code(75))
     }
 
-    @Test("It is the code of a hard exit, too")
+    @Test("The requested code is the code of a hard exit, too")
     func hardExit() async throws {
         let (report, _) = try await simulate { scene in
             try await Daemon.run(policy: .nginx) { daemon in

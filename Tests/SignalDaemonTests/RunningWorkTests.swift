@@ -1,4 +1,4 @@
-// What a shutdown waits for: Daemon.running, and the transition that names it.
+// Daemon.running, and the transition that names the work a shutdown waits for.
 import SignalBridge
 import SignalDaemon
 import TestSupport
@@ -114,7 +114,7 @@ extension Scene {
         #expect(scene.lines.contains("waiting for body, consumer"))
     }
 
-    @Test("A daemon that runs on after a restart is not said to wait")
+    @Test("A daemon that runs on after a restart is not reported to wait")
     func restart() async throws {
         let (_, scene) = try await simulate { scene in
             try await Daemon.run(onTransition: scene.watch, load: { 1 }) { daemon, _ in

@@ -1,4 +1,4 @@
-// What compiles: closures that capture values that are not Sendable.
+// Closures that capture values which are not Sendable. The test is that they compile.
 import Foundation
 import SignalBridge
 import SignalDaemon

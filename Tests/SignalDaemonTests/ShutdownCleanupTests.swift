@@ -127,7 +127,7 @@ import Testing
         #expect(driver.machine.summary.exitStatus == .code(0))
     }
 
-    @Test("The end of one that overran starts no other beside the one whose turn it is")
+    @Test("The end of an overdue clean-up starts no other beside the one that runs")
     func endOfAnOverrun() {
         var driver = Driver()
         let (last, next, slow) = (driver.addCleanup("last"), driver.addCleanup("next"), driver.addCleanup("slow"))

@@ -1,4 +1,5 @@
-// A driver of the shutdown's state machine: inputs by hand, actions as short words.
+// A driver for tests of the shutdown's state machine. It takes one input at a time, and gives the actions as short
+// words.
 @testable import SignalBridge
 @testable import SignalDaemon
 
@@ -54,7 +55,7 @@ extension SignalEvent {
     }
 }
 
-/// What is done, and the phases; other reports are left out.
+/// The actions and the phases, without the other reports.
 func words(_ actions: [ShutdownStateMachine.Action]) -> [String] {
     actions.compactMap { action in
         switch action {

@@ -1,5 +1,6 @@
-// Walks every state of the shutdown that signals, ends, failures, requests and deadlines can reach in any order, and checks
-// the invariants of ShutdownStateMachine.swift (M1 to M8) and the guarantees L1, L2, L4, L5, L6 and L9 in each.
+// Visits every state of the shutdown that signals, ends, failures, requests and deadlines can reach in any order. In
+// each state it checks the invariants M1 to M8 of ShutdownStateMachine.swift, and the guarantees L1, L2, L4, L5, L6 and
+// L9.
 import Testing
 
 @testable import SignalBridge
@@ -7,7 +8,7 @@ import Testing
 
 private struct Failure: Error {}
 
-/// What a state is, without what has no influence on what follows: absolute times, ids, and what was reported.
+/// A state without the parts that have no influence on what follows: absolute times, ids, and reports.
 private struct Key: Hashable {
     struct Item: Hashable {
         let name: String
@@ -77,7 +78,7 @@ private final class Path: CustomStringConvertible {
     }
 }
 
-/// A state machine, and what an observer of its actions knows.
+/// A state machine, with the knowledge of an observer of its actions.
 private struct Walker {
     var machine: ShutdownStateMachine
     var now = Duration.zero
@@ -141,7 +142,7 @@ private struct Walker {
         }
     }
 
-    /// All that can happen here.
+    /// All inputs that are possible in this state.
     var inputs: [Input] {
         var inputs: [Input] = [.signal(.sigterm), .signal(.sigquit), .signal(.sighup), .hangup]
         inputs += [.shutdown(.requested), .shutdown(.cancelled), .reload]
@@ -155,7 +156,7 @@ private struct Walker {
         return inputs
     }
 
-    /// Whether the input must change nothing but what is counted and reported.
+    /// Whether the input may change only what is counted and reported.
     func changesNothing(_ input: Input) -> Bool {
         if machine.isOver { return true }  // M1
         let isFurther = machine.isShuttingDown && !machine.summary.signals.isEmpty && second == .ignored

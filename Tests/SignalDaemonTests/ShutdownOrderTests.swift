@@ -1,4 +1,4 @@
-// Work that a shutdown reaches only after other work: M8 of the state machine, by hand.
+// Work that a shutdown reaches only after other work: M8 of the state machine, tested without a daemon.
 import Testing
 
 @testable import SignalBridge

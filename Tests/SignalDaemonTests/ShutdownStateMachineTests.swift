@@ -1,4 +1,4 @@
-// The state machine of the shutdown by hand: no thread, no clock but the test's, no closure.
+// The state machine of the shutdown, without threads and closures. The test sets the time.
 import TestSupport
 import Testing
 

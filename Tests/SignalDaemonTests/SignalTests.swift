@@ -250,7 +250,6 @@ import Testing
 
     @Test("A HUP and a TERM that are both pending at the start are reported in this order")
     func pendingAtTheStart() async throws {
-        // With the stand-in for SignalWaiter in Temp.swift this fails: it takes events subscription by subscription.
         try await withSimulatedSignals { simulator in
             let scene = Scene(simulator: simulator)
             let sender = Task(executorPreference: InlineExecutor()) {
@@ -269,7 +268,6 @@ import Testing
 
     @Test("A HUP and a TERM right after it are reported in this order")
     func hangupThenTermination() async {
-        // With the stand-in for SignalWaiter in Temp.swift this fails: it takes events subscription by subscription.
         await #expect(processExitsWith: .success) {
             limit()
             for _ in 0..<100 {

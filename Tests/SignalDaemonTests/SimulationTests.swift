@@ -1,4 +1,4 @@
-// Daemons in simulations: senders see effects, and a test can wait until the daemon is ready.
+// Daemons in simulations. When send returns, the effect of the signal is reported.
 import Foundation
 import TestSupport
 import Testing

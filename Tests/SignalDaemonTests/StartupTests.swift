@@ -54,7 +54,7 @@ import Testing
         #expect(report.exitStatus == .code(0))
     }
 
-    @Test("An error of a start-up that nobody interrupted is a failure")
+    @Test("An error of a start-up that nothing has interrupted is a failure")
     func failure() async throws {
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(onTransition: scene.watch) { daemon in

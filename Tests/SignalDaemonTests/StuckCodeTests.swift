@@ -1,4 +1,4 @@
-// The end comes in time although every thread of Swift and Dispatch is blocked.
+// A daemon ends in time although every thread of Swift and Dispatch is blocked.
 import Foundation
 import SignalBridge
 import SignalDaemon
@@ -45,7 +45,7 @@ private let fast = SignalPolicy.server.with(
             ) { daemon in
                 for index in 0..<64 { try daemon.addTask("t\(index)") { hang() } }
                 blockDispatch()
-                overdue(after: 1 + 1)
+                exitIfStillRunning(after: 1 + 1)
                 kill(getpid(), SIGTERM)
                 hang()
             }
@@ -65,7 +65,7 @@ private let fast = SignalPolicy.server.with(
             ) { daemon in
                 try daemon.addTask("reacts") { try await untilCancelled() }
                 let blocker = Blocker()
-                overdue(after: 1 + 1)
+                exitIfStillRunning(after: 1 + 1)
                 kill(getpid(), SIGINT)
                 await blocker.wait()
             }
@@ -88,7 +88,7 @@ private let fast = SignalPolicy.server.with(
                     hang()
                 }
             ) { _ in
-                overdue(after: 0.1 + 0.5 + 1)
+                exitIfStillRunning(after: 0.1 + 0.5 + 1)
                 kill(getpid(), SIGTERM)
                 hang()
             }
@@ -111,7 +111,7 @@ private let fast = SignalPolicy.server.with(
                     hang()
                 }
             ) { _ in
-                overdue(after: 10)
+                exitIfStillRunning(after: 10)
                 kill(getpid(), SIGTERM)
                 while !hung.now { usleep(1000) }
                 hang()
@@ -231,7 +231,7 @@ private let fast = SignalPolicy.server.with(
                 daemon.addCleanup("last") { say("last") }
                 daemon.addCleanup("stuck") {
                     say("stuck")
-                    overdue(after: 0.4 + 1)
+                    exitIfStillRunning(after: 0.4 + 1)
                     hang()
                 }
                 kill(getpid(), SIGTERM)
@@ -276,7 +276,7 @@ private let fast = SignalPolicy.server.with(
                     while !token.isCancelled { usleep(1000) }
                     try token.checkCancellation()
                 }
-                overdue(after: 0.4 + 1)
+                exitIfStillRunning(after: 0.4 + 1)
                 kill(getpid(), SIGTERM)
             }
         }

@@ -1,4 +1,4 @@
-// What a daemon that is inside of another one, or of a group of services, tells it.
+// The summary that a daemon gives to the daemon, or to the group of services, around it.
 import SignalBridge
 import TestSupport
 import Testing

@@ -11,7 +11,7 @@ private func set(_ inbox: Inbox) {
     setenv("WATCHDOG_PID", "\(getpid())", 1)
 }
 
-/// The variables that there are.
+/// The variables that are set.
 private func variables() -> [String] {
     ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"].filter { getenv($0) != nil }
 }

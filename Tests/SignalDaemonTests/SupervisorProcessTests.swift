@@ -151,7 +151,7 @@ enum Environment: String, Codable, CaseIterable {
                 }
                 usleep(200_000)
                 withExtendedLifetime(inbox) {
-                    overdue(after: 1 + 1)
+                    exitIfStillRunning(after: 1 + 1)
                     kill(getpid(), SIGTERM)
                     hang()
                 }

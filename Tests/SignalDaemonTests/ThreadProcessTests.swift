@@ -58,7 +58,7 @@ import Testing
                     }
                     daemon.onGracefulShutdown("action") { say("the action ran") }
                     daemon.addCleanup("flush") { say("the clean-up ran") }
-                    overdue(after: 0.6 + 1)
+                    exitIfStillRunning(after: 0.6 + 1)
                     kill(getpid(), SIGINT)
                     daemon.waitForShutdown()
                 }
@@ -100,7 +100,7 @@ import Testing
                 let policy = SignalPolicy.server.with(gracePeriod: .milliseconds(500), cancelPeriod: .milliseconds(500))
                 return try Daemon.runBlocking(policy: policy, onForcedExit: { say("\($0)") }) { daemon in
                     try daemon.addThread("stuck") { _ in hang() }
-                    overdue(after: 1 + 1)
+                    exitIfStillRunning(after: 1 + 1)
                     kill(getpid(), SIGTERM)
                     if bodyHangs { hang() }
                 }

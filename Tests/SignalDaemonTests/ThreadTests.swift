@@ -231,7 +231,7 @@ private func block<Value: Sendable>(
     }
 
     @Test(
-        "A stop token tells a thread what a cancellation tells a task",
+        "A stop token is to a thread what a cancellation is to a task",
         arguments: [ShutdownBehavior.drain, .cancel, .complete])
     func threads(style: ShutdownBehavior) async throws {
         let looks = Shared(0)

@@ -1,4 +1,4 @@
-// What a log entry is made of: the level and the fields of each transition.
+// The level and the fields that a log entry has for each transition.
 import SignalBridge
 import TestSupport
 import Testing

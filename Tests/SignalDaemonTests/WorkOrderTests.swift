@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite("Work after other work") struct WorkOrderTests {
-    @Test("Work is told when the work before it has ended, however it asks")
+    @Test("Work hears of the shutdown when the work before it has ended, by whichever call it waits")
     func told() async throws {
         let server = Blocker()
         let (report, scene) = try await simulate { scene in

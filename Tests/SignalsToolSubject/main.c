@@ -180,7 +180,7 @@ static void reset_signals(void) {
         signal(signo, SIG_DFL);
 }
 
-/* Waits until the child has said that it is ready, and is in the state that only the parent can see. */
+/* Waits until the child has reported that it is ready, and is in the state that only the parent can see. */
 static bool is_there(pid_t child, const char *name) {
     siginfo_t info;
     char byte;
@@ -229,7 +229,7 @@ static int run(const char *name, void (*enter)(void)) {
     return 0;
 }
 
-/* For each signal its number, and "terminate", "stop" or "none". */
+/* Prints for each signal its number, and "terminate", "stop" or "none". */
 static int print_actions(void) {
     for (int signo = 1; signo <= SIGRTMAX; signo++) {
         int status = 0;

@@ -1,4 +1,4 @@
-// What the article Inspecting shows is what the program prints, except for pids and the like.
+// The program prints the output that the article Inspecting shows, with other pids and the like.
 import Foundation
 import SignalBridge
 import TestSupport
@@ -33,7 +33,7 @@ import Testing
             #expect(masked(ended.output) == masked(block(after: "$ signals inspect $!")))
         }
 
-        @Test("What SIGTERM is")
+        @Test("The explanation of SIGTERM")
         func explaining() async throws {
             #expect(
                 try await ChildProcess.tool("explain", "SIGTERM").output == block(after: "$ signals explain SIGTERM"))

@@ -1,4 +1,4 @@
-// What is said about each signal, and whether the system agrees.
+// The explanation of each signal, compared with the system.
 import Foundation
 import SignalBridge
 import SignalDaemon
@@ -20,7 +20,9 @@ struct ExplainTests {
         #expect(Explanation(of: word)?.signal == signal)
     }
 
-    @Test("What is no signal is refused", arguments: ["", "0", "-1", "65", "TERMINATE", "SIG", "RTMIN+99", "15x"])
+    @Test(
+        "A word that names no signal is refused",
+        arguments: ["", "0", "-1", "65", "TERMINATE", "SIG", "RTMIN+99", "15x"])
     func refused(word: String) {
         #expect(Explanation(of: word) == nil)
     }
@@ -35,7 +37,7 @@ struct ExplainTests {
         #expect(lines.last == "  manual    signal(7), kill(1)" || lines.last == "  manual    signal(3), kill(1)")
     }
 
-    @Test("Each policy does what is said", arguments: PolicyMeaning.policies.map(\.name))
+    @Test("Each policy does what the explanation says", arguments: PolicyMeaning.policies.map(\.name))
     func policy(name: String) throws {
         let policy = try #require(PolicyMeaning.policies.first { $0.name == name }).policy
         for signal in SignalNumber.catchable {
@@ -46,7 +48,7 @@ struct ExplainTests {
         }
     }
 
-    @Test("Which signals cannot be caught, or not by this library")
+    @Test("The signals that cannot be caught, at all or by this library")
     func catchable() throws {
         for name in ["KILL", "STOP"] { #expect(try !#require(Explanation(of: name)).isCatchable) }
         let fault = try #require(Explanation(of: "SEGV"))

@@ -25,7 +25,7 @@ struct JSONTests {
         try expectDocumented(object)
     }
 
-    @Test("SIGKILL and SIGSTOP can be pending, and what the C library keeps is left out")
+    @Test("SIGKILL and SIGSTOP can be pending, and the signals that the C library reserves are left out")
     func pendingUnstoppable() throws {
         var process = ProcessSnapshot(id: 5, name: "x", state: .uninterruptible)
         let reserved = SignalSet(bits: 1 << 31)
@@ -81,7 +81,7 @@ struct JSONTests {
             }
         }
 
-        @Test("A signalfd, a wait and what may not be seen")
+        @Test("A signalfd, a wait, and fields that may not be read")
         func descriptors() async throws {
             try await Subject.with("signalfd") { subject in
                 let object = try parse(try await ChildProcess.tool("inspect", "\(subject.id)", "--json").output)
@@ -114,7 +114,7 @@ struct JSONTests {
             return SignalSet(hexadecimal: sed.output.split(separator: "\n").first ?? "")?.ofPrograms.bits
         }
 
-        /// What ps(1) of procps prints; `nil` if there is none.
+        /// The output of ps(1) of procps; `nil` if there is none.
         private func ps(_ column: String, _ id: pid_t) async -> UInt64? {
             let words = ["/bin/sh", "-c", "ps -o \(column):16= -p \(id) 2>/dev/null"]
             guard let ended = try? await ChildProcess(words).end(), ended.code == 0 else { return nil }

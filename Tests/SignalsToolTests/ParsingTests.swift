@@ -26,7 +26,7 @@ struct ParsingTests {
         #expect(StatFile("7 (sh) S 1") == nil && StatFile("") == nil)
     }
 
-    @Test("What could deceive the reader of a terminal is replaced")
+    @Test("Characters that could deceive the reader of a terminal are replaced")
     func harmless() {
         #expect(ProcFiles.harmless("a\u{1B}[31m\r\u{9B}b\n\tc\0é") == "a?[31m??b\n\tc\0é")
         for value in Array(0x2028...0x202E) + Array(0x2066...0x2069) {

@@ -59,14 +59,14 @@ import Testing
                 try Command(["inspect", "7"]) == .inspect(process: 7, signal: .sigterm, json: false))
         }
 
-        @Test("Without such a process it ends with 1", arguments: ["inspect", "watch"])
+        @Test("Without such a process the program ends with 1", arguments: ["inspect", "watch"])
         func noProcess(verb: String) async throws {
             let ended = try await ChildProcess.tool(verb, "2147483646")
             #expect(ended.code == 1 && ended.output.isEmpty)
             #expect(ended.errors == "signals: there is no process 2147483646\n")
         }
 
-        @Test("What kill reaches and a /proc of another PID namespace lacks is no hidden process")
+        @Test("A process that kill reaches is not called hidden where /proc is another PID namespace's")
         func otherNamespace() async throws {
             let last = try ProcFiles.text("/proc/sys/kernel/pid_max").split(separator: "\n").first.flatMap { Int32($0) }
             let id = try #require(last) - 1
@@ -127,7 +127,7 @@ import Testing
             }
         }
 
-        @Test("To whom it is not permitted, it says so")
+        @Test("Without the permission to send the signal, the program says so")
         func permission() async throws {
             let tool = ChildProcess.binaries + "/signals"
             try await Subject.with("blocks-in-all") { subject in
@@ -149,7 +149,7 @@ import Testing
             }
         }
 
-        @Test("To a socket that is full and does not block, it writes all when there is room")
+        @Test("The program writes all its output to a full socket that does not block, when there is room")
         func nonBlockingOutput() async throws {
             var ends: [Int32] = [-1, -1]
             let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)

@@ -1,4 +1,4 @@
-// The rules for what no process of a test's own can be in.
+// The rules for states into which a test cannot bring a process of its own.
 import SignalBridge
 import Testing
 
@@ -34,7 +34,7 @@ struct VerdictRuleTests {
         return [verdict.outcome.rawValue] + verdict.reasons.map(\.code.rawValue)
     }
 
-    @Test("What may not be seen is said")
+    @Test("The verdict names what it may not read")
     func unreadable() {
         let block: (inout ProcessSnapshot) -> Void = { process in
             for index in process.threads.indices { process.threads[index].blocked = SignalSet(.sigterm) }
@@ -44,7 +44,7 @@ struct VerdictRuleTests {
         #expect(codes { $0.threads[1].wait = .unreadable } == ["terminates", "defaultAction", "unreadable"])
     }
 
-    @Test("Who may not send, and to whom a pid belongs")
+    @Test("A sender without permission, and a pid of another namespace")
     func sender() {
         #expect(codes { $0.isPermitted = false } == ["terminates", "permission", "defaultAction"])
         #expect(codes { $0.isPermitted = nil } == ["terminates", "otherNamespace", "defaultAction"])
@@ -69,7 +69,7 @@ struct VerdictRuleTests {
         #expect(codes(after: isInit, blocks) == ["pending", "blocked"])
     }
 
-    @Test("What the main thread does not block is discarded, although another thread waits for it")
+    @Test("A SIGCHLD that the main thread does not block is discarded, although another thread waits for it")
     func discardedBeforeTheWait() {
         let waits = SignalWait.signals(SignalSet(.sigchld))
         #expect(codes(.sigchld) { $0.threads[1].wait = waits } == ["discarded", "ignoredByDefault"])
@@ -115,7 +115,7 @@ struct VerdictRuleTests {
         #expect(isDelayed(.sigstop, isTraced) && !isDelayed(.sigkill, isTraced))
     }
 
-    @Test("A freezer holds up all but what ends the process; that of version 1 even SIGKILL")
+    @Test("A freezer delays every signal that does not end the process; one of version 1 delays SIGKILL, too")
     func frozen() {
         let version2: (inout ProcessSnapshot) -> Void = { $0.isFrozen = true }
         for signal in [SignalNumber.sigquit, .sigstop, .sigtstp] { #expect(isDelayed(signal, version2), "\(signal)") }
@@ -180,7 +180,7 @@ struct VerdictRuleTests {
         #expect(orphans() == [10, 30, 40], "a parent that is hidden counts")
     }
 
-    @Test("A SIGKILL that is pending is said, and nothing else has an effect after it")
+    @Test("The verdict names a pending SIGKILL, after which no other signal has an effect")
     func killed() {
         let forProcess: (inout ProcessSnapshot) -> Void = { $0.pending = SignalSet(.sigkill) }
         let forThreads: (inout ProcessSnapshot) -> Void = { process in

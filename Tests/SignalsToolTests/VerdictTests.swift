@@ -1,4 +1,4 @@
-// What becomes of a signal, for processes in each state; and whether that is what really happens.
+// The verdict on a signal for processes in each state, compared with what really happens.
 import Foundation
 import SignalBridge
 import TestSupport
@@ -7,7 +7,7 @@ import Testing
 @testable import SignalsTool
 
 #if os(Linux)
-    @Suite("Who would take a TERM, and why kill does nothing")
+    @Suite("Verdicts: which thread takes a TERM, or why kill has no effect")
     struct VerdictTests {
         @Test("A process without a handler ends")
         func plain() async throws {
@@ -34,7 +34,7 @@ import Testing
             }
         }
 
-        @Test("Every thread blocks it: it stays pending, and a second one merges with it")
+        @Test("Every thread blocks it: it stays pending, and a second one coalesces with it")
         func blockedInAll() async throws {
             try await Subject.with("blocks-in-all") { subject in
                 #expect(await subject.shows { $0.threads.count == 2 })
@@ -72,7 +72,7 @@ import Testing
             }
         }
 
-        @Test("To a stopped process it is pending until SIGCONT")
+        @Test("Sent to a stopped process, it is pending until SIGCONT")
         func stopped() async throws {
             try await Subject.with("stopped") { subject in
                 let verdict = try subject.verdict()
@@ -175,7 +175,7 @@ import Testing
             }
         }
 
-        @Test("What is pending for the process and for a thread is told apart")
+        @Test("The verdict tells signals that are pending for the process from those for a thread")
         func pending() async throws {
             try await Subject.with("pending") { subject in
                 let snapshot = try subject.snapshot()
@@ -197,7 +197,7 @@ import Testing
             }
         }
 
-        @Test("An uninterruptible sleep is said, with the kernel's function")
+        @Test("The verdict names an uninterruptible sleep and the kernel's function")
         func uninterruptible() async throws {
             try await Subject.with("vfork") { subject in
                 #expect(await subject.shows { $0.state == .uninterruptible && $0.threads[0].kernelFunction != nil })

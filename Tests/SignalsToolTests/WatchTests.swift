@@ -9,7 +9,7 @@ import Testing
 #if os(Linux)
     @Suite("signals watch")
     struct WatchTests {
-        @Test("It prints each change, and ends with the process")
+        @Test("The program prints each change, and ends with the process")
         func text() async throws {
             try await Subject.with("handles") { subject in
                 let watch = try start("--interval=0.02", "\(subject.id)")
@@ -51,7 +51,7 @@ import Testing
             }
         }
 
-        @Test("It dies by the signal that asks it to end", arguments: [SIGINT, SIGTERM])
+        @Test("The program dies by the signal that asks it to end", arguments: [SIGINT, SIGTERM])
         func interrupted(signal: Int32) async throws {
             try await Subject.with("plain") { subject in
                 let watch = try start("\(subject.id)")
@@ -97,7 +97,7 @@ import Testing
             try ChildProcess([ChildProcess.binaries + "/signals", "watch"] + arguments)
         }
 
-        /// Throws if the output ends before a line with this state: nothing is no JSON.
+        /// Throws if the output ends before a line with this state, because an empty line is no JSON.
         private func wait(for expected: String, from watch: ChildProcess) async throws {
             while try state(await watch.line()) != expected {}
         }

@@ -3,7 +3,7 @@ import Testing
 
 /// Runs tests that compute or block for long on threads of their own.
 ///
-/// Swift's pool has a thread for each core. A test that keeps one makes the others run out of time.
+/// Swift's pool has a thread for each core. A test that blocks one of them makes the other tests time out.
 package struct OffPool: SuiteTrait, TestTrait, TestScoping {
     package func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void

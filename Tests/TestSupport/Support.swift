@@ -1,4 +1,4 @@
-// What the tests share. Everything that touches real signals runs in an exit test, so in a process of its own.
+// Shared by the tests. Every test of real signals is an exit test, which runs in a process of its own.
 import Foundation
 import SignalBridge
 import Synchronization
@@ -14,7 +14,7 @@ package let underAddressSanitizer = function("__asan_init") != nil
 
 package func flood(_ count: Int) -> Int { underThreadSanitizer ? count / 10 : count }
 
-/// Seconds after which what has not happened never will, on a machine with two cores that everybody wants.
+/// The time limit in seconds for anything that a test waits for, on two busy cores.
 package let patience: Double = underThreadSanitizer || underAddressSanitizer ? 240 : 120
 
 /// First line of an exit test: ends the process if the test hangs.
@@ -85,7 +85,7 @@ package func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result
     }
 }
 
-/// The same where nothing may be awaited.
+/// The same for code that may not await.
 package func onThreadAndWait(_ body: @escaping @Sendable () -> Void) {
     let done = DispatchSemaphore(value: 0)
     startThread {
@@ -103,7 +103,7 @@ package func setMask(_ signals: [SignalNumber]) {
     pthread_sigmask(SIG_SETMASK, &mask, nil)
 }
 
-/// Each is delivered before this returns, to a thread of its own: none merges with another in the kernel.
+/// Each is delivered before this returns, to a thread of its own, so the kernel coalesces none of them.
 package func deliver(_ signals: SignalNumber..., times: Int = 1) async {
     await onThread {
         for _ in 0..<times { for signal in signals { raise(signal.rawValue) } }
@@ -131,7 +131,7 @@ package func deliver(_ signal: SignalNumber, values: Range<Int>) async {
         let queue = unsafeBitCast(function("pthread_sigqueue"), to: Queue.self)  // which Swift does not import
         for value in values {
             while queue(pthread_self(), signal.rawValue, value) != 0 { usleep(1000) }
-            if underThreadSanitizer { usleep(1) }  // it runs handlers here; two that wait it would merge
+            if underThreadSanitizer { usleep(1) }  // it runs handlers here, and coalesces two that wait
         }
     }
 }
@@ -148,7 +148,7 @@ package func deliver(_ signal: SignalNumber, until stop: Shared<Bool>) async {
 
 // MARK: dispositions
 
-/// What the kernel keeps of `struct sigaction`; the rest of its bytes are the C library's own, or nobody's.
+/// The fields of `struct sigaction` that the kernel keeps. The C library uses or ignores the other bytes.
 package struct Action: Hashable {
     let handler: Int
     let flags: Int32
@@ -188,7 +188,7 @@ package func install(_ handler: Handler, for signal: SignalNumber, flags: Int32 
     sigaction(signal.rawValue, &action, nil)
 }
 
-/// What `countingHandler` has counted in this process.
+/// The number of signals that `countingHandler` has counted in this process.
 package let handled = Atomic<Int>(0)
 package var handledCount: Int { handled.load(ordering: .sequentiallyConsistent) }
 package let countingHandler: Handler = { _ in handled.add(1, ordering: .sequentiallyConsistent) }
@@ -254,7 +254,7 @@ extension SignalEvents {
         return all
     }
 
-    /// What is left after `finish()`.
+    /// The events that are left after `finish()`.
     package func rest() async -> [SignalEvent] {
         var all: [SignalEvent] = []
         for await event in self { all.append(event) }
@@ -266,7 +266,7 @@ extension [SignalEvent] {
     package var deliveries: Int { reduce(0) { $0 + $1.count } }
 }
 
-/// What a refused request throws.
+/// The error that a refused request throws.
 package func refusal(_ body: () throws -> Void) -> SignalBridgeError? {
     do {
         try body()

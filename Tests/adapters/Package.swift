@@ -1,7 +1,7 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// A user of the adapters, in a package of its own: it enables every trait, and has what they are for.
+// A package that uses the adapters. It enables every trait, and depends on the packages that the traits adapt.
 
 let daemon = Target.Dependency.product(name: "SignalDaemon", package: "SignalBridge")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")

@@ -1,6 +1,7 @@
 #!/bin/sh
-# check.sh DIRECTORY: runs the programs that were built there, each as a process of its own, signals it, and looks at what it
-# says and how it ends. A line for each check; the last one is "N passed, N failed". The exit status is 0 if none failed.
+# check.sh DIRECTORY: runs the programs that were built there, each as a process of its own, signals it, and checks its
+# output and its exit status. A line for each check; the last one is "N passed, N failed". The exit status is 0 if none
+# failed.
 set -u
 [ $# -gt 0 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -71,14 +72,14 @@ says 'daemon_exits_total.*exit code 0'
 conf=$work/greeter.json
 put() { # put TEXT
     printf '%s\n' "$1" >"$work/new"
-    mv "$work/new" "$conf" # so that nobody reads half of it
+    mv "$work/new" "$conf" # so that no program reads half of it
 }
 for option in '' --run-provider; do
     put '{ "greeting": "hello" }'
     # shellcheck disable=SC2086
     start greeter "$conf" $option
     says 'ready$'
-    [ -z "$option" ] || says 'other code had replaced the handler of SIGHUP; took it back, but shares the signal'
+    [ -z "$option" ] || says 'SIGHUP was displaced by other code; took it back, but shares the signal'
     put '{ "greeting": "good evening" }'
     send HUP
     says 'the greeting is good evening'

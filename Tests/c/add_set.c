@@ -1,5 +1,5 @@
 /* csigshim_add_set adds every signal of a set or none: a refusal half-way leaves no action, no mask and no subscription
- * behind (G5, G11). And csigshim_version, which a program compares with the header that it was compiled with. */
+ * behind (G5, G11). The last test is about csigshim_version, which a program compares with its header's version. */
 #include "bounded.h"
 #if defined(__linux__)
 #include "seccomp_filter.h"
@@ -45,7 +45,7 @@ static void function(int signo) {
     (void)signo;
 }
 
-/* Something of every kind beneath. */
+/* One saved action of every kind. */
 static void install_various_actions(void) {
     install(SIGUSR1, function, SA_NODEFER);
     install(SIGUSR2, SIG_IGN, SA_RESTART);
@@ -117,13 +117,13 @@ TEST(set_with_what_the_bridge_has_adds_nothing) {
     FAILS(csigshim_add_set(bridge, &set, 0), EEXIST);
     expect_nothing_changed();
     CHECK(csigshim_state(SIGHUP) == CSIGSHIM_ABSENT && csigshim_state(SIGTERM) == CSIGSHIM_ARMED);
-    CHECK(kill(getpid(), SIGTERM) == 0); /* the one that it had it still has */
+    CHECK(kill(getpid(), SIGTERM) == 0); /* the signal that it had before is still subscribed */
     collect(bridge, SIGTERM, 1);
     FAILS(csigshim_remove(bridge, SIGHUP), ENOENT);
     CHECK(csigshim_remove(bridge, SIGTERM) == 0 && csigshim_add_set(bridge, &set, 0) == 0);
 }
 
-/* Of another bridge: over signalfd refused, otherwise shared. */
+/* A signal of another bridge is refused over signalfd, and otherwise shared. */
 TEST(set_with_what_another_bridge_has) {
     csigshim_bridge *other = opened_on(SIGTERM, 0), *bridge = opened();
     remember_actions_and_mask();
@@ -211,7 +211,7 @@ static void refused_half_way(void) {
     collect(bridge, SIGRTMAX == refused_signal ? SIGHUP : SIGRTMAX, 1);
 }
 
-/* A sandbox lets the process have some handlers and not another: whichever comes first, middle or last. */
+/* A sandbox refuses one handler of several: the first, a middle one, or the last. */
 TEST(set_refused_half_way_is_rolled_back) {
 #if defined(SANITIZED)
     SKIP("a sanitizer makes system calls of its own");

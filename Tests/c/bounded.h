@@ -1,4 +1,4 @@
-/* What may hang, crash or die in a test runs in a child of its own, so that a fault shows after seconds. */
+/* Runs code that may hang, crash or die in a child of its own, so that a fault shows after seconds. */
 #ifndef BOUNDED_H
 #define BOUNDED_H
 

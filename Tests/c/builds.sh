@@ -1,7 +1,7 @@
 #!/bin/sh
-# The C targets as hosts compile it: strictest warnings as errors, with gcc and clang; as one translation unit; with musl,
-# which has no kernel headers (linux/*.h). The C tests compile with gcc's warnings as errors, too. Compiles only, but
-# for one program on musl. The last line is "N passed, N failed"; the exit status is 0 if none failed.
+# Compiles the C targets as hosts do: with gcc and clang and the strictest warnings as errors, as one translation unit,
+# and with musl, which has no kernel headers (linux/*.h). The C tests compile with gcc's warnings as errors, too. Only
+# one program, on musl, also runs. The last line is "N passed, N failed"; the exit status is 0 if none failed.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 shim=Sources/CSignalShim init=Sources/CSignalInit

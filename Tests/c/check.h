@@ -63,7 +63,7 @@ enum { DEADLINE_SECONDS = 60 };
 
 #define FAILS(call, code) CHECK((errno = 0, (call) == -1 && errno == (code)))
 
-/* For what this machine does not permit or does not have. */
+/* Skips a test for which this machine lacks a permission or a feature. */
 #define SKIP(reason)                                                                                                   \
     do {                                                                                                               \
         printf("skip %s%s: %s\n", check_current, test_label(), reason);                                                \

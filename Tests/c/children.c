@@ -527,7 +527,8 @@ TEST(calls_of_a_cloned_child_are_refused) {
     collect(bridge, SIGUSR1, 1);
 }
 
-/* What a bridge blocked in the parent's thread is forgotten: in the child, whatever is blocked is the host's. */
+/* The child forgets which signals a bridge has blocked in the parent's thread. From then on every blocked signal is the
+ * host's. */
 TEST(signal_blocked_by_the_child_stays_blocked_in_its_children) {
     csigshim_bridge *bridge = opened_on(SIGTERM, 0);
     const pid_t child = fork();

@@ -1,4 +1,4 @@
-// A C++17 program that knows nothing but the header.
+// A C++17 program that includes only the header.
 #include <CSignalShimSupport.h>
 
 #include <csignal>

@@ -1,5 +1,5 @@
 /* A container for tests: a PID namespace whose first process calls csigshim_run_init_if_needed(). The test is outside,
- * and sees the init and the program by ids of its own. They write what they see into memory that all of them share. */
+ * where the init and the program have other ids. Both write what they see into memory that they share with the test. */
 #ifndef CONTAINER_H
 #define CONTAINER_H
 
@@ -27,14 +27,14 @@ static inline bool same_masks(const sigset_t *a, const sigset_t *b) {
 #include <sys/stat.h>
 #include <termios.h>
 
-enum { PROGRAM, WORKER, STRANGER, ROLES }; /* a worker is in the program's group, a stranger is not */
+enum { PROGRAM, WORKER, OUTSIDER, ROLES }; /* a worker is in the program's group, an outsider is not */
 enum { RUNNING = -1, NOT_PERMITTED = -2, VALUES = 1000, LAST_SIGNAL = 64 };
 
 struct container {
-    _Atomic pid_t init;  /* as the outside sees it */
+    _Atomic pid_t init;  /* its id outside */
     _Atomic int status;  /* of waitpid(2), or RUNNING, or NOT_PERMITTED */
-    _Atomic int ready;   /* how many processes in there are */
-    _Atomic int said[8]; /* what a test wants to know */
+    _Atomic int ready;   /* how many processes in the container are */
+    _Atomic int said[8]; /* answers that a test needs */
     _Atomic bool stop;   /* asks counting processes to end */
     _Atomic int counts[ROLES][LAST_SIGNAL + 1];
     _Atomic int received;       /* signals with a value */
@@ -53,11 +53,11 @@ static struct container *container;
         holds_now;                                                                                                     \
     })
 
-static inline void nothing(void) {
+static inline void no_preparation(void) {
 }
 
-/* What PID 1 does in the test: `before`, the call, and then, as the program, `program`. */
-static inline void be_first(void (*before)(void), void (*program)(void)) {
+/* The work of PID 1 in the test: `before`, then the call, and then, in the program's process, `program`. */
+static inline void run_as_init(void (*before)(void), void (*program)(void)) {
     if (geteuid() == 0)
         CHECK(setgroups(0, NULL) == 0 && setgid(12345) == 0 && setuid(12345) == 0);
     CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getpid() == 1);
@@ -85,7 +85,7 @@ static inline void start_in(bool keep, void (*before)(void), void (*program)(voi
         CHECK(init >= 0);
         if (init == 0) {
             CHECK(keep || setsid() == 1);
-            be_first(before, program);
+            run_as_init(before, program);
         }
         close_all_descriptors(); /* which would keep pipes and terminals open */
         container->init = init;
@@ -109,7 +109,7 @@ static inline bool exits_with(int code) {
     return container->status != RUNNING && WIFEXITED(container->status) && WEXITSTATUS(container->status) == code;
 }
 
-/* Blocks all signals, says that it is ready, and counts what comes until the test says stop. */
+/* Blocks all signals, says that it is ready, and counts the signals that come until the test says stop. */
 static inline void count_signals(int role) {
     const struct timespec moment = {0, 20000000};
     sigset_t all;
@@ -128,12 +128,12 @@ static inline void count_signals(int role) {
     }
 }
 
-/* Starts a process beside the program that counts as well. */
+/* Starts a process beside the program, which counts signals as well. */
 static inline pid_t start_counting(int role) {
     const pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        if (role == STRANGER)
+        if (role == OUTSIDER)
             CHECK(setpgid(0, 0) == 0);
         count_signals(role);
         _exit(0);

@@ -2,7 +2,7 @@
  */
 #include "check.h"
 
-/* Takes the default action in a child: with the signal ignored, blocked, or subscribed to, as `how` says. */
+/* Takes the default action in a child, where the signal is ignored, blocked or subscribed to, as `how` says. */
 static pid_t child_taking_default_action(int signo, int how) {
     const pid_t child = fork();
     if (child == 0) {

@@ -246,7 +246,7 @@ TEST(one_more_than_the_capacity_is_counted) {
     CHECK(drained(bridge, SIGUSR1) == KEPT + 1);
 }
 
-/* A reader of one bridge may ask whether another bridge's reader has had this delivery. */
+/* By the time, the readers of two bridges can tell that they have the same delivery. */
 TEST(one_delivery_has_the_same_time_in_each_bridge) {
     HANDLER_ONLY("two bridges");
     csigshim_bridge *first = opened_on(SIGUSR1, 0), *second = opened_on(SIGUSR1, 0);

@@ -1,5 +1,5 @@
-/* A host, or a wrapper of its language, changes what it can reach of the bridge's descriptors: O_NONBLOCK, O_ASYNC, the
- * permission bits. csigshim_read, csigshim_wake and the handler never block, and the bridge works on (G9, G11). */
+/* A host changes flags of the bridge's descriptors: O_NONBLOCK, O_ASYNC, the permission bits. csigshim_read,
+ * csigshim_wake and the handler never block all the same, and the bridge works on (G9, G11). */
 #include "bounded.h"
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -40,7 +40,7 @@ static void remember_descriptors(void) {
         descriptors_before[fd] = fcntl(fd, F_GETFD) >= 0;
 }
 
-/* Everything that the bridge has opened, also what the host has to look for. */
+/* Every descriptor that the bridge has opened, also those that the host has to look for. */
 static void apply_to_all(void) {
     int count = 0;
     for (int fd = 3; fd < 256; fd++)
@@ -74,7 +74,7 @@ static void reads_empty_bridge(void) {
         CHECK(!is_readable(bridge));
     }
     CHECK(csigshim_remove(bridge, SIGUSR1) == 0 && csigshim_close(bridge) == 0);
-    for (int fd = 3; fd < 256; fd++) /* they were recognized: none is left over */
+    for (int fd = 3; fd < 256; fd++) /* the library has recognized and closed all of them */
         CHECK((fcntl(fd, F_GETFD) >= 0) == descriptors_before[fd]);
 }
 
@@ -132,7 +132,7 @@ TEST(many_wakes_in_handlers_never_block_without_o_nonblock) {
     CHECK(finishes(wakes_often_in_handlers));
 }
 
-/* Each byte of the self-pipe may have been taken by the other reader since one looked. */
+/* The other reader may have taken any byte of the self-pipe since this one looked. */
 enum { READERS = 3 };
 static atomic_bool stop;
 static atomic_ulong taken;
@@ -266,7 +266,7 @@ TEST(packets_in_the_pipe_are_used_up) {
 }
 #endif
 
-/* What the flags of a forked child's bridge are is the child's affair, and the other way round. */
+/* A forked child's new descriptors have flags of their own, whatever flags the parent's have. */
 static void child_has_descriptors_of_its_own(void) {
     remember_descriptors();
     csigshim_bridge *bridge = polled(opened_on(SIGUSR1, 0));

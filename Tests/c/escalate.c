@@ -159,7 +159,7 @@ TEST(refused_unless_the_default_action_terminates) {
     }
 }
 
-/* No signal from inside kills the init of a PID namespace, so the process exits instead. */
+/* The kernel kills no init of a PID namespace by a signal from inside, so the process exits instead. */
 static void init_exits(bool default_action) {
     HANDLER_ONLY("escalation");
     if (unshare(CLONE_NEWPID) != 0)

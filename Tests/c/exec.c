@@ -48,7 +48,7 @@ static void fork_many_times(void *(*body)(void *), int times) {
             CHECK(drained(bridge, SIGUSR1) == 0 || UNDER_TSAN);
             for (int k = 0; k < 10; k++)
                 CHECK(kill(getpid(), SIGUSR1) == 0);
-            if (UNDER_TSAN) /* which coalesces signals, and gives the child what it delayed for the parent */
+            if (UNDER_TSAN) /* it coalesces signals, and gives the child those that it delayed for the parent */
                 CHECK(csigshim_wait(bridge, -1) == 1 && drained(bridge, SIGUSR1) >= 1);
             else
                 collect(bridge, SIGUSR1, unread(SIGUSR1, 10));
@@ -84,7 +84,7 @@ static unsigned long long mask_of(const char *text, const char *name) {
 
 enum how { FORK, VFORK, CLONE };
 
-/* Starts `cat /proc/self/status` in this way, and returns the signals that it ignores. */
+/* Executes `cat /proc/self/status` in a child, and returns the signals that it ignores. */
 static unsigned long long ignored_after_exec(enum how how, bool reset, unsigned long long *blocked) {
     static char text[8192];
     int ends[2];

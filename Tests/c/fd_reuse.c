@@ -1,5 +1,5 @@
-/* The descriptors of a bridge, and what a host does to them: it closes them, and opens other files at the same numbers.
- * The library never reads, writes, changes or closes such a file (G9). */
+/* A host closes descriptors of a bridge, and opens other files at the same numbers. The library never reads, writes,
+ * changes or closes such a file (G9). */
 #include "seccomp.h"
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -342,7 +342,7 @@ static int other_file(enum kind kind, int signo) {
     return fd;
 }
 
-/* Describes a descriptor as the kernel sees it: offset and flags, an epoll's list, a signalfd's mask, an eventfd's
+/* Describes a descriptor by /proc/self/fdinfo: offset, flags, an epoll's list, a signalfd's mask, an eventfd's
  * count. */
 static void describe(int fd, char *text, size_t size) {
     char path[64];
@@ -469,7 +469,7 @@ struct daemon {
     char texts[2][24][2048];
 };
 
-/* What daemon(3) does, and then a host closes what it inherited and opens files of its own at those numbers. */
+/* A host calls daemon(3), then closes the inherited descriptors and opens files of its own at their numbers. */
 static void run_daemon(csigshim_bridge *bridge, int alive, int rotation, struct daemon *state) {
     const int report = fcntl(1, F_DUPFD, 301), ending = fcntl(alive, F_DUPFD, 302);
     CHECK(report == 301 && ending == 302);
@@ -547,7 +547,7 @@ TEST(two_ends_are_close_on_exec_and_do_not_block) {
         FAILS(fcntl(fd, F_GETFD), EBADF);
 }
 
-/* csigshim_remove keeps what is pending, and has no pipe to tell of it. */
+/* csigshim_remove keeps the pending signals, and has no pipe left to notify a reader. */
 TEST(pending_at_remove_is_written_to_no_other_file) {
     SIGNALFD_ONLY("a handler runs the saved action");
     int files[8];
@@ -561,7 +561,7 @@ TEST(pending_at_remove_is_written_to_no_other_file) {
     CHECK(csigshim_read(bridge, &event, 1) == 1 && event.signo == SIGTERM);
 }
 
-/* Nothing tells whether the numbers are still the bridge's. They are left alone. */
+/* The library cannot tell whether the numbers are still the bridge's, so it leaves them alone. */
 TEST(close_spares_files_where_fstat_is_refused) {
     CONFINED();
     int files[8];

@@ -89,8 +89,8 @@ TEST(rearm_without_chaining_runs_no_host_handler) {
     CHECK(below_is_installed(SIGUSR1));
 }
 
-/* A foreign handler stays installed when the signal is removed, and it still calls the library's handler. That one
- * passes each signal on to the action that it replaced. */
+/* A foreign handler stays installed when the signal is removed, and it still calls the library's handler. The library's
+ * handler passes each signal on to the action that it replaced. */
 TEST(removed_handler_passes_on_to_the_saved_action) {
     install(SIGUSR1, below, 0);
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
@@ -290,7 +290,7 @@ static void g_handler(int signo, siginfo_t *info, void *context) {
     saved_by_g.sa_sigaction(signo, info, context);
 }
 
-/* Installed in this order: P, the library's, F, the library's again, G. Only F is no longer reached. */
+/* Installed in this order: P, the library's, F, the library's again, G. F is the only handler that no longer runs. */
 TEST(handler_installed_after_rearm_reaches_the_first_saved_action) {
     HANDLER_ONLY("chaining");
     put_on_top(SIGUSR1, p_handler, NULL);

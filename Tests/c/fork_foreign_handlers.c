@@ -110,7 +110,7 @@ TEST(after_fork_beneath_a_handler_that_the_child_reinstalled) {
     CHECK(exited(child, 0));
 }
 
-/* Nothing but the default action is beneath the handler that the kernel calls, and that one decides. */
+/* Only the default action is beneath the handler that the kernel calls. That handler decides what the signal does. */
 TEST(cloned_child_takes_no_default_action_under_a_foreign_handler) {
     if (UNDER_TSAN)
         SKIP("the thread sanitizer does not know such a child");
@@ -125,8 +125,8 @@ TEST(cloned_child_takes_no_default_action_under_a_foreign_handler) {
     CHECK(exited(child, 0));
 }
 
-/* The bridge is added again beneath a foreign handler, and then takes its place by csigshim_rearm; or it is added when
- * the host has put this library's handler back by itself. */
+/* The signal is added again beneath a foreign handler, whose place csigshim_rearm then takes. In the second case the
+ * host has put this library's handler back by itself before the signal is added. */
 TEST(forked_child_of_a_bridge_that_came_back_has_the_saved_action) {
     for (int put_back = 0; put_back < 2; put_back++) {
         struct sigaction now;

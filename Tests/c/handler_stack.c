@@ -1,5 +1,5 @@
-/* The handler's own use of the stack is bounded: a thread's alternate stack holds the kernel's frame, which differs by
- * processor, and then not much more. Measured on a painted stack, against an empty handler on the same stack (G4). */
+/* The handler's own use of the stack is bounded (G4). A thread's alternate stack also holds the kernel's frame, which
+ * differs by processor. So each test paints a stack, and compares the library's handler with an empty one. */
 #include "bounded.h"
 
 #if defined(__linux__) && !defined(SANITIZED)
@@ -11,7 +11,7 @@
 
 enum { LARGE = 65536, PAINT = 0x5a, OWN = 384, OWN_CHAINED = 640, SPARE = 1024 };
 
-static unsigned char *stack; /* with a guard below: what overruns it dies of SEGV */
+static unsigned char *stack; /* with a guard below: code that overruns it dies of SEGV */
 static size_t stack_size;
 
 static size_t kernels_minimum(void) {
@@ -38,7 +38,7 @@ static void empty(int signo, siginfo_t *info, void *context) {
     (void)signo, (void)info, (void)context;
 }
 
-/* How deep one delivery of signo goes, the kernel's frame included. */
+/* Returns how much stack one delivery of signo takes, the kernel's frame included. */
 static size_t depth(int signo) {
     memset(stack, PAINT, stack_size);
     CHECK(raise(signo) == 0);
@@ -125,7 +125,7 @@ TEST(chained_delivery_needs_little_stack) {
     }
 }
 
-static void nothing(int signo) {
+static void empty_handler(int signo) {
     (void)signo;
 }
 
@@ -133,7 +133,7 @@ TEST(delivery_that_no_bridge_takes_needs_little_stack) {
     HANDLER_ONLY("a blocked signal stays pending");
     use_alternate_stack(LARGE);
     const size_t kernels = depth_of_empty_handler(SIGUSR1);
-    install(SIGUSR1, nothing, SA_RESTART);
+    install(SIGUSR1, empty_handler, SA_RESTART);
     install(SIGUSR2, SIG_IGN, 0);
     csigshim_bridge *bridge = polled(opened_on(SIGUSR1, 0));
     CHECK(csigshim_add(bridge, SIGUSR2, 0) == 0 && csigshim_add(bridge, SIGURG, 0) == 0);

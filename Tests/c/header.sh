@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 try() {
     name=$1
     shift
-    # Twice, since a header must bear that.
+    # Twice, because a program may include a header twice.
     printf '#include "CSignalShim.h"\n#include "CSignalShim.h"\n%s\n' \
         'extern char size[sizeof(csigshim_event) == 64 ? 1 : -1];' >"$work/alone.$extension"
     printf '#include "CSignalInit.h"\n#include "CSignalInit.h"\n' >"$work/init.$extension"

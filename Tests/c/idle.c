@@ -1,5 +1,5 @@
-/* While no signal arrives: no wake-up, no system call, no thread, no growing memory (G13). Over signalfd, a signal
- * interrupts no system call. */
+/* While no signal arrives, the library makes no wake-up, no system call and no thread, and its memory does not grow
+ * (G13). Over signalfd, a signal interrupts no system call. */
 #include "check.h"
 #include <dirent.h>
 #include <semaphore.h>
@@ -105,7 +105,8 @@ static void another_handler(int signo) {
     (void)signo;
 }
 
-/* Bridges that come and go, a full queue, and alternating handlers: memory does not grow after the first rounds. */
+/* Memory does not grow after the first rounds of opening and closing bridges, filling the queue, and changing
+ * handlers. */
 TEST(memory_stays_bounded) {
     if (UNDER_TSAN)
         SKIP("the thread sanitizer keeps memory for itself");

@@ -1,4 +1,5 @@
-/* SIGCHLD that is ignored, or has SA_NOCLDWAIT: what reaps the children while a bridge has the signal, and afterwards.
+/* Where SIGCHLD is ignored, or has SA_NOCLDWAIT, the kernel reaps children. These tests say who reaps them while a
+ * bridge has the signal, and afterwards.
  */
 #include "bounded.h"
 
@@ -11,7 +12,7 @@ static pid_t child_that_exits(int code) {
     return child;
 }
 
-/* The event tells of the child, and waitpid(2) still finds it. */
+/* The event names the child, and waitpid(2) still finds it. */
 static void expect_zombie(csigshim_bridge *bridge) {
     int status = -1;
     const pid_t child = child_that_exits(7);
@@ -48,7 +49,7 @@ TEST(children_of_a_process_that_ignored_sigchld_become_zombies) {
     }
 }
 
-/* Ended while the bridge had the signal, waited for afterwards. */
+/* The child ends while the bridge has the signal, and is waited for afterwards. */
 TEST(zombie_outlives_the_removal) {
     install(SIGCHLD, SIG_IGN, 0);
     csigshim_bridge *bridge = opened_on(SIGCHLD, 0);
@@ -78,7 +79,7 @@ TEST(children_are_reaped_where_the_saved_action_asks_for_it) {
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++)
         for (size_t k = 0; k < sizeof flags / sizeof *flags; k++) {
             if (i == 2 && (flags[k] & SA_SIGINFO))
-                continue; /* it is no such function */
+                continue; /* `function` takes one argument */
             install(SIGCHLD, handlers[i], flags[k]);
             const struct sigaction before = present_action(SIGCHLD);
             csigshim_bridge *bridge = opened_on(SIGCHLD, 0);
@@ -93,7 +94,7 @@ TEST(children_are_reaped_where_the_saved_action_asks_for_it) {
         }
 }
 
-/* Stopped children are told of only if the saved action lets them be. */
+/* A stopped child makes an event only if the saved action lacks SA_NOCLDSTOP. */
 TEST(stopped_children_are_told_of_as_the_saved_action_asks) {
     for (int quiet = 0; quiet < 2; quiet++) {
         install(SIGCHLD, SIG_IGN, quiet ? SA_NOCLDSTOP : 0);
@@ -118,7 +119,7 @@ TEST(stopped_children_are_told_of_as_the_saved_action_asks) {
     }
 }
 
-/* What the host decides once more while the bridge has the signal. */
+/* The host installs SIG_IGN over the library's handler. */
 TEST(rearm_over_ignored_sigchld_keeps_zombies) {
     csigshim_bridge *bridge = opened_on(SIGCHLD, 0);
     expect_zombie(bridge);
@@ -129,7 +130,7 @@ TEST(rearm_over_ignored_sigchld_keeps_zombies) {
     CHECK(csigshim_disposition(SIGCHLD) == CSIGSHIM_DISPOSITION_DEFAULT);
 }
 
-/* What is exec'd inherits the ignored signal, as without a bridge. */
+/* A forked child ignores SIGCHLD again, until csigshim_after_fork. */
 TEST(forked_child_ignores_sigchld_again) {
     install(SIGCHLD, SIG_IGN, 0);
     csigshim_bridge *bridge = opened_on(SIGCHLD, 0);

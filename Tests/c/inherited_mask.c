@@ -1,11 +1,12 @@
-/* Started with TERM blocked, as some parents leave it: no handler runs. CSIGSHIM_UNBLOCK reports that and unblocks it.
- * This program starts itself like that: with STARTED_BLOCKED in the environment it runs the other half of a test. */
+/* Some parents leave TERM blocked in their children, so that no handler runs. CSIGSHIM_UNBLOCK reports that and
+ * unblocks the signal. This program starts itself with TERM blocked; with STARTED_BLOCKED in the environment it runs
+ * the second half of a test. */
 #define main check_main
 #include "bounded.h"
 #undef main
 #include <sys/syscall.h>
 
-/* In a process that began with TERM blocked. */
+/* Runs in a process that began with TERM blocked. */
 static void unblocks_and_receives(void) {
     CHECK(is_blocked(SIGTERM));
     csigshim_bridge *bridge = opened();
@@ -21,7 +22,7 @@ static void unblocks_and_receives(void) {
     CHECK(csigshim_close(bridge) == 0);
 }
 
-/* What was pending from before arrives too. */
+/* A signal that was pending before the call arrives too. */
 static void receives_what_is_pending(void) {
     CHECK(kill(getpid(), SIGTERM) == 0);
     csigshim_bridge *bridge = opened();
@@ -58,7 +59,7 @@ static void child_receives(void) {
     collect(bridge, SIGTERM, 1);
 }
 
-/* The host has asked for it, so what it starts has the signal unblocked too, however it is started. */
+/* The host has asked for it, so the programs that it starts have the signal unblocked too, however they are started. */
 static void children_inherit_the_unblocked_signal(void) {
     csigshim_bridge *bridge = opened();
     int status = -1;
@@ -100,7 +101,7 @@ static void removal_leaves_it_unblocked(void) {
     CHECK(csigshim_remove(bridge, SIGTERM) == 0 && !is_blocked(SIGTERM));
 }
 
-/* Started with TERM blocked and HUP not: only what was blocked is unblocked, and only what is asked for. */
+/* Started with TERM blocked and HUP not. The call unblocks only signals that were blocked and that it names. */
 static void unblocks_nothing_else(void) {
     csigshim_bridge *bridge = opened();
     change_mask(SIG_BLOCK, SIGALRM);
@@ -138,7 +139,7 @@ static void *subscribes(void *unused) {
     return unused;
 }
 
-/* The calling thread's mask is meant, and no other's. */
+/* The flag concerns the mask of the calling thread alone. */
 static void only_the_calling_thread_unblocks(void) {
     CHECK(pthread_join(started(subscribes, NULL), NULL) == 0);
     CHECK(is_blocked(SIGTERM) && csigshim_unblocked_threads(SIGTERM, NULL, 0) == 0);
@@ -161,7 +162,7 @@ static void adds_a_set(void) {
     CHECK(is_blocked(SIGTERM));
 }
 
-/* Over signalfd a signal is meant to be blocked: the flag is refused, or does no harm. */
+/* Over signalfd a signal must stay blocked: the flag is refused, or does no harm. */
 static void flag_over_signalfd(void) {
     csigshim_bridge *bridge = opened();
     const int result = csigshim_add(bridge, SIGTERM, CSIGSHIM_UNBLOCK);

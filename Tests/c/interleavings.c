@@ -1,7 +1,7 @@
 /* Every interleaving of one call on this thread with a whole call on another thread. The processor traps after each
  * instruction, and the library never blocks SIGTRAP. This thread makes a call and stops at its first instruction, the
  * next time at its second, and so on to its last. At each stop the other thread makes its call. If that call waits for
- * this thread, this thread goes on after PATIENCE_MS. */
+ * this thread, this thread continues after PATIENCE_MS. */
 #include "check.h"
 #include <sys/syscall.h>
 
@@ -156,7 +156,7 @@ static void check_that_the_next_is_announced(void) {
     CHECK(raise(SIGUSR1) == 0 && csigshim_wait(bridge, 0) == 1 && drained(bridge, SIGUSR1) == 1);
 }
 
-/* A waiter is told of the unread events, and of the next signal. */
+/* A waiter is notified of the unread events, and of the next signal. */
 static void check_that_unread_is_announced(unsigned long sent) {
     if (recorded < sent) {
         CHECK(csigshim_wait(bridge, 0) == 1);
@@ -301,7 +301,7 @@ static void drain_and_wake_later(void) {
     CHECK(csigshim_wake(bridge) == 0);
 }
 
-/* A wait whose events another thread reads does not end before its timeout, and a wake-up ends it. */
+/* When another thread reads the events, a wait does not end before its timeout, and a wake-up ends it. */
 TEST(wait_keeps_its_timeout_when_another_thread_reads) {
     at_each(1, add_and_send, wait_until_woken, drain_and_wake_later, one_was_sent);
 }
@@ -402,8 +402,7 @@ static void *send_and_call_fd(void *unused) {
     return unused;
 }
 
-/* The stopped thread goes on when csigshim_fd has returned, or after a while: csigshim_fd may wait for the stopped
- * thread. */
+/* The stopped thread continues when csigshim_fd has returned, or after a while, because csigshim_fd may wait for it. */
 static void let_other_thread_call_fd(void) {
     const int64_t end = milliseconds() + PATIENCE_MS;
     asked = true;

@@ -1,6 +1,6 @@
-/* A preloaded library wraps calls as safe as fstat(2), and takes a lock in the wrapper. So nothing that a signal runs,
- * and nothing that csigshim_wake runs in a signal handler, calls a function that can be wrapped. This program wraps
- * what comes into question, and notes what a delivery enters. */
+/* A preloaded library may wrap calls as safe as fstat(2), and take a lock in the wrapper. So neither the handler nor
+ * csigshim_wake calls a function that can be wrapped. This program wraps all the functions that they could call, and
+ * notes each wrapper that a delivery enters. */
 #undef _FORTIFY_SOURCE /* it defines some of the names below */
 #include "bounded.h"
 
@@ -112,7 +112,7 @@ long syscall(long number, ...) {
 
 static void prepare(void) {
     entered = shared(sizeof *entered);
-    watching = true; /* a wrapper that is entered is seen: this must be so for the rest to mean anything */
+    watching = true; /* first the test shows that it sees a wrapper which is entered */
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     watching = false;
@@ -127,7 +127,7 @@ static void expect_none_entered(const char *situation) {
     CHECK(*entered == NULL);
 }
 
-/* The signal comes before this returns. What is called in here, but for the handlers, is the C library's own. */
+/* The signal comes before this returns. Apart from the handlers, only the C library's own code runs in here. */
 static void take(int signo) {
     change_mask(SIG_UNBLOCK, signo); /* over signalfd, so that the handler runs */
     const pid_t pid = getpid(), thread = (pid_t)syscall(SYS_gettid);

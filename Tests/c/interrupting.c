@@ -41,7 +41,7 @@ TEST(unknown_flags_are_refused) {
     CHECK(csigshim_state(SIGUSR1) == CSIGSHIM_ABSENT);
 }
 
-/* One subscriber with the flag is enough. SA_RESTART comes back when the last of them is removed. */
+/* One subscriber with the flag is enough. Removing the last of them restores SA_RESTART. */
 TEST(interrupt_lasts_as_long_as_its_subscriber) {
     HANDLER_ONLY("over signalfd no call is interrupted");
     csigshim_bridge *asks = opened(), *other = opened_on(SIGUSR1, 0), *third = opened();

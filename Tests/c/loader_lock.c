@@ -1,6 +1,6 @@
 /* The loader and the C library hold locks of their own while they run a plugin's constructor, a fork handler or a
- * callback of dl_iterate_phdr(3). The library's first call, on one thread, waits for none of them with its lock held:
- * so the same call from the constructor, on another thread, ends as well. */
+ * callback of dl_iterate_phdr(3). The library's first call must not wait for such a lock while it holds its own.
+ * Otherwise the same call in a constructor, on another thread, would never end. */
 #include "bounded.h"
 
 #if defined(__linux__) && defined(__LP64__) && (defined(__x86_64__) || defined(__aarch64__) || defined(__riscv))
@@ -68,7 +68,7 @@ static void write_plugin(int fd, void (*constructor)(void)) {
     CHECK(ftruncate(fd, 2 * PART) == 0);
 }
 
-/* Loads and unloads it: the loader would not run the constructor of a name that it has loaded already. */
+/* Loads and unloads the plugin: the loader does not run the constructor of a name that is loaded already. */
 static bool load_plugin(void (*constructor)(void)) {
     char path[40];
     const int fd = memfd_create("plugin", MFD_CLOEXEC);
@@ -84,13 +84,13 @@ static bool load_plugin(void (*constructor)(void)) {
 
 static _Atomic int inside; /* constructors that run */
 
-static void call_nothing(void) {
+static void make_no_call(void) {
     atomic_fetch_add(&inside, 1);
 }
 
 #define NEEDS_PLUGINS()                                                                                                \
     do {                                                                                                               \
-        if (!load_plugin(call_nothing) || atomic_exchange(&inside, 0) != 1)                                            \
+        if (!load_plugin(make_no_call) || atomic_exchange(&inside, 0) != 1)                                            \
             SKIP("the loader refuses a file in memory");                                                               \
     } while (0)
 
@@ -149,7 +149,7 @@ static void first_spawn(void) {
     CHECK(csigshim_spawn_begin(&spawn, 0) == 0 && csigshim_spawn_end(&spawn) == 0);
 }
 
-/* Whichever call is the first. */
+/* The same for each call that may be the first. */
 TEST(other_first_calls_beside_a_constructor_that_opens) {
     void (*const calls[])(void) = {first_state, first_set_disposition, first_spawn};
     NEEDS_PLUGINS();

@@ -1,5 +1,5 @@
-/* Memory that runs out in the middle of a call: the call changes nothing, and it works when it is made again. The
- * library gets its memory from mmap(2). */
+/* Memory runs out in the middle of a call: the call changes nothing, and succeeds when it is made again. The library
+ * gets its memory from mmap(2). */
 #include "check.h"
 #if defined(__linux__)
 #include <sys/syscall.h>

@@ -1,5 +1,6 @@
-/* csigshim_run_init_if_needed, in PID namespaces: what the init forwards, takes and returns, and what the program sees.
- * The letters and numbers are those of Sources/CSignalInit/init.c. */
+/* csigshim_run_init_if_needed in PID namespaces: the signals that the init forwards, the children that it reaps, the
+ * status that it returns, and the program's view of all that. I1 to I8 are the invariants in
+ * Sources/CSignalInit/init.c. */
 #include "container.h"
 
 static void does_nothing_here(void) {
@@ -52,22 +53,22 @@ TEST(init_exits_with_the_status_of_the_program) {
     const int codes[] = {0, 1, 3, 127, 255}, deadly[] = {SIGTERM, SIGKILL, SIGSEGV, SIGRTMAX};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         chosen = codes[i];
-        start(nothing, exits_as_chosen);
+        start(no_preparation, exits_as_chosen);
         CHECK(exits_with(chosen));
     }
     for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) {
         chosen = deadly[i];
-        start(nothing, dies_as_chosen);
+        start(no_preparation, dies_as_chosen);
         CHECK(exits_with(128 + chosen));
     }
 }
 
-static void says_goodbye(void) {
+static void writes_at_exit(void) {
     container->said[0]++;
 }
 
-static void registers_a_goodbye(void) {
-    CHECK(atexit(says_goodbye) == 0);
+static void registers_an_exit_handler(void) {
+    CHECK(atexit(writes_at_exit) == 0);
     setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
     CHECK(dup2(chosen, STDOUT_FILENO) == STDOUT_FILENO);
     printf("once");
@@ -84,7 +85,7 @@ TEST(atexit_and_stdio_are_the_programs) {
     int ends[2];
     CHECK(pipe(ends) == 0);
     chosen = ends[1];
-    start(registers_a_goodbye, exits_at_once);
+    start(registers_an_exit_handler, exits_at_once);
     CHECK(exits_with(0) && container->said[0] == 1);
     CHECK(close(ends[1]) == 0 && read(ends[0], text, sizeof text) == 4);
 }
@@ -99,7 +100,7 @@ static void reports_its_place(void) {
 
 TEST(program_is_a_child_that_leads_its_group) {
     IN_CONTAINER();
-    start(nothing, reports_its_place);
+    start(no_preparation, reports_its_place);
     CHECK(exits_with(0) && container->said[0] == 1 && container->said[1] && container->said[2]);
 }
 
@@ -112,7 +113,7 @@ static struct sigaction odd_action(void) {
     return action;
 }
 
-static sigset_t odd_mask(void) {
+static sigset_t unusual_mask(void) {
     sigset_t mask;
     sigemptyset(&mask);
     sigaddset(&mask, SIGUSR1);
@@ -120,15 +121,15 @@ static sigset_t odd_mask(void) {
     return mask;
 }
 
-static void inherits_odd_things(void) {
+static void inherits_unusual_state(void) {
     const struct sigaction action = odd_action();
-    const sigset_t mask = odd_mask();
+    const sigset_t mask = unusual_mask();
     CHECK(sigaction(SIGCHLD, &action, NULL) == 0 && sigaction(SIGHUP, &action, NULL) == 0);
     CHECK(sigprocmask(SIG_SETMASK, &mask, NULL) == 0);
 }
 
-static void finds_odd_things(void) {
-    const sigset_t expected = odd_mask(), mask = present_mask();
+static void finds_unusual_state(void) {
+    const sigset_t expected = unusual_mask(), mask = present_mask();
     const struct sigaction action = odd_action(), child = present_action(SIGCHLD), hup = present_action(SIGHUP);
     CHECK(same_actions(&action, &child) && same_actions(&action, &hup));
     CHECK(same_masks(&mask, &expected));
@@ -138,7 +139,7 @@ static void finds_odd_things(void) {
 /* I2, I3: with an ignored SIGCHLD the kernel would discard the status 3. */
 TEST(program_has_the_inherited_mask_and_actions) {
     IN_CONTAINER();
-    start(inherits_odd_things, finds_odd_things);
+    start(inherits_unusual_state, finds_unusual_state);
     CHECK(exits_with(3));
 }
 
@@ -185,7 +186,7 @@ static void leaves_an_orphan(useconds_t life) {
 
 static void leaves_orphans(void) {
     for (int i = 0; i < 100; i++)
-        leaves_an_orphan(i % 2 ? 300000 : 0); /* many at one time, and each by itself */
+        leaves_an_orphan(i % 2 ? 300000 : 0); /* many at the same time, and each alone */
     container->ready++;
     while (!container->stop)
         usleep(1000);
@@ -194,7 +195,7 @@ static void leaves_orphans(void) {
 /* I2 */
 TEST(orphans_are_reaped) {
     IN_CONTAINER();
-    start(nothing, leaves_orphans);
+    start(no_preparation, leaves_orphans);
     CHECK(HOLDS_SOON(container->ready == 1));
     CHECK(HOLDS_SOON(children_of(container->init, 0, NULL) == 1)); /* the program alone */
     container->stop = true;
@@ -222,7 +223,7 @@ static void waits_for_stop(void) {
         usleep(1000);
 }
 
-/* I2: of those that have ended no SIGCHLD comes any more. */
+/* I2: the kernel sends no SIGCHLD any more for children that have ended. */
 TEST(children_from_before_the_call_are_reaped) {
     IN_CONTAINER();
     for (chosen = 0; chosen < 2; chosen++) {
@@ -246,7 +247,7 @@ static void waits_for_its_own(void) {
 
 TEST(children_of_the_program_are_its_own) {
     IN_CONTAINER();
-    start(nothing, waits_for_its_own);
+    start(no_preparation, waits_for_its_own);
     CHECK(exits_with(0));
 }
 
@@ -254,7 +255,7 @@ TEST(children_of_the_program_are_its_own) {
 
 static void counts_beside_others(void) {
     start_counting(WORKER);
-    start_counting(STRANGER);
+    start_counting(OUTSIDER);
     count_signals(PROGRAM);
 }
 
@@ -265,7 +266,7 @@ static bool is_forwarded(int signo) {
 /* I4 */
 TEST(each_signal_reaches_the_group_once) {
     IN_CONTAINER();
-    start(nothing, counts_beside_others);
+    start(no_preparation, counts_beside_others);
     CHECK(HOLDS_SOON(container->ready == 3));
     CHECK(kill(container->init, SIGCHLD) == 0);
     for (int signo = 1; signo <= SIGRTMAX; signo++) /* one by one: the kernel lets CONT and TSTP replace one another */
@@ -277,7 +278,7 @@ TEST(each_signal_reaches_the_group_once) {
     for (int signo = 1; signo <= SIGRTMAX; signo++) {
         CHECK(container->counts[PROGRAM][signo] == is_forwarded(signo));
         CHECK(container->counts[WORKER][signo] == is_forwarded(signo));
-        CHECK(container->counts[STRANGER][signo] == 0);
+        CHECK(container->counts[OUTSIDER][signo] == 0);
     }
     container->stop = true;
     CHECK(exits_with(0));
@@ -304,7 +305,7 @@ static void sends_from_within(void) {
 /* I4 */
 TEST(values_reach_the_program_with_their_sender) {
     IN_CONTAINER();
-    start(nothing, sends_from_within);
+    start(no_preparation, sends_from_within);
     CHECK(HOLDS_SOON(container->received == VALUES / 2 + 1));
     int next = 0, standard = 0;
     for (int i = 0; i < container->received; i++) {
@@ -328,7 +329,7 @@ static void has_a_full_queue(void) {
 
 TEST(value_is_lost_where_the_queue_is_full_and_the_signal_is_not) {
     IN_CONTAINER();
-    start(nothing, has_a_full_queue);
+    start(no_preparation, has_a_full_queue);
     CHECK(HOLDS_SOON(container->ready == 1));
     CHECK(sigqueue(container->init, SIGRTMIN, (union sigval){.sival_int = 1}) == 0);
     CHECK(HOLDS_SOON(container->counts[PROGRAM][SIGRTMIN] == 1) && container->received == 0);
@@ -345,7 +346,7 @@ static void blocks_all_and_waits(void) {
         usleep(1000);
 }
 
-/* I1: what was pending in PID 1 before the call, and what comes while it runs. */
+/* I1: signals that were pending in PID 1 before the call, and signals that come while it runs. */
 TEST(signals_of_the_start_are_not_lost) {
     IN_CONTAINER();
     for (int round = 0; round < 10; round++) {
@@ -387,23 +388,23 @@ TEST(handlers_run_in_the_program_alone) {
 }
 
 static void moves_to_another_group(void) {
-    const pid_t stranger = start_counting(STRANGER);
+    const pid_t outsider = start_counting(OUTSIDER);
     while (container->ready == 0)
         usleep(1000);
     start_counting(WORKER); /* keeps the old group alive */
-    CHECK(setpgid(0, stranger) == 0);
+    CHECK(setpgid(0, outsider) == 0);
     count_signals(PROGRAM);
 }
 
 /* I4 */
 TEST(program_that_left_its_group_is_reached_once) {
     IN_CONTAINER();
-    start(nothing, moves_to_another_group);
+    start(no_preparation, moves_to_another_group);
     CHECK(HOLDS_SOON(container->ready == 3));
     CHECK(kill(container->init, SIGTERM) == 0);
     CHECK(HOLDS_SOON(container->counts[PROGRAM][SIGTERM] == 1 && container->counts[WORKER][SIGTERM] == 1));
     pause_ms(50);
-    CHECK(container->counts[PROGRAM][SIGTERM] == 1 && container->counts[STRANGER][SIGTERM] == 0);
+    CHECK(container->counts[PROGRAM][SIGTERM] == 1 && container->counts[OUTSIDER][SIGTERM] == 0);
     container->stop = true;
     CHECK(exits_with(0));
 }
@@ -411,7 +412,7 @@ TEST(program_that_left_its_group_is_reached_once) {
 TEST(stopped_program_is_continued_and_ends) {
     IN_CONTAINER();
     pid_t program = 0;
-    start(nothing, waits_for_stop);
+    start(no_preparation, waits_for_stop);
     CHECK(HOLDS_SOON(container->ready == 1));
     CHECK(kill(container->init, SIGTSTP) == 0);
     CHECK(HOLDS_SOON(children_of(container->init, 'T', &program) == 1));
@@ -430,7 +431,7 @@ static void ignores_term(void) {
 TEST(kill_from_outside_ends_all) {
     IN_CONTAINER();
     pid_t program = 0;
-    start(nothing, ignores_term);
+    start(no_preparation, ignores_term);
     CHECK(HOLDS_SOON(container->ready == 1) && children_of(container->init, 0, &program) == 1);
     CHECK(kill(container->init, SIGTERM) == 0);
     pause_ms(50);
@@ -451,7 +452,7 @@ static void open_terminal(void) {
     CHECK(slave >= 0);
 }
 
-/* As a container's runtime does it: the session of PID 1 has the terminal. */
+/* The session of PID 1 has the terminal, as a container's runtime arranges it. */
 static void controls_terminal(void) {
     CHECK(close(master) == 0 && ioctl(slave, TIOCSCTTY, 0) == 0);
     for (int fd = chosen; fd < 3; fd++)
@@ -496,7 +497,7 @@ static void has_own_group(void) {
     CHECK(setpgid(0, 0) == 0 && getpgrp() == 1);
 }
 
-/* I3: the session is an outer one, as that of a shell in which somebody types `unshare -pf program &`. */
+/* I3: the session is an outer one, such as that of a shell that runs `unshare -pf program &`. */
 TEST(terminal_of_others_is_left_alone) {
     IN_CONTAINER();
     for (int own_group = 0; own_group < 2; own_group++) {
@@ -506,7 +507,7 @@ TEST(terminal_of_others_is_left_alone) {
             CHECK(setsid() == getpid());
             open_terminal();
             CHECK(ioctl(slave, TIOCSCTTY, 0) == 0 && dup2(slave, 0) == 0 && tcgetpgrp(0) == getpgrp());
-            start_in(true, own_group ? has_own_group : nothing, waits_for_stop);
+            start_in(true, own_group ? has_own_group : no_preparation, waits_for_stop);
             CHECK(HOLDS_SOON(container->ready == 1) && tcgetpgrp(0) == getpgrp());
             container->stop = true;
             CHECK(exits_with(0));
@@ -519,7 +520,7 @@ TEST(terminal_of_others_is_left_alone) {
     }
 }
 
-/* What the init keeps, and costs. */
+/* The resources of the init. */
 
 static int pipe_ends[2];
 
@@ -578,7 +579,7 @@ static long status_field(const char *name, char *text, size_t size) {
 TEST(init_has_a_name_of_its_own_and_sleeps) {
     IN_CONTAINER();
     char name[50];
-    start(nothing, waits_for_stop);
+    start(no_preparation, waits_for_stop);
     CHECK(HOLDS_SOON(container->ready == 1));
     CHECK(HOLDS_SOON((status_field("Name", name, sizeof name), strcmp(name, "init") == 0)));
     pause_ms(50);
@@ -589,7 +590,7 @@ TEST(init_has_a_name_of_its_own_and_sleeps) {
     CHECK(exits_with(0));
 }
 
-/* What cannot be an init. The process is still PID 1, and as it was. */
+/* Processes that cannot become an init. The process is still PID 1, and the call has changed nothing. */
 
 static void *waits_for_ever(void *unused) {
     for (;;)
@@ -618,7 +619,7 @@ static void has_a_thread(void) {
 
 TEST(process_with_threads_is_refused) {
     IN_CONTAINER();
-    start(has_a_thread, nothing);
+    start(has_a_thread, no_preparation);
     CHECK(exits_with(42));
 }
 
@@ -639,7 +640,7 @@ TEST(thread_that_has_ended_does_not_count) {
 }
 
 static void meets_a_sandbox(void) {
-    inherits_odd_things();
+    inherits_unusual_state();
     refuse_calls(refused_call, 3, chosen);
     is_refused(chosen);
 }
@@ -662,7 +663,7 @@ TEST(refused_calls_are_errors) {
         for (int k = 0; k < 2; k++) {
             memcpy(refused_call, calls[i], sizeof refused_call);
             chosen = k == 0 ? EPERM : ENOSYS;
-            start(meets_a_sandbox, nothing);
+            start(meets_a_sandbox, no_preparation);
             CHECK(exits_with(42));
         }
 }

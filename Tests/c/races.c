@@ -262,7 +262,7 @@ static void *spin_until_cancelled(void *unused) {
     return NULL;
 }
 
-/* Threads are cancelled while they take a flood. csigshim_remove and csigshim_close wait for no handler after that. */
+/* Threads are cancelled while they take a flood. After that, csigshim_remove and csigshim_close wait for no handler. */
 TEST(remove_returns_after_threads_were_cancelled_in_a_flood) {
     const int times = SCALED(500);
     install(SIGUSR1, SIG_IGN, 0);

@@ -1,5 +1,5 @@
-/* csigshim_rearm takes the place over the action that was saved first; a handler that had displaced the library's
- * stops, and each handler runs at most once for a delivery, in whatever order they came (G6). */
+/* csigshim_rearm installs the library's handler over the action that was saved first. A handler that had displaced it
+ * no longer runs, and each handler runs at most once for a delivery, in whatever order they were installed (G6). */
 #include "bounded.h"
 
 static volatile sig_atomic_t bottom_calls, first_calls, resetting_calls, passing_calls;
@@ -20,7 +20,7 @@ static void resetting(int signo, siginfo_t *info, void *context) {
     resetting_calls++;
 }
 
-/* Calls what it found, as a well-behaved host does. */
+/* Calls the handler that it replaced, as a well-behaved host does. */
 static void passing(int signo, siginfo_t *info, void *context) {
     passing_calls++;
     if (found_by_passing.sa_flags & SA_SIGINFO)
@@ -37,7 +37,7 @@ static void put_resetting_on_top(int signo) {
     CHECK(sigaction(signo, &action, NULL) == 0);
 }
 
-/* One signal; then how often each has run. */
+/* Sends one signal, and checks how often each handler has run. */
 static void expect_calls(csigshim_bridge *bridge, int at_bottom, int at_first, int at_resetting) {
     bottom_calls = first_calls = resetting_calls = 0;
     CHECK(kill(getpid(), SIGHUP) == 0);
@@ -45,8 +45,8 @@ static void expect_calls(csigshim_bridge *bridge, int at_bottom, int at_first, i
     CHECK(bottom_calls == at_bottom && first_calls == at_first && resetting_calls == at_resetting);
 }
 
-/* The sequence that the project's model found. */
-static void play(bool over_a_function, bool removed_at_last) {
+/* A sequence that the reference model (Tests/prove/model) found. */
+static void run_sequence(bool over_a_function, bool removed_at_last) {
     if (over_a_function)
         install(SIGHUP, bottom, SA_RESTART);
     else
@@ -80,10 +80,10 @@ static void play(bool over_a_function, bool removed_at_last) {
 TEST(handlers_that_come_by_turns_run_once_or_not_at_all) {
     for (int function = 0; function < 2; function++)
         for (int removed = 0; removed < 2; removed++)
-            play(function, removed);
+            run_sequence(function, removed);
 }
 
-/* The saved action itself has SA_RESETHAND: its one call is over after the first delivery, however often re-armed. */
+/* The saved action itself has SA_RESETHAND: it runs for the first delivery only, however often the host re-arms. */
 TEST(saved_handler_with_resethand_runs_once) {
     HANDLER_ONLY("chaining");
     if (UNDER_TSAN)
@@ -99,10 +99,10 @@ TEST(saved_handler_with_resethand_runs_once) {
     CHECK(csigshim_rearm(SIGHUP) == 0);
     expect_calls(bridge, 0, 0, 0);
     CHECK(csigshim_remove(bridge, SIGHUP) == 0);
-    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_DEFAULT); /* what its one call has left */
+    CHECK(csigshim_disposition(SIGHUP) == CSIGSHIM_DISPOSITION_DEFAULT); /* as its one call leaves it */
 }
 
-/* A handler on top that passes on: the delivery is captured once, before and after it is displaced itself. */
+/* A handler on top passes signals on: each is captured once, before and after that handler is displaced itself. */
 TEST(handler_that_passes_on_is_counted_once) {
     HANDLER_ONLY("chaining");
     install(SIGHUP, bottom, SA_RESTART);
@@ -117,7 +117,8 @@ TEST(handler_that_passes_on_is_counted_once) {
     CHECK(passing_calls == 3); /* it stops, as the library's did when it came */
 }
 
-/* Removed under a handler that passes on, and added again: that one stays on top, and each runs once for a delivery. */
+/* The signal is removed and added again under a handler that passes on. That handler stays on top, and each runs
+ * once. */
 TEST(added_again_under_the_handler_that_passes_on) {
     install(SIGHUP, bottom, SA_RESTART);
     const struct sigaction saved = present_action(SIGHUP);
@@ -140,10 +141,10 @@ TEST(added_again_under_the_handler_that_passes_on) {
     CHECK(same_actions(&saved, &after));
 }
 
-/* The host installs what it once read from the kernel, the library's own handler, as its previous one: a circle. */
+/* The host read the library's handler from the kernel, and later installs it as its own previous handler: a cycle. */
 static struct sigaction library_action;
 
-static void circling(int signo, siginfo_t *info, void *context) {
+static void calling_the_library(int signo, siginfo_t *info, void *context) {
     passing_calls++;
     CHECK(passing_calls < 1000);
     library_action.sa_sigaction(signo, info, context);
@@ -154,7 +155,7 @@ TEST(handlers_that_call_each_other_end) {
     csigshim_bridge *first_of_two = opened_on(SIGHUP, 0);
     library_action = present_action(SIGHUP); /* the host keeps it */
     CHECK(csigshim_remove(first_of_two, SIGHUP) == 0);
-    put_on_top(SIGHUP, circling, NULL);
+    put_on_top(SIGHUP, calling_the_library, NULL);
     CHECK(csigshim_add(first_of_two, SIGHUP, CSIGSHIM_CHAIN) == 0 && csigshim_state(SIGHUP) == CSIGSHIM_ARMED);
     for (int i = 1; i <= 3; i++) {
         CHECK(kill(getpid(), SIGHUP) == 0);
@@ -180,7 +181,7 @@ static void *takes_hup(void *unused) {
     return unused;
 }
 
-/* `rearm` comes while the displacing handler runs on another thread, and then that passes on. */
+/* csigshim_rearm comes while the displacing handler runs on another thread, which then passes the signal on. */
 TEST(rearm_beside_a_running_handler_on_top) {
     HANDLER_ONLY("chaining");
     if (UNDER_TSAN)
@@ -209,7 +210,7 @@ TEST(rearm_beside_a_running_handler_on_top) {
     CHECK(same_actions(&before, &after));
 }
 
-/* Re-arming by turns with a host that re-installs by turns grows nothing and forgets nothing. */
+/* The library re-arms and the host re-installs its handler, by turns. No memory grows, and the saved action is kept. */
 TEST(rearmed_many_times_restores_what_was_saved_first) {
     install(SIGHUP, bottom, SA_RESTART | SA_NODEFER);
     const struct sigaction before = present_action(SIGHUP);

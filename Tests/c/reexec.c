@@ -1,6 +1,6 @@
-/* A daemon that re-executes itself on HUP, as sshd does, while more HUPs come: the new image begins with what is
- * pending, so nothing is lost, and nothing kills in between. This program is the daemon as well: with GENERATION in the
- * environment, main is the daemon's. */
+/* A daemon re-executes itself on HUP, as sshd does, while more HUPs come. The new image begins with the pending
+ * signals, so none is lost, and none kills the daemon in between. This program is also the daemon: with GENERATION in
+ * the environment, main runs the daemon. */
 #define main check_main
 #include "bounded.h"
 #undef main
@@ -113,7 +113,8 @@ static void storm_of_hups(enum recipe recipe) {
     CHECK(storm->generations >= wanted);
     const int last = ++storm->hups_sent; /* the last one is seen too, whenever it comes */
     CHECK(kill(child, SIGHUP) == 0);
-    /* An image that had looked at hups_sent just before the last one may have read that one with an earlier one. */
+    /* An image that looked at hups_sent just before the last HUP may have read the last one together with an earlier
+     * one. */
     int64_t next = milliseconds() + 3000;
     while ((storm->hups_seen < last || storm->values_read < storm->values_sent) && milliseconds() < deadline &&
            waitpid(child, &status, WNOHANG) == 0) {

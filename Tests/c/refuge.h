@@ -1,5 +1,5 @@
-/* A place for programs that may signal other processes by mistake: a PID namespace of its own, without privileges, so
- * that kill(-1, …) reaches nothing but two bystanders in there. They must survive. */
+/* A place for programs that may signal other processes by mistake: an unprivileged PID namespace. There, kill(-1, …)
+ * reaches only two bystanders, which must survive. */
 #ifndef REFUGE_H
 #define REFUGE_H
 
@@ -9,17 +9,17 @@
 #if defined(__linux__)
 #include <grp.h>
 
-/* What one process in the refuge does, and meets: `numbers` fail with `code`. */
+/* System calls that a process in the refuge cannot make: `numbers` fail with `code`. */
 struct refusal {
     const char *name;
     long numbers[3];
 };
 
-/* In the refuge: refuses, does something, returns or dies. */
-typedef void hostile(const struct refusal *refused, int code);
+/* Runs in the refuge: sets up the refusal, does something, and returns or dies. */
+typedef void sandboxed_body(const struct refusal *refused, int code);
 
-/* True for a wait status that is as it should be. */
-typedef bool judgement(int status);
+/* Returns true if the wait status is the expected one. */
+typedef bool status_check(int status);
 
 enum { NOT_PERMITTED = 2, BUSY_MILLISECONDS = 700 };
 
@@ -48,7 +48,7 @@ static inline bool is_untouched(pid_t child) {
     return waitid(P_PID, (id_t)child, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
-static inline bool try_in_refuge(const struct refusal *refused, int code, hostile *body, judgement *expected,
+static inline bool try_in_refuge(const struct refusal *refused, int code, sandboxed_body *body, status_check *expected,
                                  const pid_t *bystanders) {
     struct rusage usage;
     int status = -1;
@@ -84,7 +84,8 @@ static inline bool try_in_refuge(const struct refusal *refused, int code, hostil
 }
 
 /* The first process of the namespace, which no signal from within reaches. */
-static inline int in_refuge(const struct refusal *refusals, size_t count, hostile *body, judgement *expected) {
+static inline int in_refuge(const struct refusal *refusals, size_t count, sandboxed_body *body,
+                            status_check *expected) {
     const int codes[] = {EPERM, ENOSYS};
     if (geteuid() == 0)
         CHECK(setgroups(0, NULL) == 0 && setgid(12345) == 0 && setuid(12345) == 0);
@@ -104,7 +105,8 @@ static inline int in_refuge(const struct refusal *refusals, size_t count, hostil
 
 /* True if, with each of `refusals`, no other process was signalled, no processor time was wasted, and the end was as
  * expected. */
-static inline bool harmless(const struct refusal *refusals, size_t count, hostile *body, judgement *expected) {
+static inline bool leaves_others_alone(const struct refusal *refusals, size_t count, sandboxed_body *body,
+                                       status_check *expected) {
 #if defined(SANITIZED)
     SKIP("a sanitizer makes system calls of its own");
 #endif

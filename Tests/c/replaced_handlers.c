@@ -1,5 +1,6 @@
-/* Somebody sets SIG_DFL, SIG_IGN or a function over the library's handler: libuv and GLib leave SIG_DFL when they stop
- * to watch a signal. csigshim_state tells, csigshim_rearm remedies, and the last removal restores what was saved first.
+/* Another component sets SIG_DFL, SIG_IGN or a function over the library's handler. libuv and GLib leave SIG_DFL when
+ * they stop watching a signal. csigshim_state reports it, csigshim_rearm undoes it, and the last removal restores the
+ * action that was saved first.
  */
 #include "bounded.h"
 
@@ -15,7 +16,7 @@ static void other(int signo, siginfo_t *info, void *context) {
     other_calls++;
 }
 
-/* As libuv does it: its own handler without a look at what was there, then SIG_DFL. */
+/* Does what libuv does: it installs its own handler without a look at the old action, and later SIG_DFL. */
 static void watch_and_stop(int signo, void (*left_behind)(int), int flags) {
     put_on_top(signo, other, NULL);
     install(signo, left_behind, flags);
@@ -86,8 +87,9 @@ TEST(signal_under_default_set_over_the_handler_kills) {
     CHECK(dies_of(killed_over_default, SIGHUP));
 }
 
-/* What is there at the removal is not the library's: it stays. SIG_DFL and SIG_IGN are what is saved next. */
-TEST(removal_leaves_what_somebody_set) {
+/* At the removal, the installed action is not the library's, so it stays. The next csigshim_add saves SIG_DFL or
+ * SIG_IGN. */
+TEST(removal_leaves_a_foreign_action) {
     void (*const left[])(int) = {SIG_DFL, SIG_IGN};
     const int flags[] = {0, SA_SIGINFO};
     for (size_t i = 0; i < 2 * sizeof left / sizeof *left; i++) {

@@ -1,4 +1,4 @@
-/* The actions of the host: restored exactly (G5), and chained to as their flags ask (G6). */
+/* The library restores the host's actions exactly (G5), and chains to them as their flags ask (G6). */
 #include "check.h"
 
 static volatile sig_atomic_t calls, last_signo, last_value, mask_seen, errno_seen;
@@ -99,7 +99,7 @@ TEST(handler_has_a_full_mask_and_sa_onstack) {
         }
         CHECK(csigshim_remove(bridge, signo) == 0);
     }
-    install(SIGUSR1, host, 0); /* wants EINTR, so a chained one turns SA_RESTART off */
+    install(SIGUSR1, host, 0); /* relies on EINTR, so chaining to it turns SA_RESTART off */
     CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0);
     CHECK(sigaction(SIGUSR1, NULL, &now) == 0 && (now.sa_flags & SA_RESTART));
     if (!test_is_handler())

@@ -1,4 +1,4 @@
-/* csigshim_open_sized: which capacities there are, that a small one costs details and no count (G1, G2), and that
+/* csigshim_open_sized. A bridge of any permitted capacity keeps exact counts and loses only details (G1, G2), and
  * bridges of changing sizes take bounded memory (G13). */
 #include "bounded.h"
 
@@ -55,7 +55,7 @@ TEST(capacity_is_reported) {
     FAILS(csigshim_capacity(NULL), EINVAL);
 }
 
-/* Sends `total` unread values to the handler; as many as fit are read one by one and in order, the rest is one count.
+/* Sends `total` values before the first read. Those that fit are read one by one, in order, and the rest as a count.
  */
 static void expect_details(csigshim_bridge *bridge, size_t capacity, size_t total) {
     const int signo = SIGRTMIN + 4;
@@ -144,7 +144,7 @@ static void *takes_signals(void *unused) {
     return unused;
 }
 
-/* Handlers on several threads race for 16 slots, thousands of laps long, with a reader behind them. */
+/* Handlers on several threads race for 16 slots, thousands of times round the ring, with a reader behind them. */
 TEST(smallest_ring_keeps_count_in_a_storm) {
     SKIP_IF_MERGED();
     enum { THREADS = 3, SENDERS = 2 };

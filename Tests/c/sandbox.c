@@ -1,5 +1,6 @@
-/* What a sandbox refuses: no signal goes to another process, no loop is busy, the process can be ended, and an event
- * loses details at most (G9, G11). And what a sandbox must permit is a list that is complete. */
+/* A sandbox refuses system calls for good. No signal goes to another process, no loop is busy, the process can be
+ * ended, and an event loses details at most (G9, G11). The last tests show that the list of calls a sandbox must permit
+ * is complete. */
 #include "refuge.h"
 
 #if defined(__linux__) && defined(__LP64__)
@@ -16,7 +17,8 @@
 #define FSTAT SYS_fstat, -1
 #endif
 
-/* In signal context or elsewhere. No sanitizer, so the calls of the test itself are known: none of these is needed. */
+/* The calls that the library makes, in signal context or elsewhere. The tests themselves make none of them, so they run
+ * without a sanitizer, which might. */
 static const struct refusal refusals[] = {
     {"getpid", {SYS_getpid, -1, -1}},
     {"clock_gettime", {SYS_clock_gettime, -1, -1}},
@@ -46,37 +48,37 @@ static void refuse(const struct refusal *refused, int code) {
     refuse_calls(refused->numbers, sizeof refused->numbers / sizeof *refused->numbers, code);
 }
 
-static void sleep_ms(int ms) /* by the one call that is never refused, and with no look at a clock */
+static void sleep_ms(int ms) /* by nanosleep, which is never refused, and without reading a clock */
 {
     const struct timespec time = {ms / 1000, ms % 1000 * 1000000l};
     nanosleep(&time, NULL);
 }
 
-/* Another process sends the signals: this one may be refused to. */
-struct errand {
+/* Another process sends the signals, because this one may not be permitted to. */
+struct requested_signal {
     _Atomic pid_t target;
     _Atomic int signo;
 };
-static struct errand *errand;
+static struct requested_signal *requested_signal;
 
 static void start_sender(void) {
-    errand = shared(sizeof *errand);
+    requested_signal = shared(sizeof *requested_signal);
     if (fork() == 0) {
         CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
         for (;; sleep_ms(1)) {
-            const int signo = errand->signo;
+            const int signo = requested_signal->signo;
             if (signo != 0) {
-                kill(errand->target, signo);
-                errand->signo = 0;
+                kill(requested_signal->target, signo);
+                requested_signal->signo = 0;
             }
         }
     }
 }
 
-static void ask_for(pid_t target, int signo) {
-    errand->target = target;
-    errand->signo = signo;
-    for (int tries = 0; errand->signo != 0 && tries < 1000; tries++)
+static void request_signal(pid_t target, int signo) {
+    requested_signal->target = target;
+    requested_signal->signo = signo;
+    for (int tries = 0; requested_signal->signo != 0 && tries < 1000; tries++)
         sleep_ms(1);
 }
 
@@ -129,7 +131,7 @@ static void takes_a_delivery(const struct refusal *refused, int code) {
         waiter = started(waits, bridge);
         sleep_ms(20);
     }
-    ask_for(me, SIGUSR1);
+    request_signal(me, SIGUSR1);
     for (int tries = 0; (situation & WAITER) && !woken && tries < 1000; tries++)
         sleep_ms(1);
     CHECK(!(situation & WAITER) || woken);
@@ -138,11 +140,11 @@ static void takes_a_delivery(const struct refusal *refused, int code) {
     if (situation & WAITER)
         CHECK(pthread_join(waiter, NULL) == 0);
     struct pollfd poller = {.fd = fd, .events = POLLIN};
-    int in_vain = 0; /* readable, they say, and nothing is there, not even an error */
+    int empty_reads = 0; /* poll reports the descriptor readable, and a read gives neither an event nor an error */
     for (int i = 0; fd >= 0 && i < 200; i++)
         if (poll(&poller, 1, 0) == 1 && (poller.revents & POLLIN))
-            in_vain += csigshim_read(bridge, &(csigshim_event){0}, 1) == 0;
-    CHECK(in_vain < 5);
+            empty_reads += csigshim_read(bridge, &(csigshim_event){0}, 1) == 0;
+    CHECK(empty_reads < 5);
     (void)csigshim_wait(bridge, 50);
     (void)csigshim_wake(bridge);
     (void)csigshim_read(bridge, &(csigshim_event){0}, 1);
@@ -158,7 +160,7 @@ static bool ends_well(int status) {
 
 static bool harmless_delivery(unsigned which) {
     situation = which;
-    return harmless(refusals, REFUSALS, takes_a_delivery, ends_well);
+    return leaves_others_alone(refusals, REFUSALS, takes_a_delivery, ends_well);
 }
 
 TEST(each_call_refused_costs_a_delivery_no_event) {
@@ -192,14 +194,14 @@ static void escalates(const struct refusal *refused, int code) {
     CHECK(csigshim_escalate_after(bridge, SIGTERM, 2) == 0);
     refuse(refused, code);
     for (int i = 0; i < 2; i++)
-        ask_for(me, SIGTERM);
+        request_signal(me, SIGTERM);
     sleep_ms(2000);
 }
 
 TEST(each_call_refused_leaves_escalation) {
     HANDLER_ONLY("escalation");
     for (situation = 0; situation <= POLLED; situation++)
-        CHECK(harmless(refusals, REFUSALS, escalates, is_terminated));
+        CHECK(leaves_others_alone(refusals, REFUSALS, escalates, is_terminated));
 }
 
 static void has_no_descriptors(const struct refusal *refused, int code) {
@@ -208,15 +210,15 @@ static void has_no_descriptors(const struct refusal *refused, int code) {
     polled(opened_on(SIGTERM, 0));
     close_all_descriptors();
     if (refused->numbers[0] == SYS_fstat)
-        raise(SIGTERM); /* nothing then tells that the descriptors are gone */
+        raise(SIGTERM); /* the library then cannot tell that the descriptors are gone */
     refuse(refused, code);
-    ask_for(me, SIGTERM);
+    request_signal(me, SIGTERM);
     sleep_ms(2000);
 }
 
 TEST(each_call_refused_leaves_a_process_without_descriptors_mortal) {
     HANDLER_ONLY("a blocked signal stays pending");
-    CHECK(harmless(refusals, REFUSALS, has_no_descriptors, is_terminated));
+    CHECK(leaves_others_alone(refusals, REFUSALS, has_no_descriptors, is_terminated));
 }
 
 static void takes_default_action(const struct refusal *refused, int code) {
@@ -226,18 +228,18 @@ static void takes_default_action(const struct refusal *refused, int code) {
 }
 
 TEST(each_call_refused_leaves_the_default_action) {
-    CHECK(harmless(refusals, REFUSALS, takes_default_action, is_terminated));
+    CHECK(leaves_others_alone(refusals, REFUSALS, takes_default_action, is_terminated));
 }
 
 static void stops(const struct refusal *refused, int code) {
     opened_on(SIGTSTP, 0);
     refuse(refused, code);
     (void)csigshim_take_default_action(SIGTSTP);
-    (void)csigshim_take_default_action(SIGSTOP); /* or it says what is refused; somebody sends CONT */
+    (void)csigshim_take_default_action(SIGSTOP); /* or it reports the refusal; a bystander sends CONT */
 }
 
 TEST(each_call_refused_stops_no_other_process) {
-    CHECK(harmless(refusals, REFUSALS, stops, ends_well));
+    CHECK(leaves_others_alone(refusals, REFUSALS, stops, ends_well));
 }
 
 static void has_a_cloned_child(const struct refusal *refused, int code) {
@@ -250,7 +252,7 @@ static void has_a_cloned_child(const struct refusal *refused, int code) {
         for (;;)
             sleep_ms(1000);
     CHECK(child > 0);
-    ask_for(child, SIGTERM);
+    request_signal(child, SIGTERM);
     int status = -1, tries = 0;
     while (waitpid(child, &status, WNOHANG) == 0 && tries++ < 2000)
         sleep_ms(1);
@@ -259,19 +261,19 @@ static void has_a_cloned_child(const struct refusal *refused, int code) {
 }
 
 TEST(each_call_refused_leaves_a_cloned_child_mortal) {
-    CHECK(harmless(refusals, REFUSALS, has_a_cloned_child, ends_well));
+    CHECK(leaves_others_alone(refusals, REFUSALS, has_a_cloned_child, ends_well));
 }
 
-/* The same for getpid(2) alone, which says where every signal goes. */
+/* The same for getpid(2) alone, whose result is the target of every signal. */
 TEST(getpid_refused_signals_no_other_process) {
     for (situation = 0; situation <= POLLED; situation++)
-        CHECK(harmless(refusals, 1, takes_a_delivery, ends_well));
+        CHECK(leaves_others_alone(refusals, 1, takes_a_delivery, ends_well));
     if (test_is_handler()) {
-        CHECK(harmless(refusals, 1, escalates, is_terminated));
-        CHECK(harmless(refusals, 1, has_no_descriptors, is_terminated));
+        CHECK(leaves_others_alone(refusals, 1, escalates, is_terminated));
+        CHECK(leaves_others_alone(refusals, 1, has_no_descriptors, is_terminated));
     }
-    CHECK(harmless(refusals, 1, takes_default_action, is_terminated));
-    CHECK(harmless(refusals, 1, stops, ends_well));
+    CHECK(leaves_others_alone(refusals, 1, takes_default_action, is_terminated));
+    CHECK(leaves_others_alone(refusals, 1, stops, ends_well));
 }
 
 static void escalates_in_a_vforked_child(const struct refusal *refused, int code) {
@@ -289,7 +291,7 @@ static void escalates_in_a_vforked_child(const struct refusal *refused, int code
 /* Where getpid(2) is refused, a vforked child counts as the parent. The default action that it takes is its own. */
 TEST(getpid_refused_in_a_vforked_child_spares_the_parent) {
     HANDLER_ONLY("escalation");
-    CHECK(harmless(refusals, 1, escalates_in_a_vforked_child, ends_well));
+    CHECK(leaves_others_alone(refusals, 1, escalates_in_a_vforked_child, ends_well));
 }
 
 static bool is_terminated_by_realtime(int status) {
@@ -307,7 +309,7 @@ static void takes_default_action_with_a_full_queue(const struct refusal *refused
 
 /* Where the kernel's queue is full, the signal is sent by kill(2), which needs the pid. */
 TEST(getpid_refused_with_a_full_queue_signals_no_other_process) {
-    CHECK(harmless(refusals, 1, takes_default_action_with_a_full_queue, is_terminated_by_realtime));
+    CHECK(leaves_others_alone(refusals, 1, takes_default_action_with_a_full_queue, is_terminated_by_realtime));
 }
 
 static int refused_code;
@@ -331,7 +333,7 @@ static void reads_without_sigtimedwait(void) {
         FAILS(csigshim_read(bridge, &event, 1), refused_code);
 }
 
-/* The pending signal cannot be moved to where it can be read: so the removal fails, or the signal stays pending. */
+/* The pending signal cannot be moved into the ring, so the removal fails, or the signal stays pending. */
 static void removes_without_sigtimedwait(void) {
     csigshim_bridge *bridge = without_sigtimedwait();
     errno = 0;
@@ -354,7 +356,7 @@ TEST(refused_sigtimedwait_lets_no_removal_kill) {
     CHECK(finishes(removes_without_sigtimedwait));
 }
 
-/* A bridge can be closed all the same. What is pending is discarded as unread, and kills nobody. */
+/* A bridge can be closed all the same. A pending signal is discarded as unread, and kills no process. */
 static void closes_without_sigtimedwait(void) {
     sigset_t pending;
     csigshim_bridge *bridge = without_sigtimedwait();
@@ -426,7 +428,7 @@ static void lives_under_the_list(void) {
         waited_for = bridge;
         for (int tries = 0; tries < 100; tries++)
             usleep(1000);
-        CHECK(kill(me, SIGUSR1) == 0); /* somebody sleeps */
+        CHECK(kill(me, SIGUSR1) == 0); /* a waiter sleeps */
         while (!woken)
             usleep(1000);
         CHECK(csigshim_read(bridge, &event, 1) == 1 && csigshim_read(bridge, &event, 1) == 0);

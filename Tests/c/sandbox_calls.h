@@ -19,13 +19,14 @@ struct sandbox_call {
 #define CALL(name)                                                                                                     \
     { #name, SYS_##name }
 
-/* By the handler, and by csigshim_wake. */
+/* Made by the handler, and by csigshim_wake. */
 static const struct sandbox_call calls_in_signal_context[] = {
     CALL(clock_gettime), CALL(exit_group),   CALL(fstat),          CALL(futex),        CALL(getpid), CALL(gettid),
     CALL(kill),          CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(tkill),  CALL(write),
 };
 
-/* By the other functions: fcntl where the standard descriptors are closed, restart_syscall by a poll that was stopped.
+/* Made by the other functions: fcntl where the standard descriptors are closed, restart_syscall by a poll that was
+ * stopped.
  */
 static const struct sandbox_call calls_elsewhere[] = {
     CALL(brk),        CALL(close),  CALL(fcntl), CALL(ioctl), CALL(madvise),         CALL(mmap),
@@ -45,7 +46,7 @@ static const struct sandbox_call calls_elsewhere[] = {
 #endif
 };
 
-/* By these over signalfd. */
+/* Made by these over signalfd. */
 static const struct sandbox_call calls_over_signalfd[] = {
     CALL(epoll_create1), CALL(epoll_ctl), CALL(prlimit64), CALL(rt_sigtimedwait), CALL(signalfd4),
 };

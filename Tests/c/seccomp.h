@@ -8,9 +8,9 @@
  *         ...
  *     }
  *
- * A filter lasts as long as its process and is inherited. So a test that installs one starts with CONFINED(): the rest
- * of the test runs unprivileged in a PID namespace of its own, and no signal that it sends can reach another process,
- * whatever the library does with a refusal. */
+ * A filter lasts as long as its process and is inherited. So a test that installs one starts with CONFINED(), and the
+ * rest of it runs unprivileged in a PID namespace of its own. Whatever the library does after a refusal, its signals
+ * can then reach no other process. */
 #ifndef SECCOMP_H
 #define SECCOMP_H
 
@@ -96,7 +96,7 @@ static inline void refuse_open(int errno_code) {
     refuse(SYS_openat, errno_code);
 }
 
-/* What runs in place of an intercepted call, and what the kernel then returns: a result, or a negated errno. */
+/* Runs in place of an intercepted call, and returns what the call then returns: a result, or a negated errno. */
 typedef long interception(long number, const long arguments[6]);
 static interception *intercepting;
 

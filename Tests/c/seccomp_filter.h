@@ -1,5 +1,5 @@
-/* System calls that really fail: a seccomp filter of a few instructions, for the calling thread and for good. Only for
- * forked children. A filter that refuses getpid, kill or tgkill is for children of refuge.h alone. */
+/* Makes system calls fail by a short seccomp filter, for the calling thread and for good. Only forked children may use
+ * it. A filter that refuses getpid, kill or tgkill is only for the children that refuge.h makes. */
 #ifndef SECCOMP_FILTER_H
 #define SECCOMP_FILTER_H
 

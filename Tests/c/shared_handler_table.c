@@ -14,7 +14,7 @@ enum { STACK = 65536 };
 static int signal_of_helper;
 static atomic_bool helper_lives, helper_may_end;
 
-/* By hand: the helper has no thread-local memory of its own, and shares errno with its parent. */
+/* A raw system call: the helper has no thread-local memory of its own, and shares errno with its parent. */
 static int helper(void *unused) {
     const struct timespec shortly = {0, 1000000};
     sigset_t one;
@@ -97,7 +97,7 @@ static void function(int signo) {
     function_calls++;
 }
 
-/* What the helper would have met without bridges. */
+/* The action that the helper would have met without bridges. */
 TEST(helper_runs_the_function_beneath) {
     install(SIGUSR1, function, SA_RESTART);
     for (int chain = 0; chain < (test_is_handler() ? 2 : 1); chain++)
@@ -168,7 +168,8 @@ static void signals_a_helper_in_a_sandbox(void) {
     }
 }
 
-/* Containers often refuse kcmp(2), which tells whether two processes share a table: to change nothing is safe. */
+/* Containers often refuse kcmp(2), which tells whether two processes share a table. Without it the library changes no
+ * handler. */
 TEST(parent_keeps_its_handler_where_kcmp_is_refused) {
     const int codes[] = {EPERM, ENOSYS};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
@@ -177,7 +178,7 @@ TEST(parent_keeps_its_handler_where_kcmp_is_refused) {
     }
 }
 
-/* The parent's host has its own handler on top: that one is the parent's too. */
+/* The host has installed its own handler on top in the parent, and the helper leaves that in place too. */
 TEST(helper_leaves_the_parents_handler_on_top) {
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     put_on_top(SIGUSR1, count, NULL);

@@ -57,7 +57,7 @@ TEST(sigchld_carries_the_status_of_the_child) {
     CHECK(event.code == CLD_KILLED && event.status == SIGKILL && event.pid == child);
     CHECK(died_of(child, SIGKILL));
 
-    CHECK(kill(getpid(), SIGCHLD) == 0); /* sent by hand, so it carries no status */
+    CHECK(kill(getpid(), SIGCHLD) == 0); /* sent by kill(2), so it carries no status */
     event = next_event(bridge);
     CHECK(event.code == SI_USER && event.pid == getpid() && event.status == 0);
 }
@@ -84,7 +84,7 @@ TEST(sa_nocldstop_and_sa_nocldwait_are_kept) {
     FAILS(waitpid(child, &status, 0), ECHILD);
 }
 
-/* The kernel reaps children by itself only while SIGCHLD is ignored, and a bridge catches it. */
+/* The kernel reaps children only while SIGCHLD is ignored. A bridge catches it, so they become zombies. */
 TEST(children_become_zombies_where_sigchld_was_ignored) {
     install(SIGCHLD, SIG_IGN, 0);
     csigshim_bridge *bridge = opened_on(SIGCHLD, 0);

@@ -1,5 +1,5 @@
-/* {SA_SIGINFO, SIG_IGN} and {SA_SIGINFO, SIG_DFL}: the kernel looks at the handler's value alone, and so does the
- * library, wherever it looks at an action. Programs clear sa_handler and keep the flags of the handler before. */
+/* The actions {SA_SIGINFO, SIG_IGN} and {SA_SIGINFO, SIG_DFL}, which programs make when they change sa_handler and keep
+ * the old flags. The kernel goes by the handler's value alone, and so does the library. */
 #include "bounded.h"
 #include <sys/syscall.h>
 
@@ -8,7 +8,7 @@ static const int flags_beside[] = {SA_SIGINFO, SA_SIGINFO | SA_RESTART,
                                    SA_SIGINFO | SA_NOCLDSTOP};
 enum { FLAGS = sizeof flags_beside / sizeof *flags_beside };
 
-/* Installs the action with a mask of its own, and returns it as the C library tells it. */
+/* Installs the action with a mask of its own, and returns it as sigaction(2) reads it back. */
 static struct sigaction installed_with_siginfo(int signo, void (*handler)(int), int flags) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -58,7 +58,7 @@ TEST(chaining_turned_on_over_no_function_with_siginfo) {
     }
 }
 
-/* Only a chained function that had no SA_RESTART counts on EINTR. */
+/* Only a chained function without SA_RESTART relies on EINTR. */
 TEST(no_function_with_siginfo_asks_for_no_interruption) {
     HANDLER_ONLY("chaining");
     for (int ignored = 0; ignored < 2; ignored++) {

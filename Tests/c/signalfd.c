@@ -130,8 +130,8 @@ TEST(chaining_and_escalation_are_refused) {
     collect(bridge, SIGTERM, 1);
 }
 
-/* What is pending at csigshim_remove can be read afterwards: signals for the process and for the thread, all values,
- * and more signals than the bridge has room for. */
+/* Signals that are pending at csigshim_remove can be read afterwards: those for the process and for the thread, all
+ * values, and more than the bridge has room for. */
 TEST(pending_at_remove_stays_readable) {
     SIGNALFD_TEST();
     const int signo = SIGRTMIN + 3, many = 17000;
@@ -221,7 +221,7 @@ TEST(event_time_is_that_of_the_read) {
     CHECK(next_event(bridge).time_ns >= (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
 }
 
-/* One csigshim_read takes all that is pending, however many system calls that takes. */
+/* One csigshim_read takes all pending signals, however many system calls that takes. */
 TEST(read_fills_its_buffer) {
     SIGNALFD_TEST();
     enum { MOST = 200 };
@@ -308,7 +308,8 @@ TEST(read_gives_both_sources_within_its_buffer) {
     CHECK(csigshim_read(bridge, events, 2) == 1 && events[0].value == 1);
 }
 
-/* What is pending after csigshim_remove is not the bridge's: it is not taken, and does not make it readable. */
+/* A signal that becomes pending after csigshim_remove is not the bridge's. The bridge does not take it, and does not
+ * become readable. */
 TEST(removed_signal_is_left_to_the_host) {
     SIGNALFD_TEST();
     sigset_t pending;

@@ -1,5 +1,6 @@
-/* Over signalfd, a thread that does not block a signal neither loses it nor lets it kill the process: a handler takes
- * it. The tests run over the handler mechanism too, where no thread needs to block anything. */
+/* Over signalfd, a handler takes a signal that reaches a thread which does not block it. So the signal is not lost and
+ * does not kill the process. The tests run over the handler mechanism too, where no thread needs to block any
+ * signal. */
 #include "check.h"
 #include <sys/epoll.h>
 

@@ -55,7 +55,7 @@ static pid_t start_program(enum way way, char **arguments) {
     return child;
 }
 
-/* Starts a program in this way, and returns its signal state as /proc shows it. */
+/* Starts a program by `way`, and returns its signal state as /proc shows it. */
 static struct signal_state status_of_started(enum way way, int flags) {
     csigshim_spawn spawn;
     char command[100], text[8192] = "";

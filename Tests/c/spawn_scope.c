@@ -32,7 +32,7 @@ TEST(spawn_scopes_nest) {
     CHECK(blocked == !test_is_handler());
     CHECK(csigshim_spawn_begin(&outer, 0) == 0);
     CHECK(!is_blocked(SIGTERM) && !is_blocked(SIGHUP));
-    change_mask(SIG_BLOCK, SIGUSR1); /* by the host, between the two */
+    change_mask(SIG_BLOCK, SIGUSR1); /* by the host, between begin and end */
     CHECK(csigshim_spawn_begin(&inner, CSIGSHIM_SPAWN_ORIGINAL) == 0);
     CHECK(!is_blocked(SIGUSR1));
     CHECK(csigshim_state(SIGHUP) == CSIGSHIM_ARMED && csigshim_state(SIGTERM) == CSIGSHIM_ARMED);

@@ -186,7 +186,7 @@ static bool is_reported_by(int poller) {
     return epoll_wait(poller, &event, 1, 20) == 1;
 }
 
-/* Level, edge and one shot: each reports a signal from before it was registered, a later one, and csigshim_wake. */
+/* Pollers by level, by edge and in one-shot mode each report an earlier signal, a later one, and csigshim_wake. */
 TEST(level_edge_and_oneshot_pollers_see_each_signal) {
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     const int poller = epoll_create1(EPOLL_CLOEXEC), fd = csigshim_fd(bridge);

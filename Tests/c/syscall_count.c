@@ -1,5 +1,5 @@
-/* What one signal costs in a poll loop: its system calls, counted by a tracer. The tracer sends each signal at the
- * entry of the poll that waits for it, so each interrupts that poll, and the numbers are the same in every run. */
+/* The system calls that one signal costs in a poll loop, counted by a tracer. The tracer sends each signal at the entry
+ * of the poll that waits for it. So each signal interrupts its poll, and the numbers are the same in every run. */
 #include "check.h"
 #if defined(__linux__)
 #include <sys/ptrace.h>
@@ -76,7 +76,7 @@ static void poll_until(csigshim_bridge *bridge, int fd, struct page *page, unsig
     CHECK(page->taken == taken);
 }
 
-/* The two calls of getppid are where the tracer begins to count, and ends. */
+/* The tracer counts between the two calls of getppid. */
 static _Noreturn void poll_loop(struct page *page) {
     csigshim_bridge *bridge = opened_on(SIGUSR1, 0);
     const int fd = csigshim_fd(bridge);
@@ -104,7 +104,7 @@ static pid_t traced_poll_loop(struct page *page) {
     return pid;
 }
 
-/* The number of the system call whose entry the stop is; -1 at an exit. */
+/* Returns the number of the system call at whose entry the tracee stopped; -1 at an exit. */
 static long entered(pid_t pid) {
     struct __ptrace_syscall_info info;
     memset(&info, 0, sizeof info);
@@ -161,7 +161,7 @@ TEST(poll_loop_makes_few_system_calls_for_each_signal) {
             comma = ",";
         }
     printf("\n");
-    CHECK(sum >= 2 * SIGNALS); /* at the least poll, and what takes the signal: else nothing was counted */
+    CHECK(sum >= 2 * SIGNALS); /* at least poll and a read: otherwise nothing was counted */
     CHECK(sum <= budget * SIGNALS);
 }
 

@@ -49,7 +49,8 @@ static void after_fork_with_failing(long number, int code, bool closed) {
             CHECK(result == 0 || csigshim_after_fork(bridge) == 0);
             works(bridge);
             CHECK(csigshim_close(bridge) == 0);
-            /* csigshim_after_fork leaves an inherited descriptor open if a failure hides that it is the bridge's */
+            /* csigshim_after_fork leaves an inherited descriptor open if a failure keeps it from recognizing the
+             * descriptor */
             const int left = number == FSTAT || number == SYS_epoll_ctl ? 3 : 0;
             CHECK(closed || (descriptors() >= before && descriptors() <= before + left));
             _exit(0);
@@ -313,7 +314,7 @@ TEST(failed_set_chain_changes_nothing) {
     CHECK(atomic_load(&host_calls) == 1);
 }
 
-/* A read hands out what it has taken from the kernel's queue before a call fails. */
+/* A read returns the events that it took from the kernel's queue before a call failed. */
 TEST(read_keeps_what_it_took_before_a_failed_sigtimedwait) {
     SIGNALFD_ONLY("the kernel's queue");
     CONFINED();

@@ -1,4 +1,4 @@
-/* Lists of threads, and calls from threads that are being cancelled (G14). */
+/* The lists of threads, and calls of threads that are being cancelled (G14). */
 #include "check.h"
 #include <sys/syscall.h>
 

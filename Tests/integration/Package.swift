@@ -1,7 +1,7 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// A user of the library, in a package of its own: it sees the public products and nothing else.
+// A package that uses the library, and sees only its public products.
 
 let library = Target.Dependency.product(name: "SignalBridge", package: "SignalBridge")
 let lifecycle = Target.Dependency.product(name: "SignalDaemon", package: "SignalBridge")
@@ -11,13 +11,13 @@ func program(_ name: String, _ settings: [SwiftSetting] = []) -> Target {
     .executableTarget(name: name, dependencies: ["Reporting", library], swiftSettings: settings)
 }
 
-/// The same source once more, with Foundation in the process: links in `Sources/NAME-foundation` point to it.
+/// The same sources again, with Foundation in the process: `Sources/NAME-foundation` has links to them.
 func programs(_ name: String) -> [Target] {
     [program(name), program(name + "-foundation", [.define("FOUNDATION")])]
 }
 
 /// SwiftPM links C programs as if they were Swift: with the runtime's start-up object, and its library for that. These
-/// two leave out what nothing needs; a daemon with a build system of its own has none of it to begin with.
+/// two programs leave out the libraries that they do not need, as a daemon with a build system of its own does.
 let withoutSwift = LinkerSetting.unsafeFlags(
     ["-nostartfiles", "-static-stdlib"], .when(platforms: [.linux]))
 

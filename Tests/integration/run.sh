@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds a package that uses this one, runs its programs as processes of their own, signals them from outside, and looks
-# at what they say and how they end:
+# Builds a package that uses this one, runs its programs as processes of their own, signals them from outside, and
+# checks their output and their exit status:
 #
 #   run.sh [debug]   run.sh release   run.sh static (release, with Swift's libraries inside the programs)   run.sh all
 #
@@ -16,7 +16,7 @@ program=
 tracer=
 
 work=$(mktemp -d) || exit 1
-# Only what this script started, and has not waited for, is ended: the number is still its own.
+# Ends only processes that this script started and has not waited for, because their numbers are still theirs.
 clean_up() {
     [ -n "$helper" ] && [ -n "$program" ] && kill -KILL "$program" 2>/dev/null
     [ -n "$tracer" ] && kill -TERM "$tracer" 2>/dev/null

@@ -42,7 +42,8 @@ static void load_copies(int count) {
     }
 }
 
-/* The host's handler, with flags and a mask of its own, and over it so many copies, each chaining to the one before. */
+/* Installs the host's handler, with flags and a mask of its own, and over it `count` copies, each chaining to the
+ * last. */
 static struct sigaction stack_up(int count, unsigned flags) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -68,7 +69,7 @@ static void only_counts(int signo, siginfo_t *info, void *context) {
     host_calls++;
 }
 
-/* One delivery: whether the host's handler runs so often, and A and B read so many. */
+/* Sends one signal, and checks how often the host's handler runs and how many deliveries A and B read. */
 static bool delivers(long to_host, long to_a, long to_b) {
     host_calls = 0;
     CHECK(kill(getpid(), SIGUSR1) == 0);
@@ -216,7 +217,7 @@ TEST(two_copies_cannot_leave_in_any_order) {
     CHECK(delivers(1, -1, -1));
 }
 
-/* Each takes the place of the other. */
+/* Each copy takes the place of the other one. */
 TEST(two_copies_cannot_both_rearm) {
     stack_up(2, CSIGSHIM_CHAIN);
     CHECK(copies[A]->state(SIGUSR1) == CSIGSHIM_DISPLACED && copies[B]->state(SIGUSR1) == CSIGSHIM_ARMED);

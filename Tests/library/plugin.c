@@ -1,4 +1,4 @@
-/* A plugin as somebody might write it. The tests build it with a copy of the library inside, and on the shared library.
+/* A typical plugin. The tests build it with a copy of the library inside, and with the shared library.
  */
 #include "plugin.h"
 #include <CSignalShim.h>

@@ -1,4 +1,4 @@
-/* What the plugin offers to its host: a table, found by dlsym under the name "plugin". */
+/* The interface of the plugin for its host: a table that dlsym finds under the name "plugin". */
 #ifndef PLUGIN_H
 #define PLUGIN_H
 

@@ -1,8 +1,8 @@
 #!/bin/sh
-# CSignalShim as an ordinary C library: `make install` into an empty place, without Swift; what was installed, used from C
-# and C++, shared and static, by pkg-config, CMake and Meson; its size, symbols and man pages; plugins; `make uninstall`.
-# Needs cc, c++, make and pkg-config, and for a part each cmake, ninja and meson.
-# A line for each check; the last one is "N passed, N failed". The exit status is 0 if none failed.
+# CSignalShim as an ordinary C library. `make install` puts it into an empty place, without Swift. Programs in C and C++
+# use it, shared and static, by pkg-config, CMake and Meson. Then size, symbols, man pages, plugins and `make uninstall`
+# are checked. Needs cc, c++, make and pkg-config, and for a part each cmake, ninja and meson. A line for each check;
+# the last one is "N passed, N failed". The exit status is 0 if none failed.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 here=Tests/library
@@ -66,7 +66,7 @@ if command -v readelf >/dev/null && [ -e "$installed/lib64/libcsignalshim.so" ];
     check "text_is_at_most_28_KB" test "$text" -le 28672
     check "stays_loaded_and_binds_at_once" sh -c "grep -q NODELETE '$work/dynamic' && grep -q 'NOW' '$work/dynamic'"
     check "static_library_is_one_piece" test "$(ar t "$installed/lib64/libcsignalshim.a" | wc -l)" = 1
-    # In the static library: nothing that is not public may bind across what it is linked into.
+    # Checks the static library: a name that is not public may not bind to other objects of the program.
     check "static_internals_are_hidden" sh -c "readelf -sW '$installed/lib64/libcsignalshim.a' |
         awk '\$5 == \"GLOBAL\" && \$7 != \"UND\" && \$6 == \"DEFAULT\" { print \$8 }' | sort | diff Tests/expected/public-symbols -"
 fi
@@ -186,7 +186,7 @@ if Tests/tools/need.sh cmake && Tests/tools/need.sh ninja ninja-build; then
     check "cmake_find_package_runs" its_programs_run
     check "cmake_finds_the_shared_library" needs_shared "$work/built/consumer"
     check "cmake_finds_the_archive" sh -c "readelf -d '$work/built/consumer-static' >'$work/dynamic' && ! grep csignalshim '$work/dynamic'"
-    # Deeper below PREFIX, and then moved.
+    # Installed deeper below PREFIX, and then moved.
     deep="DESTDIR=$work/deep LIBDIR=/opt/signal/lib/deep INCLUDEDIR=/opt/signal/include/deep"
     # shellcheck disable=SC2086
     check "make_install_elsewhere" library install $deep
@@ -197,7 +197,7 @@ if Tests/tools/need.sh cmake && Tests/tools/need.sh ninja ninja-build; then
     # shellcheck disable=SC2086
     check "make_uninstall_elsewhere" library uninstall $deep
     check "nothing_is_left_elsewhere" silent find "$work/deep" ! -type d
-    # By its place alone.
+    # CMake finds the package by its place alone.
     # shellcheck disable=SC2086
     library install $deep LIBDIR=/opt/signal/lib >"$work/output" 2>&1
     check "cmake_find_package_by_prefix" by_cmake find_package -DCMAKE_PREFIX_PATH="$work/deep/opt/signal"
@@ -280,7 +280,7 @@ plugins() { # plugins DIRECTORY [VARIABLE...]
 check "plugins_compile" plugins "$work/plugins" CFLAGS="-O1 -g -Wall -Wextra -Wpedantic -Werror"
 check "plugins_export_their_table_alone" test "$(nm -D --defined-only "$work/plugins/plugin_a.so" | awk '$3 !~ /^_/ { print $3 }')" = plugin
 check "plugins_need_the_shared_library" needs_shared "$work/plugins/plugin_b.so"
-said() { # said COUNT PATTERN: within ten seconds, the host's output has so many lines with it
+said() { # said COUNT PATTERN: whether the host's output has COUNT lines with PATTERN within ten seconds
     tries=0
     until [ "$(grep -c -e "$2" "$work/said")" = "$1" ]; do
         [ $tries -lt 100 ] || { cat "$work/said"; return 1; }

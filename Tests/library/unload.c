@@ -1,5 +1,5 @@
 /* A plugin that is loaded, used and unloaded again while another process floods this one with signals. The kernel has
- * pointers into the library, so its code stays; what the plugin gave back, the host has.
+ * pointers into the library, so its code stays loaded. The host has the actions back that the plugin restored.
  *
  * Usage: PLUGIN=path NEXT=path (the plugin's next version) STATIC=1 (the library is inside the plugin) or 0 (the plugin
  * needs the shared library). */

@@ -2,8 +2,8 @@
 # run.sh [quick]: every method of Tests/prove, then one table: method, how much it tried, what it found. About 40
 # minutes on two cores; quick, as in `make check`, less than two minutes. The exit status is 0 if nothing was found.
 #
-# Three lanes on two cores, since soak and mutants wait a good deal. A method is a directory with a run.sh, whose output
-# has lines RESULT method|how much it tried|what it found.
+# Three lanes on two cores, because soak and mutants often wait. A method is a directory with a run.sh. Its output has
+# lines RESULT method|how much it tried|what it found.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d) || exit 1

@@ -95,7 +95,7 @@ class Daemon:
         return self
 
     def end(self, seconds=20):
-        """Waits for the end; returns the status as subprocess does: negative for a signal."""
+        """Waits for the end; returns the status, which is negative for a signal, as that of subprocess."""
         end = time.monotonic() + seconds
         while self.process.poll() is None:
             if time.monotonic() > end:

@@ -3,7 +3,7 @@
 # and mounted at the directory ROOT; it has PROGRAM as /usr/local/bin/daemon, ORDERS as /run/supervised, and the units in
 # UNITS. It runs in namespaces of its own, for mounts, PIDs, cgroups, network, IPC and host name: systemd.py makes these.
 #
-# Nothing in there can change a setting of the kernel, its modules or its clock.
+# No process in it can change a setting of the kernel, its modules or its clock.
 set -eu
 tree=$1 root=$2 program=$3 orders=$4 units=$5
 mount --bind "$tree" "$root"

@@ -1,4 +1,4 @@
-"""What every supervisor's test has: the daemon's directory, commands, and waiting with a deadline."""
+"""Shared by the tests of every supervisor: the daemon's directory, commands, and waiting with a deadline."""
 import json
 import os
 import re
@@ -100,7 +100,7 @@ class Orders:
 
     @property
     def pid(self):
-        """What the daemon last said."""
+        """The daemon's last line."""
         return int(self.log.rsplit("\npid ", 1)[1].split()[0])
 
 
@@ -136,7 +136,7 @@ class Supervisor:
         return process
 
     def close(self, seconds=0):
-        """Ends what was spawned; what was told to end has so long for it."""
+        """Waits for the end of each spawned process, for so long, and then kills it."""
         for process in self.processes:
             try:
                 process.wait(seconds)

@@ -1,4 +1,4 @@
-"""What starts a daemon and does not keep it running: inits of containers, tmux, nohup, setsid, timeout."""
+"""Launchers that start a daemon and do not keep it running: inits of containers, tmux, nohup, setsid, timeout."""
 import os
 import pty
 import signal

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One daemon under real supervisors: what each does with it, as a table of the article "Supervisors".
+"""Runs one daemon under real supervisors. A table of the article "Supervisors" shows what each does with it.
 
 run.py [NAME…]   those that need no booted system, or those named: a line for each, and whether the article's table says the
                  same of these versions; exit status 1 if something failed or differs.

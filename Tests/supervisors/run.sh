@@ -1,6 +1,6 @@
 #!/bin/sh
-# run.sh [ARGUMENT…]   runs run.py, which wants Python 3.8. As root on Debian it installs the supervisors; elsewhere run.py skips those
-# that are missing.
+# run.sh [ARGUMENT…]   runs run.py, which needs Python 3.8. As root on Debian it installs the supervisors; elsewhere
+# run.py skips those that are missing.
 set -u
 here=$(dirname "$0")
 missing=

@@ -9,13 +9,13 @@ from fixture import Skip, Supervisor, command, expect, wait
 
 here = os.path.dirname(os.path.abspath(__file__))
 making = threading.Lock()
-# The article's unit file, with shorter times: nothing else in it is changed.
+# The article's unit file, in which only the times are shorter.
 TIMES = """[Service]
 Environment=SWIFT_BACKTRACE=enable=no
 WatchdogSec=2
 TimeoutStopSec=1
 """
-# What is booted. It refers to the service, so that systemd does not forget how that ended.
+# The target that is booted. It refers to the service, so that systemd does not forget how that ended.
 TARGET = """[Unit]
 Requires=sysinit.target
 After=sysinit.target daemon.service

@@ -39,7 +39,7 @@ class Table:
         return "\n".join(lines)
 
     def differences(self):
-        """What the article says otherwise, but for what was skipped now; and the same of other versions than the article's."""
+        """The cells that differ from the article's, and those of other versions. Skipped ones are left out."""
         written = self.text.split(BEGIN)[1].split(END)[0]
         tables = [
             [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()]

@@ -111,7 +111,7 @@ declarations() {
         END { exit depth != 0 }' "$1"
 }
 
-# What was changed has a name that is in both lists, before its parameters and its type.
+# A changed declaration has the same name in both lists, before its parameters and its type.
 compare() {
     awk '
         function name(line,    bare) {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What the C targets may cost, as a table: lines, as the formatter leaves them, with comments; the size of the shared
-# library; and the system calls that one signal takes, as Tests/c/syscall_count.c counts them. Fails if one is over.
+# Prints the budgets of the C targets as a table: lines with comments, the size of the shared library, and the system
+# calls that one signal takes, as Tests/c/syscall_count.c counts them. Fails if one is exceeded.
 set -eu
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)

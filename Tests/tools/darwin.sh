@@ -1,14 +1,15 @@
 #!/bin/sh
-# What macOS will compile, compiled here as far as Linux can: the C targets by zig's cross compiler, and the Swift targets
+# Compiles for macOS, as far as that is possible on Linux: the C targets by zig's cross compiler, and the Swift targets
 # by this toolchain for arm64-apple-macosx, with every warning an error. Nothing is linked or run.
 #
 #   darwin.sh          the C targets and the Swift targets, and which conditional branches macOS takes: about 15 seconds
 #   darwin.sh tests    the tests of both Swift targets as well: some minutes
 #
 # The headers of macOS are Apple's, from ziglang of PyPI, as the module Darwin. Two things are stand-ins. The standard
-# library, Dispatch and Foundation are those of Linux, whose module files get another target's name in a copy. What Apple
-# adds to the headers for Swift (errno, environ and the like) is the few lines below. So a wrong name, type, optional or
-# branch is found; a symbol that Apple's Swift modules lack, and whatever happens at run time, is not: docs/macos.md.
+# library, Dispatch and Foundation are those of Linux, whose module files get another target's name in a copy. What
+# Apple adds to the headers for Swift (errno, environ and the like) is the few lines below. So it finds a wrong name,
+# type, optional or branch. It does not find a symbol that Apple's Swift modules lack, or a fault at run time:
+# docs/macos.md.
 set -eu
 cd "$(dirname "$0")/../.."
 swift=${SWIFT:-swift}

@@ -52,17 +52,29 @@ for file in README.md Sources/SignalBridge/SignalBridge.docc/*.md $(find Sources
     done
 done
 [ "$blocks" -gt 5 ] && ok "$blocks blocks in the documentation are in the files that are run" || bad "only $blocks blocks were found"
+Tests/tools/need.sh python3 && Tests/tools/guide.py --check >"$work/guide" &&
+    ok "docs/guide is what the articles say, and no link leads nowhere" || { bad "docs/guide:"; cat "$work/guide"; }
 
-# 2. The tests that the README's guarantees name are there.
+# 2. Each guarantee has a heading and a list of tests, and these exist: a C test or a script in backticks, a Swift test in quotes.
+guarantees=Sources/SignalBridge/SignalBridge.docc/Guarantees.md
 missing=0
-for name in $(sed -n '/^| [GL][0-9]/p' README.md | grep -o '`[a-z_0-9]*`' | tr -d '`' | grep _); do
-    grep -q "^TEST($name)" Tests/c/*.c || { bad "README names $name, which is no test in Tests/c"; missing=1; }
-done
-sed -n '/^| [GL][0-9]/p' README.md | cut -d '|' -f 4 | grep -o '"[^"]*"' >"$work/names"
-while read -r name; do
-    grep -qF "$name" Tests/SignalBridgeTests/*.swift Tests/SignalDaemonTests/*.swift || { bad "README names $name, which is no test"; missing=1; }
+absent() { bad "$guarantees: $*"; missing=1; }
+grep '^### ' $guarantees | cut -d ' ' -f 2 | tr -d : | tr '\n' ' ' >"$work/numbers"
+echo "G1 G2 G3 G4 G5 G6 G7 G8 G9 G10 G11 G12 G13 G14 L1 L2 L3 L4 L5 L6 L7 L8 L9 " | tr -d '\n' | cmp -s - "$work/numbers" ||
+    absent "the headings are $(cat "$work/numbers")"
+awk '/^### / { if (name != "" && tests == 0) print name; name = $2; tests = 0 } /^- [`"]/ { tests++ }
+    END { if (tests == 0) print name }' $guarantees >"$work/untested"
+while read -r name; do absent "$name has no test"; done <"$work/untested"
+sed -n 's/^- \([`"]\)\([^`"]*\)[`"].*/\1 \2/p' $guarantees >"$work/names"
+while read -r kind name; do
+    case $kind$name in
+    '`make '*) grep -q "^${name#make }:" Makefile || absent "there is no $name" ;;
+    '`'*/*) [ -f "$name" ] || absent "there is no $name" ;;
+    '`'*) grep -rq --include='*.c' "^TEST($name)" Tests/c || absent "$name is no test in Tests/c" ;;
+    *) grep -rqF --include='*.swift' "\"$name" Tests/SignalBridgeTests Tests/SignalDaemonTests || absent "\"$name\" is no test" ;;
+    esac
 done <"$work/names"
-[ -s "$work/names" ] && [ $missing = 0 ] && ok "the tests that the README names exist"
+[ -s "$work/names" ] && [ $missing = 0 ] && ok "the $(wc -l <"$work/names" | tr -d ' ') tests that the guarantees name exist"
 
 # 3. The files run. run NAME PROGRAM SIGNALS
 catches() { # catches PID NUMBER: whether the process has a handler for the signal (Linux; elsewhere: wait a second)

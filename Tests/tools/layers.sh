@@ -1,8 +1,8 @@
 #!/bin/sh
-# Prints the files of the C target in layers, read from the object files: layer 0 uses no other file, layer n uses at
-# most files of layer n - 1. A file uses another one if it refers to a function or an object which that one defines, or
-# includes its header. Fails at a cycle, which it prints with the names that make it; where a file includes a .c; and
-# where a file uses one that stands after it in shim.h.
+# Prints the files of the C target in layers, read from the object files. Layer 0 uses no other file, and layer n uses
+# at most files of layer n - 1. A file uses another one if it refers to a function or an object which that one defines,
+# or includes its header. Fails at a cycle, which it prints with the names that make it. Fails too if a file includes a
+# .c, or uses a file that stands after it in shim.h.
 #
 #   layers.sh [-n] [directory]     -n prints each name that a file uses; directory: Sources/CSignalShim
 set -eu
@@ -129,7 +129,7 @@ awk -v names=$names '
             }
         if (failed)
             exit 1
-        # As often as there are nodes: without a cycle, all have their layer then.
+        # Repeats this once for each node: without a cycle, all have their layer then.
         for (pass = 0; pass < nodes; pass++)
             for (i = 0; i < nodes; i++)
                 for (k = 0; k < nodes; k++) {

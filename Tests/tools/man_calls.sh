@@ -1,7 +1,8 @@
 #!/bin/sh
-# The system calls that csignalshim(7) lists for a sandbox are those of Tests/c/sandbox_calls.h, in the same groups; and
-# each one that the C target makes by its number is among them. In the page, a comment in an item of the list names the
-# group, and each ".Xr NAME 2" of the item is a call. In the header, a group is an array, or the comment at the top.
+# Checks that the system calls that csignalshim(7) lists for a sandbox are those of Tests/c/sandbox_calls.h, in the same
+# groups, and that each call that the C target makes by its number is among them. In the page, a comment in an item of
+# the list names the group, and each ".Xr NAME 2" of the item is a call. In the header, a group is an array, or the
+# comment at the top.
 #
 #   man_calls.sh [page [header]]
 set -eu

@@ -1,6 +1,6 @@
 #!/bin/sh
-# need.sh TOOL [PACKAGE]: fine if TOOL is there; else installs Debian's PACKAGE as root, or says what to install. A TOOL
-# that ends in .pc is a library that pkg-config knows.
+# need.sh TOOL [PACKAGE]: succeeds if TOOL is there. Otherwise installs Debian's PACKAGE as root, or says what to
+# install. A TOOL that ends in .pc is a library that pkg-config knows.
 tool=$1 package=${2:-$1}
 there() {
     case $tool in
@@ -10,7 +10,7 @@ there() {
 }
 there && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    # Two lanes of `make -j 2` may want something at once.
+    # Two lanes of `make -j 2` may need something at the same time.
     exec 9>>/tmp/signalbridge-apt.lock
     ! command -v flock >/dev/null || flock 9
     there && exit 0

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Whether everything that names a version names the same one, and whether that number is large enough for what has changed
-# since the last release: header, soname, symbol version, pkg-config, CMake, Meson, man pages, CHANGELOG, README, package,
-# lists of the public interface, tag. `make release-check` compares the lists with the sources as well.
+# Checks that everything that names a version names the same one: header, soname, symbol version, pkg-config, CMake,
+# Meson, man pages, CHANGELOG, README, package, lists of the public interface, tag. Checks too that the number is large
+# enough for the changes since the last release. `make release-check` compares the lists with the sources as well.
 #
 #   release.sh              checks; without a tag at HEAD it says so, and checks the rest
-#   release.sh --self-test  in a copy, makes each of them disagree, and wants to see this script fail for it
+#   release.sh --self-test  in a copy, makes each of them disagree, and expects this script to fail
 # shellcheck disable=SC2016,SC2013
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -19,7 +19,8 @@ check() {
     version=$major.$minor.$patch
     case $version in *[!0-9.]* | .* | *. | *..*) wrong "$header has no version" ;; esac
 
-    # What derives the number from the header: its own rule is carried out.
+    # Files that derive the number from the header: their own rules are carried out.
+
     # shellcheck disable=SC2046
     set -- $(make -s lib-version 2>/dev/null)
     same library/library.mk "${1:-}"
@@ -40,7 +41,7 @@ check() {
     for file in library/man/csignal*; do grep -qx '\.Os CSignalShim @VERSION@' "$file" || wrong "$file has a version of its own"; done
     grep -q '^set(PACKAGE_VERSION @VERSION@)$' library/cmake/CSignalShimConfigVersion.cmake.in || wrong "library/cmake has a version of its own"
 
-    # What says the number itself.
+    # Files that state the number.
     heading=$(grep -m 1 '^## ' CHANGELOG.md)
     # shellcheck disable=SC2086
     set -- $heading

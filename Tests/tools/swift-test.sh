@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs `swift test` with these arguments, and says once more at the end what failed: the output is long, and what a
-# sanitizer says in an exit test is not in it.
+# Runs `swift test` with these arguments, and repeats the failures at the end, because the output is long and lacks the
+# reports of sanitizers in exit tests.
 set -u
 directory=$(mktemp -d) || exit 1
 trap 'rm -rf "$directory"' EXIT

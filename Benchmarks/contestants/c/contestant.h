@@ -1,4 +1,4 @@
-/* What the contestants in C share: how they are called, what they say, and the accounting of `storm`.
+/* Shared by the contestants in C: their command line, their output, and the accounting of `storm`.
  *
  *     PROGRAM NAME pingpong   listens to PING: `R` when armed, then `s` for each event
  *     PROGRAM NAME storm      listens to COUNTED and END: `R` when armed, and one line at the first END
@@ -62,7 +62,7 @@ static inline sigset_t block(const int *signals) {
 
 static inline void account(uint32_t value) {
     static uint32_t expected[SENDERS];
-    static uint8_t seen[SENDERS * NUMBERS / 8]; /* touched by storm alone: elsewhere it costs no memory */
+    static uint8_t seen[SENDERS * NUMBERS / 8]; /* only storm touches it, so elsewhere it costs no memory */
     const uint32_t at = value % (SENDERS * NUMBERS), n = at % NUMBERS;
     uint32_t *next = &expected[at / NUMBERS];
     received++;

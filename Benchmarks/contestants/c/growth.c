@@ -1,4 +1,5 @@
-/* How the library's cost grows: growth signals|bridges pingpong COUNT. It answers a ping when all bridges have had it.
+/* Measures how the library's cost grows: growth signals|bridges pingpong COUNT. It answers a ping when all bridges have
+ * had it.
  */
 #include "contestant.h"
 #include <CSignalShim.h>

@@ -1,4 +1,4 @@
-/* With EVFLAG_SIGNALFD, which is not the default, and the faster one. It merges events either way. */
+/* libev with EVFLAG_SIGNALFD, which is not the default, and faster. It coalesces events either way. */
 #include "contestant.h"
 #include <ev.h>
 

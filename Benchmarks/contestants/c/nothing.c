@@ -1,4 +1,4 @@
-/* Listens to nothing: what a process costs before it has any of the others. */
+/* Listens to no signal: the cost of a process without any of the other contestants. */
 #include "contestant.h"
 
 int main(int argc, char **argv) {

@@ -1,4 +1,4 @@
-/* The limit of a handler: the self-pipe as one writes it by hand. What finds no room in the pipe is lost. */
+/* The lower limit for a handler: a minimal self-pipe. A signal that finds no room in the pipe is lost. */
 #define _GNU_SOURCE /* pipe2 */
 #include "contestant.h"
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* The limit of a loop: nothing between signalfd(2) and epoll(7). */
+/* The lower limit for a loop: only signalfd(2) and epoll(7). */
 #include "contestant.h"
 #include <errno.h>
 #include <sys/epoll.h>

@@ -1,4 +1,4 @@
-/* The limit of a thread that does nothing else: no descriptor, no loop. */
+/* The lower limit for a thread that only takes signals: no descriptor, no loop. */
 #include "contestant.h"
 
 static void receive(const siginfo_t *info) {

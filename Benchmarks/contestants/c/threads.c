@@ -1,5 +1,5 @@
-/* The limit of a program whose main thread takes signals, whose library reads them on a thread of its own, and whose
- * user gets them on a third, as with an asynchronous sequence or a queue: nothing but the three threads and futexes. */
+/* The lower limit for an asynchronous sequence or a queue: only three threads and futexes. The main thread takes the
+ * signals, a second thread reads them for the library, and a third one handles them. */
 #define _GNU_SOURCE
 #include "contestant.h"
 #include <linux/futex.h>

@@ -1,4 +1,4 @@
-// A listener on process: SIGUSR1 starts the debugger only where nobody listens to it.
+// A listener on process. SIGUSR1 starts the debugger only in a process without a listener.
 const fs = require('fs')
 
 const [name, mode] = process.argv.slice(2)

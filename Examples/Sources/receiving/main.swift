@@ -30,8 +30,8 @@ func callbacks() throws {
 }
 
 /// An asynchronous sequence: several signals in one loop, in the order in which they were delivered. What comes before
-/// the loop is kept for it. (Of signals that are pending at the same time, the kernel delivers the lower number first;
-/// and a second one of a number is dropped, but for realtime signals, which come one by one, each with its value.)
+/// the loop is kept for it. Of signals that are pending at the same time, the kernel delivers the lower number first.
+/// It drops a second one of the same number, except for realtime signals, which come one by one, each with its value.
 func sequence() async throws {
     let events = try SignalEvents(.sighup, .sigusr1, .realtime(0))
     try SignalNumber.sighup.send(to: getpid())
@@ -43,7 +43,7 @@ func sequence() async throws {
         case .sigusr1: say("sequence: more output, says \(event)")
         default: say("sequence: job, says \(event)")
         }
-        if event.value == 3 { return }  // nobody has the events any more: the signals do again what they did before
+        if event.value == 3 { return }  // the end of the sequence: the signals have their previous effect again
     }
 }
 

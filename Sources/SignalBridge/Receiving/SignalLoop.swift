@@ -215,7 +215,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     /// L3. Returns whether signals are left.
     private func runPass(_ batch: inout [UnownedJob]) -> Bool {
         var jobs = 2 * queue.withLock { $0.beginPass() } + Self.extraJobsPerPass
-        var signals = SignalHub.fullDrainLimit
+        var signals = SignalHub.fullReadLimit
         while hub.deliverPending(limit: Self.signalBatchSize) {
             runJobs(&jobs, &batch)
             jobs = max(jobs, Self.extraJobsPerPass)

@@ -113,7 +113,7 @@ public final class SignalWaiter: Sendable {
         defer { leave(blocks) }
         if case .event(let event) = subscription.take() { return event }
         while true {
-            drain()
+            deliverPending()
             switch subscription.take() {
             case .event(let event): return event
             case .finished: return nil
@@ -149,7 +149,7 @@ public final class SignalWaiter: Sendable {
         calls.withLock { $0.blocked += 1 }
         defer { leave(true) }
         repeat {
-            drain()
+            deliverPending()
         } while (ignoringEvents || !subscription.isReady) && !calls.withLock { $0.takeWake(blocks: true) }
             && bridge.wait(until: deadline)
     }
@@ -171,8 +171,8 @@ public final class SignalWaiter: Sendable {
     // MARK: wake-ups
 
     /// Reads the bridge, on behalf of all waiting calls.
-    private func drain() {
-        if bridge.drain() { calls.withLock { $0.onChange }?() }
+    private func deliverPending() {
+        if bridge.collectPending() { calls.withLock { $0.onChange }?() }
     }
 
     private func leave(_ blocks: Bool) {

@@ -66,7 +66,7 @@ public struct SignalDiagnostics: Sendable {
 
     private var finding: String {
         if isArmed && isBridgeClosed { return SignalBridgeError.descriptorClosed }
-        if isDisplaced { return "another handler replaced SignalBridge's; call rearm() to reinstall it" }
+        if isDisplaced { return "displaced: another handler replaced this library's; call rearm() to reinstall it" }
         if isIgnored { return "the process ignores it, perhaps since it was started (nohup)" }
         if !isArmed {
             let fate = signal.terminatesByDefault ? "; unless other code handles it, it terminates the process" : ""

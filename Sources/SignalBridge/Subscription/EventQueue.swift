@@ -5,7 +5,7 @@
 /// behind the queue, marked `detailsDropped`. So counts are always exact, memory is bounded, and a standard signal
 /// always has a place.
 struct EventQueue {
-    static let capacity = 16_384
+    static let capacity = 16_384  // that of a bridge which csigshim_open opens: OverflowTests
 
     private let everyDelivery: Bool
     private var events: [SignalEvent] = []

@@ -81,7 +81,7 @@ final class SignalHub: SignalSource, Waitable {
         try state.withLock { state throws(SignalBridgeError) in
             let bridge = try open(&state)
             if !subscription.isOpen { throw .subscriptionEnded }
-            drain(&state, &effects, limit: Self.fullDrainLimit)  // H2
+            readBridge(&state, &effects, limit: Self.fullReadLimit)  // H2
             var added: [SignalNumber] = []
             var leftIgnored: [SignalNumber] = []
             for signal in signals where !state.table.contains(subscription, signal) {
@@ -93,7 +93,7 @@ final class SignalHub: SignalSource, Waitable {
                     }
                 } catch {
                     rolledBack = rollBack(added, options: subscription.options, &state, bridge)
-                    drain(&state, &effects, limit: Self.fullDrainLimit)
+                    readBridge(&state, &effects, limit: Self.fullReadLimit)
                     throw error
                 }
             }
@@ -110,11 +110,11 @@ final class SignalHub: SignalSource, Waitable {
             guard let bridge = state.bridge else { return }
             let signals = state.table.signals(of: subscription)
             if signals.isEmpty { return }
-            drain(&state, &effects, limit: Self.fullDrainLimit)
+            readBridge(&state, &effects, limit: Self.fullReadLimit)
             let last = signals.filter { state.table.subscribers(of: $0).count == 1 }
             endings.withLock { _ in  // S5
                 for signal in last { remove(signal, &state, bridge) }
-                if !last.isEmpty { drain(&state, &effects, limit: Self.fullDrainLimit) }  // H3
+                if !last.isEmpty { readBridge(&state, &effects, limit: Self.fullReadLimit) }  // H3
                 resendRule.withLock { $0.unsubscribe(subscription) }
             }
             for signal in signals {
@@ -170,25 +170,25 @@ final class SignalHub: SignalSource, Waitable {
         }
     }
 
-    func drain() -> Bool {
+    func collectPending() -> Bool {
         if openBridge() == nil { return false }
         var effects = PendingEffects()
-        _ = state.withLock { drain(&$0, &effects, limit: Self.drainLimit) }
+        _ = state.withLock { readBridge(&$0, &effects, limit: Self.readLimit) }
         escalate(effects)
         return !effects.isEmpty
     }
 
     // MARK: reading
 
-    /// A limit for one drain, so that a flood of signals cannot occupy a reader.
-    private static let drainLimit = 4096
+    /// A limit for one read, so that a flood of signals cannot occupy a reader.
+    private static let readLimit = 4096
     /// A limit that empties a full ring, and ends even in a flood.
-    static let fullDrainLimit = 2 * EventQueue.capacity
+    static let fullReadLimit = 2 * EventQueue.capacity
 
     /// Reads pending signals, and wakes the subscriptions that got some. Returns whether there may be more.
     func deliverPending(limit: Int) -> Bool {
         var effects = PendingEffects()
-        let more = state.withLock { drain(&$0, &effects, limit: limit) }
+        let more = state.withLock { readBridge(&$0, &effects, limit: limit) }
         perform(effects)
         return more
     }
@@ -212,7 +212,7 @@ final class SignalHub: SignalSource, Waitable {
     private func startReader(of bridge: OpaquePointer) throws(SignalBridgeError) {
         nonisolated(unsafe) let bridge = bridge
         try startThread(mask: .all()) { [self] in
-            while csigshim_wait(bridge, -1) == 1 { _ = deliverPending(limit: Self.drainLimit) }
+            while csigshim_wait(bridge, -1) == 1 { _ = deliverPending(limit: Self.readLimit) }
         }
     }
 
@@ -313,7 +313,7 @@ final class SignalHub: SignalSource, Waitable {
 
     /// Returns whether it stopped at the limit.
     @discardableResult
-    private func drain(_ state: inout State, _ effects: inout PendingEffects, limit: Int) -> Bool {
+    private func readBridge(_ state: inout State, _ effects: inout PendingEffects, limit: Int) -> Bool {
         guard let bridge = state.bridge else { return false }
         var more = true
         withUnsafeTemporaryAllocation(of: csigshim_event.self, capacity: 128) { buffer in

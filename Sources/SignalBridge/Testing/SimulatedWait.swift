@@ -3,7 +3,7 @@ import Dispatch
 /// A simulated bridge of a `SignalWaiter`. Its threads sleep on semaphores, and use the simulated clock.
 final class SimulatedWait: Waitable {
     private let simulator: SignalSimulator
-    /// A latch in place of a descriptor: `wake` opens it, and `drain` replaces it by a closed one.
+    /// A latch in place of a descriptor: `wake` opens it, and `collectPending` replaces it by a closed one.
     private let readable = Lock(Latch())
 
     init(_ simulator: SignalSimulator) {
@@ -28,7 +28,7 @@ final class SimulatedWait: Waitable {
     }
 
     /// The simulator delivers to the buffers itself.
-    func drain() -> Bool {
+    func collectPending() -> Bool {
         readable.withLock { if $0.isOpen { $0 = Latch() } }
         return false
     }

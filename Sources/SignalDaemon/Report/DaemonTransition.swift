@@ -88,7 +88,7 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
         case .waiting(let names): "waiting for \(names.joined(separator: ", "))"
         case .leftIgnored(let signals): "left ignored: \(signals.map(\.name).joined(separator: ", "))"
         case .tookBack(let signal, let isShared):
-            "other code had replaced the handler of \(signal); took it back\(isShared ? ", but shares the signal" : "")"
+            "\(signal) was displaced by other code; took it back\(isShared ? ", but shares the signal" : "")"
         case .part(let name, let transition): "\(name): \(transition)"
         case .reloading: "reloading"
         case .reloaded: "reloaded"

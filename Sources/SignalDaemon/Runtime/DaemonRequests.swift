@@ -186,7 +186,7 @@ struct DaemonRequests: Sendable {
     }
 
     /// Notifies the supervisor, unless the daemon has ended.
-    func notify(_ report: (SupervisorLink) -> Void) {
+    func notify(_ report: (SupervisorNotifier) -> Void) {
         runtime.withState { state in
             if state.machine.generation == generation, !state.isClosing { report(runtime.workers.supervisor) }
         }

@@ -3,7 +3,7 @@ import SignalBridge
 /// The worker threads of a daemon: for transitions, for datagrams, and for effects that run or release user code.
 final class DaemonWorkers: Sendable {
     private let reporter: TransitionReporter
-    let supervisor: SupervisorLink
+    let supervisor: SupervisorNotifier
     /// Runs or releases user code. A stuck cancellation handler delays other effects only for this time.
     private static let patience = Duration.milliseconds(50)
     private let effects: SerialWorker<@Sendable () -> Void>
@@ -16,10 +16,10 @@ final class DaemonWorkers: Sendable {
     ) throws(SignalBridgeError) {
         let reporter = try TransitionReporter(onTransition, isInline: isInline)
         self.reporter = reporter
-        var started: SupervisorLink?
+        var started: SupervisorNotifier?
         var startedEffects: SerialWorker<@Sendable () -> Void>?
         do throws(SignalBridgeError) {
-            self.supervisor = try SupervisorLink(supervisor, at: now, isInline: isInline) { error in
+            self.supervisor = try SupervisorNotifier(supervisor, at: now, isInline: isInline) { error in
                 reporter.append(.notificationFailed(error))
                 reporter.runInline()
             }

@@ -45,5 +45,5 @@ else
     skip "linking: no nm"
 fi
 
-# Executables of a package that is depended on are built on request only.
+# SwiftPM builds the executables of a dependency on request only.
 check "nothing of the program signals is built here" test ! -e "$programs/signals" -a ! -e "$programs/SignalsToolSubject"

@@ -4,7 +4,7 @@ all_empty() {
     [ "$(find "$work/files" -type f | wc -l)" -eq 64 ] && [ -z "$(find "$work/files" -type f -size +0)" ]
 }
 
-# With USR1 ignored before the library came, that is what it falls back to; TERM falls back to its default action.
+# USR1 was ignored before the subscription, so it is ignored again; TERM falls back to its default action.
 rm -rf "$work/files"
 mkdir "$work/files"
 start "$programs/closer" ignored "$work/files"
@@ -25,14 +25,14 @@ finish
 check "closed descriptors: dies by USR1, its default" said '^ending: killed 10$'
 check "closed descriptors: files are empty after that" all_empty
 
-# Who has not asked for a descriptor needs none on Linux, and goes on hearing: a subscription, a sequence, a waiter.
+# On Linux an observer, a sequence and a waiter need no descriptor, and still get signals after all are closed.
 if [ "$(uname -s)" = Linux ]; then
     rm -rf "$work/files"
     mkdir "$work/files"
     start "$programs/closer" hears "$work/files"
     kill -USR1 "$program"
     await '^SIGUSR1 .* kill' 3
-    check "closed descriptors: who polls nothing hears USR1, all three" said '^SIGUSR1 .* kill' 3
+    check "closed descriptors: without a polled descriptor, all three get USR1" said '^SIGUSR1 .* kill' 3
     kill -TERM "$program"
     await '^SIGTERM .* kill' 3
     check "closed descriptors: and TERM" said '^SIGTERM .* kill' 3

@@ -1,6 +1,6 @@
 # nothing happens while no signal comes (G13)
 
-# Of all threads: how often each gave up or lost its processor.
+# How often each thread gave up or lost its processor.
 switches() {
     cat /proc/"$program"/task/*/status | grep ctxt_switches
 }
@@ -12,7 +12,8 @@ if [ -r /proc/self/status ]; then
     sleep 2
     check "idle: no context switch in two seconds" same "$before" "$(switches)"
 
-    # Attaching interrupts what sleeps, which makes a system call or two; two quiet seconds begin after that.
+    # Attaching interrupts sleeping threads, which then make a system call or two. The two quiet seconds begin after
+    # that.
     from=
     if command -v strace >/dev/null 2>&1; then
         strace -f -ttt -o "$work/trace" -p "$program" 2>"$work/attached" &

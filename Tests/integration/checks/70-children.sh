@@ -1,6 +1,6 @@
 # children are as without the library, and their signals are their own (G7, G8)
 
-# The lines of /proc/PID/status that a child said of itself.
+# The lines of /proc/PID/status that a child has printed.
 inherited() {
     grep -e '^SigCgt' -e '^SigIgn' -e '^SigBlk' "$output"
 }

@@ -25,7 +25,7 @@ while [ $rounds -lt 10 ]; do
 done
 check "HUP without pause while it ends: exit 0" same $unharmed $rounds
 
-# While it starts, it is killed by the signal or subscribed, and nothing else: it does not hang, and does not crash.
+# While the program starts, the signal kills it or meets its subscription; it never hangs and never crashes.
 rounds=0
 clean=0
 while [ $rounds -lt 20 ]; do

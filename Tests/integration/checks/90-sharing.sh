@@ -1,4 +1,4 @@
-# several who want the same signal (G6)
+# several subscribers to the same signal (G6)
 
 stop() {
     kill -TERM "$program" 2>/dev/null
@@ -6,7 +6,7 @@ stop() {
     check "$1: exit 0" said '^ending: exited 0$'
 }
 
-# How Dispatch and the library share is Dispatch's choice, and no promise: it is said, not checked.
+# Dispatch decides how it shares a signal with the library, so this is printed and not checked.
 note_shares() {
     for time in 1 2 3 4 5 6 7 8 9 10; do
         kill -USR1 "$program" 2>/dev/null

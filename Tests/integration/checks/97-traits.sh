@@ -39,7 +39,7 @@ took_exactly() {
 
 if [ "$configuration" = debug ]; then
     output=
-    # A copy, because whoever works on this package may have built it with traits. The manifest is all that counts.
+    # A copy, because a developer may have built this package with traits. Only the manifest matters.
     mkdir "$work/copy"
     cp "$root/Package.swift" "$work/copy"
     check "the package itself resolves" resolve "$work/copy"

@@ -1,12 +1,12 @@
-# What the checks are written in. Sourced by run.sh; all of it runs in the main shell, whose pid ($$) is then the
-# sender that programs see.
+# The functions that the checks call. run.sh sources this file and the checks, so all of it runs in the main shell,
+# whose pid ($$) the programs see as the sender.
 
 ok() {
     passed=$((passed + 1))
     echo "ok $configuration: $1"
 }
 
-# Says so, and shows what the program said.
+# Counts a failure, and shows the program's output.
 bad() {
     failed=$((failed + 1))
     echo "FAIL $configuration: $1"
@@ -24,7 +24,7 @@ check() {
     if "$@"; then ok "$check_name"; else bad "$check_name"; fi
 }
 
-# start PROGRAM [ARGUMENT...]: runs it, and waits until it says that signals may come, or is over.
+# start PROGRAM [ARGUMENT...]: runs it, and waits until it reports that signals may come, or ends.
 start() {
     start_program "$@"
     await '^ready$' || echo "    not ready: $*"
@@ -39,12 +39,12 @@ start_program() {
     program=$(sed -n 's/^started //p' "$output")
 }
 
-# said PATTERN [TIMES]: whether the program has said it as often as that, at least.
+# said PATTERN [TIMES]: whether at least TIMES lines (1) of the program's output match.
 said() {
     [ "$(grep -c -e "$1" "$output")" -ge "${2:-1}" ]
 }
 
-# await PATTERN [TIMES]: until the program has said it, is over, or ten seconds are.
+# await PATTERN [TIMES]: waits for that many lines, until the program ends, or for ten seconds.
 await() {
     tries=0
     until said "$1" "${2:-1}"; do

@@ -1,4 +1,4 @@
-/* A program of somebody else's that may be PID 1 of a container: it is not, in the end. */
+/* A program that uses the installed library, and that may be PID 1 of a container. The test does not run it as that. */
 #include <CSignalInit.h>
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-/* A program of somebody else's: it gets one signal, from the library that its header belongs to. */
+/* A program that uses the installed library: it compares the versions of library and header, and gets one signal. */
 #include <CSignalShim.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #!/bin/sh
-# run.sh [quick]: random daemons under random signals, each in a process of its own: 1,000; quick: 40. Then, unless it is quick,
-# the situations of Tests/situations with every launcher 50 times, and with Hummingbird.
+# run.sh [quick]: runs 1,000 random daemons (quick: 40) under random signals, each in a process of its own. Then, unless
+# it is quick, it runs the situations of Tests/situations, 50 times with every launcher, and with Hummingbird.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)

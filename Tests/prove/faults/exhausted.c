@@ -1,6 +1,6 @@
-/* A process runs out of something for longer than one call: descriptors, places in the kernel's queue of signals,
- * address space, pages of pipes. No delivered signal is lost. A function that needs what is not there fails, and
- * succeeds when there is room again. */
+/* A process runs out of a resource for longer than one call: descriptors, places in the kernel's queue of signals,
+ * address space, pages of pipes. No delivered signal is lost. A function that needs the resource fails, and succeeds
+ * when there is room again. */
 #include "check.h"
 #include <sys/stat.h>
 
@@ -18,7 +18,7 @@ static int count_open(void) {
     return count;
 }
 
-/* From here on `free` numbers are left, whichever are in use. */
+/* Leaves `free` descriptor numbers, whichever are in use. */
 static void leave(int free) {
     int end = 0;
     for (int found = 0; found < free || fcntl(end, F_GETFD) >= 0; end++)
@@ -93,7 +93,7 @@ TEST(few_descriptors_let_after_fork_fail_and_be_repeated) {
     one_comes(bridge);
 }
 
-/* A sender that gets EAGAIN has sent nothing. What the kernel took comes out. */
+/* A sender that gets EAGAIN has sent nothing. Each signal that the kernel has accepted is read. */
 TEST(full_kernel_queue_loses_nothing) {
     csigshim_bridge *bridge = polled(opened_on(SIGRTMIN, 0));
     CHECK(csigshim_add(bridge, SIGUSR1, 0) == 0);
@@ -138,7 +138,8 @@ static int wakeup_pipe(int from) {
     return -1;
 }
 
-/* Sends more than the ring holds, so the rest is counted. Nobody reads meanwhile, and the pipe is full of wake-ups. */
+/* Sends more than the ring holds, so the rest is counted. No thread reads meanwhile, and the pipe is full of
+ * wake-ups. */
 static void all_come_through(csigshim_bridge *bridge, int signo, unsigned long count) {
     for (int i = 0; i < 20000; i++)
         CHECK(csigshim_wake(bridge) == 0);

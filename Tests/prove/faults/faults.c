@@ -1,20 +1,21 @@
-/* Every call of the library fails once, at each place, with each errno that it may have.
+/* Every system or library call that the library makes fails once, at each place, with each errno that it may have.
  *
  * A scenario runs once as it is, and its K calls are noted. Then it runs for each k up to K and each errno of that
  * call, in a process of its own, with call k failing. One of two things must happen. The function returns -1 with an
  * errno that says why, nothing has changed (dispositions, mask, cancellation, descriptors), and the same call succeeds
  * when it is made again. Or it succeeds, and all is as without the fault. Then a signal comes through exactly once.
  * When all is closed, the process is as it was before the first call, with as much memory mapped as without the fault,
- * and a signal reaches the host's handler. What cannot be so is listed with its reason, and the next use must heal it.
+ * and a signal reaches the host's handler. Exceptions are listed with their reasons, and the next use must repair the
+ * state.
  *
  * Places that are reached only after a first fault, such as clean-up, fail as a second one. A place that no scenario
  * makes fail is a failure of this test, and so is an entry of the list that is not needed.
  *
- * Then each system call of a scenario is refused for good, as by a sandbox. The function still tells the truth, no loop
- * is endless, no reader of the descriptor spins, and all works once the sandbox is gone.
+ * Then each system call of a scenario is refused for good, as by a sandbox. The function must still report what
+ * happened, no loop may be endless, no reader of the descriptor may spin, and all must work once the sandbox is gone.
  *
- * In all of this no signal may be sent to another process. The wrappers let none through, and the whole runs without
- * privileges in a PID namespace of its own, where that is permitted.
+ * In all of this the library may send no signal to another process. The wrappers stop such signals, and the test runs
+ * without privileges in a PID namespace of its own, where that is permitted.
  *
  * All scenarios run over both mechanisms, with the wake-up pipe as one descriptor, and as two where there is no /proc.
  */
@@ -24,8 +25,8 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
-/* What a fault may change, and why nothing better can be done. The next use heals it, except where it LEAKS. EXEMPT:
- * anything but a signal to another process and an endless loop. */
+/* The list of exceptions: what a fault may change, and why nothing better can be done. The next use repairs it, except
+ * where it LEAKS. EXEMPT: anything but a signal to another process and an endless loop. */
 enum kind { NONE, HEALS, LEAKS, EXEMPT };
 static const struct {
     const char *scenario, *function, *call; /* the scenario's name contains the first; "": any */
@@ -125,7 +126,7 @@ static bool fired(int number) {
     return faults->number[0] == number || faults->number[1] == number;
 }
 
-/* What the faults of this run may do. */
+/* The effects that the faults of this run may have. */
 static enum kind permitted(void) {
     enum kind kind = NONE;
     for (int number = 1; number <= faults->count; number++) {
@@ -159,7 +160,7 @@ static bool is_clear(int code) {
 }
 
 static void complain(const char *what, const char *more) {
-    say("%s%s", what, more);
+    add_failure("%s%s", what, more);
     _exit(1);
 }
 
@@ -188,7 +189,7 @@ static const char *differs_from(const struct world *expected, const struct world
     return world_differs(&with_one_less, expected, SAME_KINDS);
 }
 
-/* The same system call is refused once more, with a signal to read. */
+/* Refuses the same system call again, with a signal to read. */
 static void look_for_spinning(void) {
     faults->in_child = false;
     fault_resume();
@@ -201,7 +202,7 @@ static void look_for_spinning(void) {
     fault_end();
 }
 
-/* In a process of its own. With no fault, it fills in the reference. */
+/* Runs in a process of its own. Without a fault, it records the reference. */
 static void run(void) {
     static struct world before, after, end;
     const bool refused = faults->refused != NULL, first = faults->number[0] == 0 && !refused;
@@ -243,7 +244,7 @@ static void run(void) {
         reference->world = after;
         reference->result = result;
     } else if (result != reference->result) {
-        say("the result is %d (errno %d), not %d", result, code, reference->result);
+        add_failure("the result is %d (errno %d), not %d", result, code, reference->result);
         _exit(1);
     }
     what = differs_from(&reference->world, &after, two_ends, same_numbers);
@@ -272,7 +273,7 @@ static void run(void) {
             complain("closed, it differs in ", what);
         excuse();
     } else if (verdict != CHANGED && faults->maps - faults->lost_maps != reference->maps) {
-        say("%d maps are left, not %d", faults->maps, reference->maps);
+        add_failure("%d maps are left, not %d", faults->maps, reference->maps);
         _exit(1);
     }
     if (!reaches_restored_host())
@@ -304,7 +305,7 @@ static int outcome(void) {
     fflush(stdout);
     const pid_t child = fork();
     if (child < 0) {
-        say("fork: %s", strerror(errno));
+        add_failure("fork: %s", strerror(errno));
         return 0;
     }
     if (child == 0) {
@@ -328,7 +329,7 @@ static int outcome(void) {
     if (scenario->dies != 0)
         return ended_as_expected(status) ? UNAFFECTED : 0;
     if (WIFSIGNALED(status))
-        say("the process died of signal %d", WTERMSIG(status));
+        add_failure("the process died of signal %d", WTERMSIG(status));
     return WIFEXITED(status) && WEXITSTATUS(status) >= PASSED ? WEXITSTATUS(status) : 0;
 }
 

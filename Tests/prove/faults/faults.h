@@ -1,4 +1,4 @@
-/* What interpose.c, world.c, scenarios.c and faults.c share. */
+/* Shared by interpose.c, world.c, scenarios.c and faults.c. */
 #ifndef FAULTS_H
 #define FAULTS_H
 
@@ -12,7 +12,8 @@
 
 enum { CALLS = 1024, PLACES = 512, ERRNOS = 9, DESCRIPTORS = 64 };
 
-/* interpose.c: one or two calls fail, given by their numbers since fault_begin; or every call that a sandbox refuses.
+/* For interpose.c: one or two calls fail, given by their numbers since fault_begin, or every call that a sandbox
+ * refuses.
  */
 struct called {
     const struct place *place;
@@ -43,7 +44,7 @@ void fault_begin(void);            /* counts the calls of this thread, and those
 void fault_resume(void);           /* goes on counting */
 void fault_end(void);
 int fault_places(struct place ***places);
-void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void add_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const int *fault_errnos(const char *name);          /* ends with 0 */
 const char *fault_system_call_of(const char *name); /* "": none that a sandbox could refuse alone */
 
@@ -71,7 +72,7 @@ struct scenario {
     int mechanisms;
     void (*prepare)(void);
     int (*act)(void);    /* where the fault is: a public function, a delivery, a fork */
-    bool (*check)(void); /* that the act did what the world does not show; null: the world shows all */
+    bool (*check)(void); /* checks effects of the act that the world does not show; null: there are none */
     enum receiver after; /* of a signal that is sent afterwards */
     int dies;            /* of this signal */
     bool in_child;       /* the fault is in a child of the act */

@@ -1,11 +1,11 @@
-/* The wrappers. A call that is to fail has no effect, except where a real failure has one: close(2) closes the
- * descriptor whatever it returns, unless a sandbox refuses it; and a write(2) that returns EAGAIN leaves a full pipe.
- * EPERM and ENOSYS stand for a sandbox.
+/* The wrappers. A call that is to fail has no effect, with two exceptions that real failures have. A close(2) that
+ * fails closes the descriptor, unless a sandbox refuses it. A write(2) that returns EAGAIN leaves a full pipe. EPERM
+ * and ENOSYS stand for a sandbox.
  *
- * Results that are answers and not failures are left out: EAGAIN of read(2) or sigtimedwait(2) means that nothing is
- * there. EBADF of fstat(2) and ENOENT of epoll_ctl(2) mean that the host closed the descriptor: scenarios close it.
+ * Results that are answers and not failures are left out. EAGAIN of read(2) or sigtimedwait(2) means that nothing is
+ * there. EBADF of fstat(2) and ENOENT of epoll_ctl(2) mean that the host closed the descriptor, as scenarios do.
  *
- * No wrapper sends a signal to any process or thread but its own. A library that tries has failed. */
+ * A wrapper sends signals only to its own process and thread. A library that tries another one fails the test. */
 #define _GNU_SOURCE 1
 #include "faults.h"
 #include <linux/futex.h>
@@ -74,7 +74,7 @@ static size_t index_of(const char *name) {
     for (size_t i = 0; i < sizeof possible / sizeof *possible; i++)
         if (strcmp(possible[i].name, name) == 0)
             return i;
-    say("no errno is listed for %s", name);
+    add_failure("no errno is listed for %s", name);
     _exit(1);
 }
 
@@ -94,7 +94,7 @@ int fault_places(struct place ***places) {
     return count;
 }
 
-void say(const char *format, ...) {
+void add_failure(const char *format, ...) {
     va_list list;
     const size_t used = strlen(faults->message);
     va_start(list, format);
@@ -142,7 +142,7 @@ static bool is_refusal(int code) {
     return code == EPERM || code == ENOSYS;
 }
 
-/* What follows is for system calls, whose failure is a negative result. */
+/* Wrappers of system calls, which report a failure by a negative result. */
 
 static long system_call(long number, long a, long b, long c, long d) {
     const int saved_errno = errno;
@@ -175,14 +175,14 @@ static long futex(struct place *place, long word, long operation, long value, lo
     return system_call(SYS_futex, word, operation, value, timeout);
 }
 
-/* To this thread, or this process, and to no other. */
+/* Sends a signal only to this thread or process; any other one fails the test. */
 static long send_signal(struct place *place, long number, long a, long b, long c) {
     const char *name = number == SYS_tgkill ? "tgkill" : number == SYS_tkill ? "tkill" : "kill";
     const long thread = number == SYS_tgkill ? b : number == SYS_tkill ? a : 0;
     const int code = fails(place, name);
     if ((number != SYS_tkill && (a != getpid() || a <= 0)) || (thread != 0 && thread != syscall(SYS_gettid))) {
         if (!faults->wrong_signal)
-            say("%s is sent to %ld, which is not this process or thread; ", name, a);
+            add_failure("%s is sent to %ld, which is not this process or thread; ", name, a);
         faults->wrong_signal = true;
         return -ESRCH;
     }
@@ -217,14 +217,14 @@ long fault_system_call(struct place *place, long number, long a, long b, long c,
         name = place->call + strlen("SYS_");
         break;
     default:
-        say("system call %ld has no wrapper", number);
+        add_failure("system call %ld has no wrapper", number);
         _exit(1);
     }
     const int code = fails(place, name);
     return code == 0 ? system_call(number, a, b, c, d) : -code;
 }
 
-/* What follows is for functions of the C library, which report by errno. */
+/* Wrappers of functions of the C library, which report a failure by errno. */
 
 #define FAIL_AS(name, value)                                                                                           \
     do {                                                                                                               \
@@ -347,7 +347,7 @@ long fault_syscall(struct place *place, long number, ...) {
     va_list list;
     long a[4];
     if (number != SYS_rt_sigtimedwait) {
-        say("system call %ld has no wrapper", number);
+        add_failure("system call %ld has no wrapper", number);
         _exit(1);
     }
     va_start(list, number);

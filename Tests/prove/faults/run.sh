@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes each call of the library fail once at each place, refuses it for good, and lets a process run out of what it can
-# run out of: run.sh [quick]
-# quick: the first errno of each call instead of all. faults.c and exhausted.c say what must hold.
+# run.sh [quick]: makes each call that the library makes fail once at each place, then refuses it for good, and then
+# lets a process run out of descriptors, memory and other resources. quick: the first errno of each call instead of all.
+# faults.c and exhausted.c say what must hold.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 library=$here/../../../Sources/CSignalShim

@@ -1,4 +1,4 @@
-/* What a host can see of the process, besides what comes out of a bridge. */
+/* The state of the process that a host can see, apart from the events of a bridge. */
 #define _GNU_SOURCE 1
 #include "faults.h"
 

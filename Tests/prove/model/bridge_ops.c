@@ -1,4 +1,4 @@
-/* The operations on bridges: open to close, reading, waiting, and what the library says of a signal. */
+/* The operations on bridges: from open to close, reading, waiting, and queries about a signal. */
 #define _GNU_SOURCE
 #include "interpret.h"
 #include <errno.h>
@@ -98,7 +98,7 @@ static void op_add(struct op op) {
         expect(answer, csigshim_add(bridges[b], signo_of(s), library_flags(flags_of(op.z))));
 }
 
-/* One to three signals; with_kill: and SIGKILL, which is refused. */
+/* One to three signals, and with `with_kill` also SIGKILL, which is refused. */
 static unsigned set_of(struct op op, unsigned *flags, bool *with_kill) {
     *flags = flags_of(op.x >> 2);
     *with_kill = op.z % 16 == 15;

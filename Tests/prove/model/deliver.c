@@ -174,7 +174,7 @@ static void enter_library(struct record record, bool kernel_called) {
                (kernel_called || m.kernel[s].handler == BY_DEFAULT)) {
         /* A handler that called this one, and is still installed, decides by itself. */
         model_default_action(s);
-        /* The host had installed the library's handler by itself: it does not come back after a stop. */
+        /* The host had installed the library's handler by itself, so the library does not reinstall it after a stop. */
         if (s == TSTP && kernel_called && !model_wanted(s))
             m.kernel[s] = (struct action){BY_DEFAULT, 0, 0};
     }

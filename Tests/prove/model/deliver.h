@@ -1,4 +1,4 @@
-/* What the two files of the model share. */
+/* Shared by the two files of the model. */
 #ifndef DELIVER_H
 #define DELIVER_H
 

@@ -1,5 +1,5 @@
-/* Which descriptors are open, and that the library touched no file of the host. A bridge's descriptors are those that
- * are there after csigshim_open and were not there before; from then on every step knows the exact set. */
+/* Checks which descriptors are open, and that the library touches no file of the host. A bridge's descriptors are those
+ * that csigshim_open has opened. From then on every step knows the exact set. */
 #define _GNU_SOURCE
 #include "world.h"
 #include <fcntl.h>
@@ -44,7 +44,7 @@ static uint64_t known(void) {
     return set;
 }
 
-/* What kind of descriptor of a bridge it is; ENDS: none. */
+/* The kind of the bridge's descriptor; ENDS: it is none. */
 static int kind_of(int fd) {
     static const char *const targets[ENDS] = {"pipe:", "anon_inode:[signalfd]", "anon_inode:[eventpoll]"};
     char name[64], target[64] = "";

@@ -112,7 +112,7 @@ static const struct fixed sequences[] = {
       {"escalate_after", 0, TERM, 3},
       {"read", 0, 0, 1},
       {"send", BY_KILL, TERM, 0},
-      {"send", BY_KILL, TERM, DARES}}},
+      {"send", BY_KILL, TERM, MAY_DIE}}},
     {"the removal of one bridge does not block what another one unblocked",
      {{"open", 0, 0, 0},
       {"open", 1, 0, 0},

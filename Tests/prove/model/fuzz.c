@@ -1,5 +1,5 @@
 /* libFuzzer drives the same interpreter. Each input runs in a process of its own, as with the random driver, so nothing
- * of libFuzzer's process changes. The coverage counters would end with that process, so each process of a sequence adds
+ * of libFuzzer's process changes. The coverage counters would end with that process. So each process of a sequence adds
  * its counters to a shared copy before it ends or dies, and this file copies them back. (This file is compiled without
  * counters: in a file that has some, the compiler has other names for where they begin and end.) */
 #define _GNU_SOURCE

@@ -1,4 +1,4 @@
-/* What the host does beside the bridges: signals to itself, handlers of its own, masks, descriptors, a child. */
+/* The host's own operations: signals to itself, handlers, masks, descriptors, a child. */
 #define _GNU_SOURCE
 #include "interpret.h"
 #include "process_ops.h"
@@ -19,7 +19,7 @@ static void say_signal(struct op op, char *text, size_t size) {
 static void say_send(struct op op, char *text, size_t size) {
     static const char *const how[] = {"kill", "sigqueue", "pthread_kill"};
     snprintf(text, size, " %s, by %s%s", signal_name(signal_in(op)), how[op.x % 3],
-             op.z >= DARES ? ", come what may" : "");
+             op.z >= MAY_DIE ? ", come what may" : "");
 }
 
 /* All processes of the user share one limit of queued signals, so it may be reached: then try again. */
@@ -44,7 +44,7 @@ static void op_send(struct op op) {
     const int s = signal_in(op);
     const enum how how = (enum how)(op.x % 3);
     const uint32_t value = next_value;
-    if (!model_room_for(s) || (s == TSTP && is_pending(s))) /* how often two of these stop the process is not said */
+    if (!model_room_for(s) || (s == TSTP && is_pending(s))) /* two of these may stop it once or twice */
         return;
     model_send(s, how, value);
     if (!goes_ahead(op))
@@ -59,7 +59,7 @@ static void op_send(struct op op) {
 }
 
 static int flood_of(struct op op) {
-    return op.z & 1 && op.z >= DARES ? 9000 : 50;
+    return op.z & 1 && op.z >= MAY_DIE ? 9000 : 50;
 }
 
 static void say_flood(struct op op, char *text, size_t size) {
@@ -147,7 +147,8 @@ static void op_takes_away(struct op op) {
 
 static void say_mask(struct op op, char *text, size_t size) {
     static const char *const how[] = {"block", "unblock", "block only", "unblock"};
-    snprintf(text, size, " %s %s%s", how[op.x % 4], signal_name(signal_in(op)), op.z >= DARES ? ", come what may" : "");
+    snprintf(text, size, " %s %s%s", how[op.x % 4], signal_name(signal_in(op)),
+             op.z >= MAY_DIE ? ", come what may" : "");
 }
 
 static void op_mask(struct op op) {

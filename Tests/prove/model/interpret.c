@@ -1,8 +1,8 @@
 /* One sequence in a process of its own, because dispositions, masks and descriptors belong to the process. Before an
- * operation the model says what will happen. Afterwards all of this must be as it said: result and errno, each
- * disposition, the mask, the descriptors, the host's files, how often the host's handlers ran, and how often the
- * process stopped. An operation by which the process must die takes place only if its last byte is DARES or more; then
- * the process that waits knows the signal. */
+ * operation the model predicts its effects. Afterwards all of these must match: result and errno, each disposition, the
+ * mask, the descriptors, the host's files, and how often the host's handlers ran and the process stopped. An operation
+ * by which the process must die takes place only if its last byte is MAY_DIE or more; then the process that waits knows
+ * the signal. */
 #define _GNU_SOURCE
 #include "interpret.h"
 #include <errno.h>
@@ -93,7 +93,7 @@ bool in_scope(void) {
 bool goes_ahead(struct op op) {
     if (m.deadly == 0)
         return true;
-    if (op.z < DARES) {
+    if (op.z < MAY_DIE) {
         m = before;
         return false;
     }

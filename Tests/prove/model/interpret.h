@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DARES = 224 }; /* z of an operation by which the process may die */
+enum { MAY_DIE = 224 }; /* z of an operation by which the process may die */
 enum { OP_SIZE = 4, MOST_OPS = 64, DEPTH = 3, SECONDS = 60 };
 struct op {
     uint8_t code, x, y, z;

@@ -1,7 +1,6 @@
-/* The model's bridges and subscriptions; dispositions and deliveries are in deliver.c. Written from the header's words.
- * Where the header leaves freedom, the model leaves it too: which of several reasons a refusal gives, in which order a
- * read gives events of different signals, and whether wait returns 1 once too often after a read that filled its
- * buffer. */
+/* The model's bridges and subscriptions; dispositions and deliveries are in deliver.c. The model is written from the
+ * header alone, and permits what the header permits. A refusal may give any reason that applies. A read may give events
+ * of different signals in any order. After a read that filled its buffer, wait may return 1 once too often. */
 #include "deliver.h"
 #include <string.h>
 
@@ -118,7 +117,7 @@ struct answer model_fd(int b) {
     return fine;
 }
 
-/* What the host blocks already stays blocked after the removal. */
+/* A signal that the host has blocked stays blocked after the removal. */
 static void block(int s) {
     if (m.mask & 1u << s)
         return;
@@ -175,7 +174,7 @@ struct answer model_add_set(int b, unsigned signals, unsigned flags, bool with_k
     for (int s = 0; s < SIGNALS; s++)
         if (signals & 1u << s)
             left_out |= model_add(b, s, flags).result == 1;
-    m.first_seen = false; /* which of the signals are unblocked first is not said, so neither is the handler's mask */
+    m.first_seen = false; /* unblocked in any order, so the handler's mask may differ */
     return (struct answer){left_out, 0};
 }
 

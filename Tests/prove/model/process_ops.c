@@ -1,6 +1,6 @@
-/* Children. Forked ones go on with a part of the sequence, against a copy of the model, while the parent waits; the
- * parent then finds everything as it was. Others only call csigshim_reset_for_exec. Also scopes of
- * csigshim_spawn_begin, and arguments that are refused, after which everything is as it was. */
+/* Operations with children. A forked child runs a part of the sequence, against a copy of the model, while the parent
+ * waits. The parent then finds its state unchanged. Other children only call csigshim_reset_for_exec. There are also
+ * scopes of csigshim_spawn_begin, and refused arguments, which change nothing. */
 #define _GNU_SOURCE
 #include "process_ops.h"
 #include <errno.h>
@@ -76,7 +76,7 @@ void say_reset_for_exec(struct op op, char *text, size_t size) {
     snprintf(text, size, ", in a child by %s", names[op.x % WAYS]);
 }
 
-/* In the child. Calls nothing that a vforked child must not. */
+/* Runs in the child, and calls only functions that a vforked child may call. */
 static int check_reset(void) {
     if (csigshim_reset_for_exec() != 0)
         return 1;

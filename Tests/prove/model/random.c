@@ -1,5 +1,6 @@
-/* The random driver: the fixed sequences, then sequences from a seed, for so many seconds. The first one that fails is
- * cut down to the operations without which it does not fail, and printed, with the command that runs it again.
+/* The random driver: it runs the fixed sequences, and then sequences from a seed, for so many seconds. It cuts the
+ * first one that fails down to the operations that the failure needs. It prints them, with the command that runs them
+ * again.
  *
  *     random SECONDS [SEED]    or    random 0 0 BYTES-IN-HEX: that sequence alone
  *

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Operation sequences against a model: run.sh [quick], or run.sh BYTES-IN-HEX: that sequence alone.
+# run.sh [quick] checks sequences of operations against a model; run.sh BYTES-IN-HEX checks that sequence alone.
 #
 # First the fixed sequences of fixed.c. Then random sequences of calls, signals, forks, foreign sigaction calls, closed
 # descriptors and reads, each step checked against model.c; a sequence that fails is cut down and printed. Then libFuzzer

@@ -1,4 +1,4 @@
-/* Delta debugging: leaves out halves, then quarters, ... then single operations, as long as the rest still fails; then
+/* Delta debugging. Leaves out halves, then quarters, ... then single operations, as long as the rest still fails. Then
  * sets bytes to 0. The rest need not fail in the same way: a smaller failure is as good. A sequence that does not fail
  * each time is printed whole, with a note. */
 #include "shrink.h"

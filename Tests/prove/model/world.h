@@ -1,4 +1,4 @@
-/* The host's side of a sequence, for real: its handlers, its files, its mask, and what the kernel says. */
+/* The host's real state in a sequence: its handlers, its files, its mask, and the kernel's view of them. */
 #ifndef WORLD_H
 #define WORLD_H
 

@@ -1,5 +1,6 @@
-# awk -f apply.awk FAULT SOURCE: SOURCE with the fault in it. The lines of FAULT that begin with a blank or "-" are what to
-# find, whole lines and in one piece; those with a blank or "+" are what to put there. Status 2 unless it is there once.
+# awk -f apply.awk FAULT SOURCE: SOURCE with the fault in it. The lines of FAULT that begin with a blank or "-" are
+# searched, as whole lines and in one piece. Those that begin with a blank or "+" replace them. Status 2 unless it is
+# there once.
 FNR == 1 { file++ }
 file == 1 && /^[ -]/ { find = find substr($0, 2) "\n" }
 file == 1 && /^[ +]/ { replacement = replacement substr($0, 2) "\n" }

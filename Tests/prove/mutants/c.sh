@@ -1,13 +1,14 @@
 #!/bin/sh
-# Of run.sh, the part for C; with its variables: c.sh prepare | sound | kill NAME.
+# The part of run.sh for C, with its variables: c.sh prepare | sound | kill NAME.
 #
-# The library and the tests that are wanted are compiled once. For a fault, the file that has it is compiled again, or all
-# files if it is a header. Each test runs over both mechanisms, as in Tests/c/run.sh. A fault that makes a test hang costs
-# its deadline, which is 30 s here. `sound` shows that this suffices without a fault. A test that did not end is run
-# without the fault at once: if it does not end then either, the machine is too busy, and the fault is not killed.
+# The library and the tests that are wanted are compiled once. For a fault, the file that has it is compiled again, or
+# all files if it is a header. Each test runs over both mechanisms, as in Tests/c/run.sh. A fault that makes a test hang
+# costs its deadline, which is 30 s here. `sound` shows that this suffices without a fault. A test that did not end runs
+# again at once, without the fault. If it does not end then either, the machine is too busy, and the fault counts as not
+# killed.
 set -u
 [ -d "$work/faults" ] || exit 255 # run.sh has ended: tells xargs to stop
-ulimit -t 120 # what spins in a process group of its own
+ulimit -t 120 # a test that spins, in a process group of its own
 base=$work/c
 parts="Sources/CSignalShim Sources/CSignalInit" # no two files of one name
 flags="-std=c11 -O1 -g -w -pthread"
@@ -37,7 +38,7 @@ run_tests() {
     directory=$1 program=$2
     shift 2
     # shellcheck disable=SC2086
-    [ -f "$base/tests/$program.o" ] || # two may want it at once
+    [ -f "$base/tests/$program.o" ] || # two jobs may need it at once
         { own=$(mktemp -d "$base/tests/XXXXXX") && compile "$base/tree" "$own" "$base/tree/Tests/c/$program.c" &&
             mv "$own/$program.o" "$base/tests"; } || return 2
     # shellcheck disable=SC2086
@@ -45,7 +46,7 @@ run_tests() {
         { "$compiler" $flags "$base/tests/$program.o" "$directory"/*.o -ldl -o "$directory/$program.$$" &&
             mv "$directory/$program.$$" "$directory/$program"; } || return 2
     for mechanism in handler signalfd; do
-        output=$directory/$$.output # two may share the control
+        output=$directory/$$.output # two jobs may share the control
         CSIGSHIM_MECHANISM=$mechanism "$directory/$program" "$@" >"$output" 2>&1 && continue
         [ -n "${whole-}" ] && grep -q '^0 passed, 0 failed' "$output" && continue # another system's
         grep '^FAIL' "$output" | head -1 | sed "s/^FAIL /$program:/"
@@ -79,7 +80,7 @@ try() { # try DIRECTORY TESTS: 1, and a line, if one fails
     esac
 }
 
-judge() { # judge DIRECTORY TESTS...: up to three times, then everything
+judge() { # judge DIRECTORY TESTS...: runs these up to three times, then all tests
     directory=$1
     shift
     for attempt in 1 2 3; do
@@ -119,7 +120,7 @@ kill_one() { # kill_one NAME
     rm -rf "$copy"
 }
 
-is_sound() { # is_sound DIRECTORY TESTS: only one that did not end has another try
+is_sound() { # is_sound DIRECTORY TESTS: tries only a test that did not end once more
     for attempt in 1 2 3; do
         by=$(try "$1" "$2") && return
         case $by in *'no end within'*) ;; *) break ;; esac
@@ -128,7 +129,7 @@ is_sound() { # is_sound DIRECTORY TESTS: only one that did not end has another t
     return 1
 }
 
-sound() { # the tests that the chosen faults name, without any, two at a time
+sound() { # the tests that the chosen faults name, without any fault, two at a time
     for name in $(cat "$work/in-c"); do
         read -r _ _ _ tests <"$work/faults/$name"
         printf '%s\n' $tests

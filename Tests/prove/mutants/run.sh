@@ -1,17 +1,18 @@
 #!/bin/sh
-# Puts small faults into copies of the sources, one at a time, and runs the tests: each must be seen. run.sh [quick|NAME...]
+# run.sh [quick|NAME...]: puts small faults into copies of the sources, one at a time, and runs the tests. A test must
+# fail for each.
 #
 # A suite is only as good as the faults that it finds. *.faults lists faults that a maintainer could make. An entry:
 #
 #     = NAME FILE TESTS...       for C: PROGRAM, PROGRAM:TEST,TEST, or "library"; for Swift: what --filter wants
 #      a line that stays, -one that goes, +one that comes in its place
 #
-# The lines that stay and those that go must be in FILE once, or the list is out of date and says nothing of the suite.
-# A fault is killed by a test that fails, dies or does not end, and that test is printed. The entry's own tests run first,
-# up to three times, since a race needs luck. Then all others of its language run, and then the fault has survived. In the
-# end, when the machine is less busy, survivors in C are tried once more: a test that steps through instructions takes a
-# sample of them where time is short. A fault that does not compile is an error of the list. Before all that, the same
-# tests must pass without a fault.
+# The lines that stay and those that go must be in FILE exactly once; otherwise the list is out of date. First the same
+# tests must pass without a fault. A test that fails, dies or does not end kills the fault, and its name is printed. The
+# entry's own tests run first, up to three times, because a race needs luck. Then all others of its language run. If
+# they pass, the fault has survived. At the end, when the machine is less busy, survivors in C are tried once more,
+# because a test that steps through instructions only takes a sample where time is short. A fault that does not compile
+# is an error of the list.
 #
 # quick: that every entry still fits its source, and a few faults in C.
 set -u
@@ -56,7 +57,7 @@ if [ -n "$outdated" ]; then
     echo "RESULT mutants|none of $total faults|the list is out of date"
     exit 1
 fi
-chosen() { # chosen PATTERN: the names of those wanted whose file is of that kind
+chosen() { # chosen PATTERN: the names of the wanted faults in files of that kind
     for fault in "$work"/faults/*; do
         read -r _ name file _ <"$fault"
         case " ${names:-$name} " in *" $name "*) ;; *) continue ;; esac

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Of run.sh, the part for Swift; with its variables: swift.sh prepare | kill NAME.
+# The part of run.sh for Swift, with its variables: swift.sh prepare | kill NAME.
 #
-# One copy of the package and one scratch directory for all, so that each build compiles what a fault has changed, and no
-# more. A fault that makes a test hang costs the test's patience, so that is half of what it is elsewhere; the tests must
-# pass with that without a fault. Beyond that, five minutes for tests that take seconds, and fifteen for all. `timeout` ends
-# its process group.
+# All faults share one copy of the package and one scratch directory, so that each build compiles only what a fault has
+# changed. A fault that makes a test hang costs the test's time limit, so that is half of the usual one, with which the
+# tests must pass without a fault. The limit of a whole run is five minutes for tests that take seconds, and fifteen for
+# all. `timeout` ends its process group.
 set -u
 [ -d "$work/faults" ] || exit 255 # run.sh has ended: tells xargs to stop
 tree=$work/package

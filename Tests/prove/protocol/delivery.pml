@@ -1,16 +1,16 @@
 /* Delivery: the queue, the notification and the reader of one bridge whose descriptor is polled from the beginning.
- * Q1-Q3 (ring.c), W1-W3 (notify.c). Bridges that somebody waits for by a futex are in sleep.pml.
+ * Q1-Q3 (ring.c), W1-W3 (notify.c). sleep.pml has the bridges that threads wait for by a futex.
  *
- * Threads of the host take signals at any time (store, notify), readers poll and read (read.c), somebody calls
- * csigshim_wake. Each statement is one access to shared memory or one system call. The host has cleared O_NONBLOCK: so
+ * Threads of the host take signals at any time (store, notify), readers poll and read (read.c), and a thread calls
+ * csigshim_wake. Each statement is one access to shared memory or one system call. The host has cleared O_NONBLOCK, so
  * a read of the empty pipe, or a write to the full one, would block.
  *
- * The model interleaves sequentially consistent accesses. Weaker in C are: `sequence`, where a release pairs with an
- * acquire, so who sees the number sees the record; and the first look at `tail`, which is relaxed and may give any
- * earlier value. It does so here.
+ * The model interleaves sequentially consistent accesses. Two accesses are weaker in C. For `sequence` a release pairs
+ * with an acquire, so a thread that sees the number sees the record. The first look at `tail` is relaxed and may give
+ * any earlier value, as it does here.
  *
- * Small numbers stand for large ones: 2 slots, so that few deliveries go round the ring several times; an event has two
- * halves, which are written and read one after the other; one overflow event counts at most 1. A
+ * Small numbers stand for large ones. There are 2 slots, so that few deliveries go round the ring several times. An
+ * event has two halves, which are written and read one after the other. One overflow event counts at most 1. A
  * compare_exchange_weak that fails for no reason would only look again, so here it fails only for a reason. */
 #ifndef THREADS
 #define THREADS 3 /* that take signals */

@@ -4,12 +4,13 @@
  * Memory 0 is the parent's, memory 1 the copy of a forked child; a child of vfork uses memory 0. Dispositions and
  * descriptors belong to each process, but a child of clone(2) with CLONE_SIGHAND shares the dispositions. There is one
  * bridge, polled, with one descriptor for both ends of its pipe. Its ring is shortened to two counts: slots that a
- * handler has claimed and not yet filled, and records. A fork in between leaves the child a slot that nobody will fill.
+ * handler has claimed and not yet filled, and records. A fork in between leaves the child a slot that no thread will
+ * fill.
  *
- * The child does what it likes: it takes signals, closes descriptors, opens files, calls the library. A child of fork(2)
- * has a second thread that takes signals while the first is inside a call. The others have one thread, which takes
- * signals between its calls. A pid is the parent's, or another, or once more the parent's: the child of PID 1 that is
- * PID 1 of a new namespace. A child of vfork with its parent's pid is the exception that table.c names; it is left out.
+ * The child takes signals, closes descriptors, opens files and calls the library, in any order. A child of fork(2) has
+ * a second thread that takes signals while the first is inside a call. The others have one thread, which takes signals
+ * between its calls. A pid is the parent's, or another, or once more the parent's: the child of PID 1 that is PID 1 of
+ * a new namespace. A child of vfork with its parent's pid is the exception that table.c names; it is left out.
  *
  * `owner` is loaded with acquire and relaxed: it changes only in the kernel, and in a child before the first signal can
  * come. All else is sequentially consistent. */
@@ -186,7 +187,7 @@ proctype child_thread() /* of a child of fork(2) */
     od
 }
 
-/* csigshim__lock: who does not own the memory does not get it */
+/* csigshim__lock: a process that does not own the memory does not get it */
 #ifdef BREAK_LOCK_BEFORE_ROLE
 #define REFUSED false
 #else

@@ -2,10 +2,10 @@
  * and descriptors that the host closes and opens again as other files. R1, R2 (handler.c), U1 (subscription.c), O6
  * (old_action.c), D1 (notify.c), and what a bridge forgets when it is opened (resources.c).
  *
- * One thread of the host calls the library; all these calls hold one lock, so one thread stands for all. Others take
- * signals (handler.c, old_action.c), and somebody in the host closes descriptors and opens files. Of the ring only "something is in
- * it" is left, and its memory, which close unmaps: the rest is in delivery.pml. Nobody reads, and every bridge is
- * polled: so what is unread and has no byte in the pipe would never be read.
+ * One thread of the host calls the library; all these calls hold one lock, so one thread stands for all. Other threads
+ * take signals (handler.c, old_action.c), and one more closes descriptors and opens files. Of the ring only "something
+ * is in it" is left, and its memory, which close unmaps: the rest is in delivery.pml. No thread reads, and every bridge
+ * is polled, so a record without a byte in the pipe would never be read.
  *
  * Each statement is one access to shared memory or one system call. All accesses are sequentially consistent, but the
  * first look at `flags`, which acquires. An old "active" there only leads to the second look. An old "inactive" is as if
@@ -86,7 +86,7 @@ bool D1_lost_bridge_records_nothing = true, W2_unread_is_heard = true, W3_count_
 #define NOT_THERE uncovered[me] = !(added[0] && REALLY_USABLE(0)) + 2 * !(added[1] && REALLY_USABLE(1))
 #define SUBSCRIBED (subscribed[0] && REALLY_USABLE(0) || subscribed[1] && REALLY_USABLE(1))
 
-/* Somebody takes a subscription or a descriptor away: deliveries that are on their way may miss it. */
+/* Some thread takes a subscription or a descriptor away: deliveries that are on their way may miss it. */
 inline missed(bridge)
 {
     for (t : 0 .. THREADS - 1) {
@@ -337,7 +337,7 @@ inline open_bridge(b)
             mapped[pipes] = true;
             has[b] = pipes
         }
-        d_step { /* csigshim__forget_events: nobody looks */
+        d_step { /* csigshim__forget_events: no thread looks */
             unread[b] = false;
 #ifndef BREAK_OPEN_KEEPS_NOTIFIED
             notified[b] = false;

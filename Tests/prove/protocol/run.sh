@@ -1,6 +1,6 @@
 #!/bin/sh
 # The protocol between handlers, readers, callers and children, as five models. spin visits every state that they can
-# reach. A model that finds nothing proves nothing by itself: so each also runs with one thing wrong at a time
+# reach. A model that finds nothing proves nothing by itself. So each also runs with one thing wrong at a time
 # (BREAK_..., in the models), and must then fail by the claim that is named here. The sources cite these names.
 # run.sh [quick]; with JOBS=1 one at a time, otherwise two; at most 2 GB each
 set -u
@@ -140,7 +140,8 @@ long |fork|W3_count_is_no_more_than_bytes|-DBREAK_PIPE_BYTES_STAY -DSENT=1 -DMAD
 END
 [ "$quick" != quick ] || sed -i '/^long/d' "$work/table"
 
-# check NUMBER MODEL CLAIM OPTIONS TEXT: one line of the table; says "ok" or "FAIL" in the file NUMBER/said.
+# check NUMBER MODEL CLAIM OPTIONS TEXT: checks one line of the table, and writes "ok" or "FAIL" into the file
+# NUMBER/said.
 check() {
     mkdir "$work/$1" && cd "$work/$1" || return
     search=-DSAFETY flags= optimize=-O0

@@ -1,14 +1,14 @@
-/* Sleep: a bridge that threads wait for by a futex until somebody asks for its descriptor and polls that.
- * F1 (futex_wait.c), W1 and W2 (notify.c), D1, and what csigshim_fd does (use_fd in wait.c).
+/* Sleep: a bridge that threads wait for by a futex, until one asks for its descriptor and polls that. F1
+ * (futex_wait.c), W1 and W2 (notify.c), D1, and what csigshim_fd does (use_fd in wait.c).
  *
- * Handlers record and notify, threads call csigshim_wait and csigshim_read, somebody calls csigshim_wake, and somebody
- * calls csigshim_fd and polls from then on. Whoever reads may leave after any read. A few writes to the pipe may fail.
- * Each statement is one access to shared memory, or one system call; all of them are sequentially consistent. A futex
- * compares the word and queues the thread in one step, and wakes all. Of the ring only the number of unread records is
- * left, and of the pipe the number of its bytes: the rest is in delivery.pml.
+ * Handlers record and notify, and threads call csigshim_wait and csigshim_read. One thread calls csigshim_wake, and
+ * another calls csigshim_fd and polls from then on. A thread may stop reading after any read. A few writes to the pipe
+ * may fail. Each statement is one access to shared memory, or one system call; all of them are sequentially consistent.
+ * A futex compares the word and queues the thread in one step, and wakes all. Of the ring only the number of unread
+ * records is left, and of the pipe the number of its bytes: the rest is in delivery.pml.
  *
- * The first handlers run on the threads that wait, and end their sleep with EINTR. That those threads do nothing else
- * meanwhile is not modelled: without it more can happen, and all of it must hold. */
+ * The first handlers run on the threads that wait, and end their sleep with EINTR. In the model those threads also do
+ * other things meanwhile. So more can happen than in a program, and the claims must hold for all of it. */
 #ifndef HANDLERS
 #define HANDLERS 1
 #endif
@@ -323,7 +323,7 @@ end_poll:   bytes > 0;
     fi
 }
 
-/* Nothing moves any more, whoever has left. */
+/* Nothing moves any more, whichever threads have left. */
 proctype quiet()
 {
     timeout;

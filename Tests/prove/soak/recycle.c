@@ -1,7 +1,7 @@
-/* Descriptors recycled: bridges open and close under a flood from another process, while other threads open and close
- * files, pipes and sockets, so that numbers are used again soon. Each file has something written to it. Before it is
- * closed it must hold exactly that, with the flags that it was given. So a wake-up byte in another file, and a close of
- * another file at the same number, are seen. */
+/* Reuse of descriptors: bridges open and close under a flood from another process. Other threads open and close files,
+ * pipes and sockets, so that numbers are used again soon. Each file has something written to it. Before it is closed it
+ * must hold exactly that, with the flags that it was given. So a wake-up byte in another file, and a close of another
+ * file at the same number, are seen. */
 #include "soak.h"
 
 static atomic_bool stop;

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Races and soak: run.sh [quick]. Plain, under the sanitizers and under valgrind, a few seconds each; then the storm for
-# SOAK_SECONDS (600), under nice. quick: plain alone, a few seconds each. recycle.c, eight.c and storm.c say at their top
-# what they show. helgrind does not know C11's atomics, and reports races between accesses that they order. So its races
-# are suppressed: it judges the order of locks, and the use of the pthread calls. The thread sanitizer finds the races.
+# run.sh [quick]: races and soak. Each mode runs plain, under the sanitizers and under valgrind, for a few seconds. Then
+# the storm runs for SOAK_SECONDS (600), under nice. quick: only the plain runs. recycle.c, eight.c and storm.c say at
+# their top what they show. helgrind does not know C11's atomics, and reports races between accesses that they order. So
+# its races are suppressed: it judges the order of locks, and the use of the pthread calls. The thread sanitizer finds
+# the races.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 library=$here/../../../Sources/CSignalShim
@@ -92,7 +93,8 @@ if [ "$quick" != quick ]; then
         missing="$missing; no address sanitizer"
     fi
     if "$need" valgrind valgrind && build grind -gdwarf-4 -DSANITIZED -DVALGRIND; then
-        # No storm: its check of the order of queued signals failed once under valgrind alone; the cause is not known.
+        # Without the storm: its check of the order of queued signals once failed under valgrind, and the cause is not
+        # known.
         modes='recycle eight'
         run memcheck timeout -k 5 120 valgrind -q --tool=memcheck --error-exitcode=65 --fair-sched=yes "$work/grind"
         run helgrind timeout -k 5 120 valgrind -q --tool=helgrind --error-exitcode=65 --fair-sched=yes --history-level=none \

@@ -1,4 +1,4 @@
-/* What the three modes share. */
+/* Shared by the three modes. */
 #ifndef SOAK_H
 #define SOAK_H
 

@@ -1,9 +1,9 @@
 /* A storm from four processes on two bridges, one of each mechanism, for as long as is asked. The value of each
  * realtime signal is its sender's next number: it must come once, with its details, in its sender's order. A sender has
  * at most WINDOW signals on the way, so that all have room in ring and queue. Standard signals come as well, and the
- * kernel coalesces them. Ten times a second a third bridge is opened, added to, re-armed, removed from and closed.
- * After a warm-up, in which the whole ring was used and all code has run, memory, descriptors and threads are compared:
- * the mean of the resident memory in the last quarter with that in the first, and the numbers exactly. */
+ * kernel coalesces them. Ten times a second a third bridge is opened, added to, re-armed, removed from and closed. In a
+ * warm-up, the whole ring is used and all code runs. After that, neither the number of descriptors nor that of threads
+ * may change. The resident memory of the last quarter is compared with that of the first, by its mean. */
 #include "soak.h"
 #include <dirent.h>
 
@@ -140,7 +140,7 @@ static struct sample look(void) {
     DIR *all = opendir("/proc/self/fd");
     CHECK(all != NULL);
     while (readdir(all) != NULL)
-        now.descriptors++; /* but for . and .. and its own */
+        now.descriptors++; /* without . and .. and its own */
     closedir(all);
     return now;
 }

@@ -1,4 +1,4 @@
-/* A signal at every instruction: step [every-kth-point [every-kth-with-another-thread]].
+/* Sends a signal at every instruction: step [every-kth-point [every-kth-with-another-thread]].
  *
  * Each scenario runs in two ways. Without a second thread, the signal goes to the thread that makes the call, by
  * tgkill(2), so that the kernel's own rules for blocked signals apply. With a second thread, that one gets the signal,

@@ -1,7 +1,7 @@
 #!/bin/sh
-# A signal at every instruction of each public function, and of a delivery, in the states that matter: run.sh [quick]
-# Environment: STEP_ONLY="remove, the last" runs that state alone. STEP_SAME=n tries each nth instruction with the signal
-# on the same thread; STEP_OTHER=n tries each nth instruction with another thread inside the handler.
+# run.sh [quick]: sends a signal at every instruction of each public function, and of a delivery, in the states that
+# matter. Environment: STEP_ONLY="remove, the last" runs that state alone. STEP_SAME=n tries each nth instruction with
+# the signal on the same thread; STEP_OTHER=n tries each nth instruction with another thread inside the handler.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 library=$here/../../../Sources/CSignalShim
@@ -25,7 +25,7 @@ trap 'exit 1' HUP INT TERM
 
 same=1 other=1
 [ "${1:-}" != quick ] || same=71 other=97
-# No PIE: the addresses of one run are those of the next. -z now: no function is looked up during the call.
+# Without PIE, the addresses are the same in each run. With -z now, no function is looked up during the call.
 "$compiler" -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Wno-missing-field-initializers -fno-pie -no-pie \
     -pthread -I"$library" -I"$library/include" "$here"/*.c "$library"/*.c -Wl,-z,now -ldl -o "$work/step" || exit 1
 "$work/step" "${STEP_SAME:-$same}" "${STEP_OTHER:-$other}"

@@ -14,7 +14,7 @@ static void check(bool fine, const char *what) {
 static void nothing(void) {
 }
 
-static bool unpolled; /* nobody asks for the descriptor */
+static bool unpolled; /* no call of csigshim_fd */
 static size_t room = 16384;
 
 static void open_one(int i) {

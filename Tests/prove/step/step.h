@@ -1,4 +1,4 @@
-/* What the files of this harness share: the table of scenarios, and a page that the tracer and the traced process both
+/* Shared by the files of this harness: the table of scenarios, and a page that the tracer and the traced process both
  * map.
  *
  * The traced process is forked from the tracer, so each address is the same in both. An address that one run recorded
@@ -36,7 +36,7 @@ struct scenario {
 extern const struct scenario scenarios[];
 extern const int scenario_count;
 
-/* What scenarios prepare, in the traced process. */
+/* The state that scenarios prepare in the traced process. */
 extern csigshim_bridge *bridges[2];
 extern unsigned long expected[2];       /* deliveries that the bridge has before the signal, or by the call itself */
 extern unsigned long taken[2];          /* deliveries that the call has read */
@@ -58,13 +58,13 @@ void install_foreign_handler(bool calls_replaced);
 void host_handler(int signo, siginfo_t *info, void *context);
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* As the kernel has it: the C library's structure has bytes that nobody sets. */
+/* As the kernel has it: the C library's structure has bytes that are never set. */
 struct kernel_action {
     uintptr_t handler, flags, restorer;
     uint64_t mask;
 };
 
-/* What must be the same with a signal as without. */
+/* The state that must be the same with a signal as without. */
 struct snapshot {
     struct kernel_action actions[CSIGSHIM__NSIG];
     uint64_t mask;

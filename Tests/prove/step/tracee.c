@@ -41,7 +41,7 @@ void fail(const char *format, ...) {
     _exit(1);
 }
 
-/* For code after which the process must go on, because the tracer waits for its threads one by one. */
+/* Reports a failure and continues, because the tracer waits for the threads of the process one by one. */
 __attribute__((format(printf, 1, 2))) static void fail_later(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
@@ -233,8 +233,8 @@ static void wait_for_other(void) {
         sched_yield();
 }
 
-/* A bridge that counts as notified, and whose pipe is empty, would not be notified of the next delivery. Where nobody
- * asked for the descriptor, waiters wait for `notified` itself. */
+/* A bridge that counts as notified over an empty pipe would not be notified of the next delivery. Without a call of
+ * csigshim_fd, waiters wait for `notified` itself. */
 static void check_notified(int i) {
     struct pollfd pipe = {.fd = bridges[i]->has.pipe.read_end.fd, .events = POLLIN};
     if (atomic_load(&bridges[i]->fd_in_use) && atomic_load(&bridges[i]->notified) && poll(&pipe, 1, 0) != 1)

@@ -2,9 +2,9 @@
  *
  * Single-stepping to instruction N for each N is quadratic, and counting the passes of a breakpoint is slow in a loop.
  * So this does both: record_points finds, for each point, an earlier one that comes by seldom, and go_to steps from
- * there. Breakpoints are the debug registers. They change no code, and can watch data: the second thread stops when it
- * writes the variable that the library's handler writes at a place, whatever the compiler has made of it. The
- * library's system calls are `syscall` instructions of its own code: each is one step.
+ * there. Breakpoints are the debug registers. They change no code, and can watch data. So the second thread stops when
+ * it writes the variable that the library's handler writes at that place, however the compiler has arranged the code.
+ * The library's system calls are `syscall` instructions of its own code: each is one step.
  */
 #include "tracer.h"
 #include <stddef.h>
@@ -41,7 +41,7 @@ static size_t word(pid_t thread, const volatile void *address) {
     return (size_t)ptrace(PTRACE_PEEKDATA, thread, address, 0);
 }
 
-/* A traced process does not stop: nobody would continue it. */
+/* A traced process does not stop, because no process would continue it. */
 static bool is_stop(int signo) {
     return signo == SIGSTOP || signo == SIGTSTP;
 }

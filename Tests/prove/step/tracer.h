@@ -8,8 +8,9 @@ enum { MOST_POINTS = 1 << 14 };
 /* Where the second thread stops in the library's handler. */
 enum place { ENTRY, LOOKED, INSIDE, LOOKED_AGAIN, CLAIMED, PUBLISHED, NOTIFIED, WRITTEN, LEFT, HOST, PLACES };
 
-/* The instructions of one call, in order, and how to come to each: it is the `passes`th time that its address comes by;
- * or quicker, run to the instruction of point `from`, the `times`th time that its address comes by, and step. */
+/* The instructions of one call, in order, with two ways to reach each. The slow way is to run until its address has
+ * come by `passes` times. The quick way is to run to point `from`, until its address has come by `times` times, and to
+ * step from there. */
 struct point {
     uintptr_t address;
     unsigned passes, from, times, cost;

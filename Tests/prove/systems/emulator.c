@@ -1,5 +1,5 @@
-/* What an emulator does not do as the kernel does, seen without the library: a word for each on a line. run.sh leaves
- * out the tests that need it, and only where it is missing. On a kernel this prints nothing. */
+/* Finds the features that an emulator lacks, without the library, and prints a word for each on a line. run.sh leaves
+ * out the tests that need such a feature, only where it is missing. On a kernel this prints nothing. */
 #define _GNU_SOURCE 1
 #include <dirent.h>
 #include <fcntl.h>

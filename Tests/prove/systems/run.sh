@@ -1,10 +1,10 @@
 #!/bin/sh
-# Other systems, from this one: the C target compiled for each without a warning, the tests that such a system has the
-# means for compiled and linked there, and run where it is Linux: natively, or under qemu-user. Compiler, headers and
+# Other systems, tested from this one. For each, the C target must compile without a warning, and the tests that the
+# system supports must compile and link. Those for Linux also run, natively or under qemu-user. Compiler, headers and
 # libraries of all of them come with ziglang, from PyPI.
 #
-# What cannot be compiled or run is listed below, with the reason. What an emulator lacks is not taken from the list
-# alone: emulator.c, which does without the library, must see that it is missing there (it prints the words after "needs").
+# Tests that cannot be compiled or run are listed below, with the reason. What an emulator lacks is not taken from the
+# list alone: emulator.c, which does not use the library, must find it missing too (it prints the words after "needs").
 set -u
 name="other systems"
 [ "${1:-long}" != quick ] || { echo "RESULT $name|not in the quick run|-"; exit 0; }
@@ -39,7 +39,7 @@ x86_64-openbsd|"
 
 . "$root/Tests/c/not_there.sh"
 
-# What a test needs and an emulator may lack.
+# The features that a test needs and an emulator may lack.
 needs() {
     case $1 in
     set_is_added_as_a_whole) echo realtime ;;
@@ -82,7 +82,7 @@ compile() { # target, output, what
         -I"$root/Sources/CSignalShim/include" -I"$root/Sources/CSignalInit/include" "$@" -o "$output" >"$output.messages" 2>&1
 }
 
-# check TARGET RUNNER: says what happened in the file "said", and "ok" or "FAIL" for each test.
+# check TARGET RUNNER: writes what happened into the file "said", with "ok" or "FAIL" for each test.
 check() {
     directory=$work/$1 objects='' linked=0 passed=0 lacks='' quiet=
     case $1 in *-macos) quiet="-Wno-deprecated-declarations -Wno-unguarded-availability-new" ;; esac # vfork, pipe2

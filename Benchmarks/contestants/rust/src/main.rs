@@ -30,7 +30,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// The API's answer to the wish to listen to signal 40: without it there is no storm.
+/// Whether the API can listen to signal 40, which the storm needs.
 fn heard<T>(answer: Result<T>) -> T {
     answer.unwrap_or_else(|error| {
         eprintln!("signal {REALTIME}: {error}");

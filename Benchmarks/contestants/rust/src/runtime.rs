@@ -16,7 +16,7 @@ pub fn current() -> Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-/// In a task of its own, as in a server whose main function does something else.
+/// Runs in a task of its own, as in a server whose main function does other work.
 pub fn spawned(task: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
@@ -34,7 +34,7 @@ pub async fn pingpong(out: File) -> Result<()> {
     Ok(())
 }
 
-// tokio merges what has come since the last look, and gives no values.
+// tokio coalesces the signals that came since the last look, and gives no values.
 pub async fn storm(out: File) -> Result<()> {
     let realtime = heard(signal(SignalKind::from_raw(REALTIME)));
     let end = signal(SignalKind::user_defined2())?;

@@ -13,7 +13,7 @@ import SystemPackage
 let logger = Logger(label: "greeter")
 let path = CommandLine.arguments.dropFirst().first ?? "greeter.json"
 
-/// What the program uses: read at once, checked, and never half of it new.
+/// The settings that the program uses. They are read together and checked, so that no part of them is new alone.
 struct Settings {
     let greeting: String
     let interval: Duration

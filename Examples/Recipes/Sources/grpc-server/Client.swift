@@ -1,4 +1,5 @@
-// What both sides know of the service, which a plugin of protoc makes from a .proto file elsewhere, and a client.
+// The description of the service for both sides, which elsewhere a plugin of protoc makes from a .proto file, and a
+// client.
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 

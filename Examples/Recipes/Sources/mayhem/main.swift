@@ -1,5 +1,5 @@
-// A consumer that restarts the hosts that its messages name, saves that, and acknowledges: the example of "asyncio: we
-// did it wrong", done with one shutdown in phases instead of a list of things to remember.
+// A consumer that restarts the hosts that its messages name, saves that, and acknowledges the messages. It is the
+// example of the series "asyncio: we did it wrong", with one shutdown in phases.
 //
 //     swift run --package-path Examples/Recipes mayhem       Ctrl-C once, or: kill PID
 //     swift run --package-path Examples/Recipes mayhem 30    saves take 30 seconds: Ctrl-C, and a second one forces the exit

@@ -23,7 +23,8 @@ let logger = Logger(label: "server")
 typealias Connection = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
 
 /// The connections, and the tasks that serve them. (NIO can also pass connections to a loop, which would start these
-/// tasks; but one that the loop has not taken when the listener is closed ends the process: apple/swift-nio#2637.)
+/// tasks. But a connection that the loop has not taken when the listener is closed ends the process:
+/// apple/swift-nio#2637.)
 final class Connections: Sendable {
     private struct State {
         var open: [ObjectIdentifier: (channel: any Channel, task: Task<Void, Never>)] = [:]
@@ -48,8 +49,8 @@ final class Connections: Sendable {
         if isTooLate { closeWhenIdle(channel) }
     }
 
-    /// Now if there is no request, else after the response, which then says "Connection: close": NIO's HTTP pipeline
-    /// does all that for this event. It may come once only.
+    /// Closes the connection now if there is no request, and otherwise after the response, which then says "Connection:
+    /// close". NIO's HTTP pipeline does all that for this event. It may come once only.
     func closeWhenIdle(_ channel: any Channel) {
         guard state.withLock({ $0.toldToClose.insert(ObjectIdentifier(channel)).inserted }) else { return }
         channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())

@@ -1,4 +1,4 @@
-// Swift Service Lifecycle's ServiceGroup, with the signals of SignalBridge: the group keeps its order of shutdown, and
+// Swift Service Lifecycle's ServiceGroup, with the signals of SignalBridge. The group keeps its order of shutdown. It
 // gets deadlines, a report, and a second signal that forces the exit whatever its services do.
 //
 //     swift run --package-path Examples/Recipes services               Ctrl-C: the worker stops, then the database

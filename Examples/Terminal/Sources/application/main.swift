@@ -3,7 +3,7 @@ import Foundation
 import SignalBridge
 import SignalDaemon
 
-/// What lives on the main thread: in AppKit, the application's delegate.
+/// The state of the main thread: in AppKit, the application's delegate.
 @MainActor final class Editor {
     private var characters = 0
     private var timer: Timer?

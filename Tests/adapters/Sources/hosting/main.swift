@@ -3,7 +3,7 @@
 //
 //     hosting               TERM: the server stops, then the database
 //     hosting --stubborn    the server does not react, and is abandoned
-//     hosting --returns     the server returns although nobody has told it to
+//     hosting --returns     the server returns although no shutdown has begun
 import Logging
 import SignalBridge
 import ServiceLifecycle

@@ -1,5 +1,4 @@
-// What happens to a daemon, in a log and as metrics.
-// snippet.hide
+// The transitions of a daemon, in a log and as metrics. snippet.hide
 import Logging
 import MetricsTestKit
 import SignalDaemon

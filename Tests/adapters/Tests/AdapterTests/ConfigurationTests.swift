@@ -97,7 +97,7 @@ private final class GreeterFile: Sendable {
         #expect(ConfigReader(provider: provider).string(forKey: "greeting") == "polite")
     }
 
-    @Test("Who watches a value hears of it")
+    @Test("Code that watches a value gets the new one")
     func watches() async throws {
         let provider = try await makeProvider()
         let configuration = ConfigReader(provider: provider)

@@ -1,4 +1,4 @@
-// A daemon as a service of somebody else's group.
+// A daemon as a service of a ServiceGroup that the program makes.
 import Logging
 import ServiceLifecycle
 import SignalBridge
@@ -114,7 +114,7 @@ let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
         #expect(steps.all == ["up", "final action"])
     }
 
-    @Test("It takes no signal, and then has nothing to reload")
+    @Test("The daemon takes no signal, and then has nothing to reload")
     func hasNoSignals() async throws {
         let before = try SignalNumber.sigterm.disposition
         let daemon = DaemonService { [steps] daemon in
@@ -126,7 +126,8 @@ let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
         _ = try await run([daemon]) { _, _ in try await steps.wait(for: "checked") }
     }
 
-    @Test("A group in a daemon in a group: who comes after other work is told when that has ended")
+    @Test(
+        "In a group in a daemon in a group, a service after other work hears of the shutdown when that work has ended")
     func comesAfter() async throws {
         let door = Door()
         let daemon = DaemonService { [steps] daemon in
@@ -149,7 +150,7 @@ let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
         #expect(steps.inOrder("other is told", "server ended", "worker is told"))
     }
 
-    @Test("It can have signals of its own, such as the SIGHUP of a reload")
+    @Test("The daemon can have signals of its own, such as the SIGHUP of a reload")
     func reloads() async throws {
         try await withSimulatedSignals { simulator in
             let policy = try SignalPolicy(reload: [.sighup])

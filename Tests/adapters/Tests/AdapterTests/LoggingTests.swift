@@ -1,4 +1,4 @@
-// Transitions in a log.
+// The log entries of transitions.
 import InMemoryLogging
 import Logging
 import SignalBridge

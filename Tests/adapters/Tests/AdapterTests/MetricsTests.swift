@@ -1,4 +1,4 @@
-// What happens to a daemon, as metrics.
+// The metrics of a daemon.
 import MetricsTestKit
 import SignalBridge
 import SignalDaemon

@@ -43,7 +43,7 @@ import Testing
         #expect(report.exitStatus == .code(0))
     }
 
-    @Test("A service knows its daemon, and the task-local values of whoever added it")
+    @Test("A service knows its daemon, and has the task-local values of the task that added it")
     func inherits() async throws {
         _ = try await simulate { [steps] daemon in
             try Self.$local.withValue("given") {
@@ -62,7 +62,7 @@ import Testing
 
     @TaskLocal private static var local = "default"
 
-    @Test("A service that comes after other work is told when that has ended")
+    @Test("A service that comes after other work hears of the shutdown when that has ended")
     func comesAfter() async throws {
         let door = Door()
         let report = try await simulate { [steps] daemon in
@@ -122,7 +122,7 @@ import Testing
         #expect(report.exitStatus == .code(0))
     }
 
-    @Test("A service that ignores even that is abandoned")
+    @Test("A service that ignores its cancellation is abandoned")
     func isAbandoned() async throws {
         let door = Door()
         defer { door.open() }

@@ -1,4 +1,4 @@
-// What the tests share: daemons in simulations, and services that say what they hear.
+// Shared by the tests: daemons in simulations, and services that record their events.
 import ServiceLifecycle
 import SignalBridge
 import SignalDaemon
@@ -7,7 +7,7 @@ import Testing
 
 struct Broken: Error {}
 
-/// What happened, in order.
+/// The events of a test, in order.
 final class Steps: Sendable {
     private let names = Mutex<[String]>([])
 
@@ -27,7 +27,7 @@ final class Steps: Sendable {
     func inOrder(_ expected: String...) -> Bool { all.filter(expected.contains) == expected }
 }
 
-/// Holds up whoever waits, whatever is cancelled, until it is opened.
+/// Blocks the tasks that wait, even cancelled ones, until it is opened.
 final class Door: Sendable {
     private let state = Mutex<(isOpen: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
 
@@ -59,7 +59,7 @@ struct Work: Service {
     func run() async throws { try await body() }
 }
 
-/// A service that runs until it is told, and says both.
+/// A service that runs until it hears of the shutdown, and records its start and its end.
 struct Obedient: Service {
     let name: String
     let steps: Steps

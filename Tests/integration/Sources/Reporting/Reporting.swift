@@ -1,4 +1,4 @@
-// What the programs tell the driver, one line at a time. No Foundation: half of the programs are there to do without.
+// The lines that the programs print for the driver. Without Foundation, because half of the programs test that.
 import SignalBridge
 
 #if canImport(Darwin)

@@ -37,7 +37,7 @@ public func startThread(_ run: @escaping @Sendable () -> Void) {
     pthread_create(&thread, nil, enter, body)
 }
 
-/// The calling thread does nothing any more.
+/// The calling thread sleeps for ever.
 public func sleepForEver() -> Never {
     while true { pause() }
 }

@@ -1,4 +1,5 @@
-/* A parent that has SIGHUP although it was started with it ignored, and gives its child what it was given itself. */
+/* A parent that was started with SIGHUP ignored, and subscribes to it. Its child must start with SIGHUP ignored,
+ * too. */
 #include <CSignalShim.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* A daemon in C with its own loop: one more descriptor to poll, no Swift anywhere. */
+/* A daemon in C with its own loop, which polls one more descriptor. It contains no Swift. */
 #include <CSignalShim.h>
 #include <errno.h>
 #include <inttypes.h>

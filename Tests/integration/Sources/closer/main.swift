@@ -12,7 +12,7 @@ import SignalBridge
 let directory = CommandLine.arguments[2]
 if chosenCase() == "ignored" { try SignalNumber.sigusr1.setDisposition(.ignore) }
 
-/// Who has a thread of his own, or one of the library's: on Linux he needs no descriptor.
+/// Subscriptions that a thread of the program or of the library waits for. On Linux they need no descriptor.
 func subscribeWithoutDescriptors() throws -> Any {
     let subscription = try SignalObserver(.sigusr1, .sigterm) { report($0) }
     let events = try SignalEvents(.sigusr1, .sigterm)
@@ -22,7 +22,7 @@ func subscribeWithoutDescriptors() throws -> Any {
     return subscription
 }
 
-/// Who has asked for a descriptor to poll.
+/// A subscription for which the program has asked for a descriptor.
 func subscribeWithDescriptor() throws -> Any {
     let loop = try SignalLoop()
     _ = loop.fileDescriptor

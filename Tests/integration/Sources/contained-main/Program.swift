@@ -1,4 +1,4 @@
-// The same in an asynchronous main function.
+// The program `contained` with an asynchronous main function.
 import Reporting
 import SignalDaemon
 

@@ -1,4 +1,5 @@
-// A daemon that may be PID 1 of a container: "daemon"; "exit" and "die" end at once; "late" makes the call when threads run.
+// A daemon that may be PID 1 of a container. The cases "exit" and "die" end at once, and "late" makes the call when
+// threads run.
 import Dispatch
 import Reporting
 import SignalBridge

@@ -1,4 +1,4 @@
-// The same as c-poll, as C++17 writes it.
+// The program c-poll in C++17.
 #include <CSignalShim.h>
 #include <array>
 #include <cerrno>

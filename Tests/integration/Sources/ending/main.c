@@ -1,5 +1,5 @@
-/* ending PROGRAM [ARGUMENT...]: runs it, says its pid, and how it ended: a shell cannot tell `exit 143` from a death by
- * SIGTERM. After a minute it kills the program, so that none is left behind. */
+/* ending PROGRAM [ARGUMENT...]: runs the program, and prints its pid and how it ended. A shell cannot tell `exit 143`
+ * from a death by SIGTERM. After a minute it kills the program, so that none is left behind. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// Programs that end while they are subscribed. A global is never deinitialized; nobody finishes anything here.
+// Programs that end while they are subscribed. They finish no subscription, and a global is never deinitialized.
 import Dispatch
 import Reporting
 import SignalBridge
@@ -29,7 +29,7 @@ case "exit-in-task":  // with a thread inside each kind of waiting
         exit(0)
     }
     dispatchMain()
-case "unread":  // what nobody took is no reason to die at the end
+case "unread":  // an unread signal does not kill the program at its end
     try SignalNumber.sighup.send(to: getpid())
     try SignalNumber.sigterm.send(to: getpid())
 default:

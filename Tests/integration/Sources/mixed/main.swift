@@ -1,5 +1,5 @@
-// Several who want the same signal: "twice": all of this library; "before", "after": a signal source of Dispatch, made
-// before or after the subscription.
+// Several subscribers to the same signal. "twice": all of them of this library. "before", "after": also a signal source
+// of Dispatch, made before or after the subscription.
 import Dispatch
 import Reporting
 import SignalBridge

@@ -78,7 +78,7 @@ case "waiter-pthread":
     }
     sleepForEver()
 
-case "idle":  // every kind at once, and nothing to do for any of them
+case "idle":  // subscriptions of every kind, all of them idle
     let subscription = try SignalObserver(.sigterm) { _ in exit(0) }
     let events = try SignalEvents(.sighup, .sigterm)
     Task { for await event in events { report(event) } }

@@ -1,4 +1,4 @@
-// sender PID SIGNAL [VALUE...]: kill(1) cannot queue values, and this shows that the library's own sending works.
+// sender PID SIGNAL [VALUE...]: sends by the library's own call, which can queue values, as kill(1) cannot.
 import Reporting
 import SignalBridge
 

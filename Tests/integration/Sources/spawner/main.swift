@@ -1,5 +1,5 @@
-// A parent of two children: one says what it inherited, one waits for a signal. The case "plain" is the same program
-// without a subscription: what the library's children are compared with.
+// A parent of two children: one prints what it inherited, one waits for a signal. The case "plain" is the same program
+// without a subscription, for comparison.
 import Dispatch
 import Reporting
 import SignalBridge

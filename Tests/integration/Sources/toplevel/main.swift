@@ -1,4 +1,4 @@
-// Top-level code with `await` in it: it is the main actor's, and so would a careless library's closures be.
+// Top-level code with `await`, which runs on the main actor, as the closures of a careless library would.
 import Dispatch
 import Reporting
 import SignalBridge
@@ -20,7 +20,7 @@ case "loop":
         if event.signal == .sigterm { break }
     }
 
-case "loop-in-header":  // nothing but the loop holds the subscription; so its first line says that it is there
+case "loop-in-header":  // only the loop holds the subscription, so its first line reports that it is there
     Task.detached {
         while try SignalNumber.sigterm.disposition != .handler { try await Task.sleep(for: .milliseconds(5)) }
         ready()

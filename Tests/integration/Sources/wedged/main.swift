@@ -1,5 +1,5 @@
-// A program that is stuck: "consumer": only the task that should take the events; "everything": every thread that
-// Swift and Dispatch have, and as many more as they are willing to make. "reader" is not stuck.
+// A program with stuck threads. "consumer": only the task that should take the events is stuck. "everything": so is
+// every thread of Swift and Dispatch, and each one that they add. "reader" is not stuck.
 import Dispatch
 import Reporting
 import SignalBridge
@@ -18,7 +18,7 @@ let never = DispatchSemaphore(value: 0)
 
 let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
 
-// Detached: the main actor's thread is not to be had here.
+// Detached, because the main actor's thread is not free here.
 switch chosenCase() {
 case "consumer":
     Task.detached {
@@ -27,7 +27,7 @@ case "consumer":
         for await event in events { report(event) }
     }
 case "everything":
-    // Queues of our own may ask for threads past the number of cores; Dispatch stops at a few hundred.
+    // Queues of the program may ask for more threads than there are cores; Dispatch stops at a few hundred.
     for number in 0..<1024 { DispatchQueue(label: "busy \(number)").async { block() } }
     for _ in 0..<1024 { DispatchQueue.global().async { block() } }
     for _ in 0..<64 { Task.detached { block() } }

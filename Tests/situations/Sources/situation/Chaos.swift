@@ -1,5 +1,5 @@
-// A daemon that a seed makes: any work, actions, clean-ups, reloads, parts and children, which obey, fail, are late or hang.
-// chaos.py signals it at random, and compares its report with what it says here and with how it ends.
+// A random daemon, made from a seed: any work, actions, clean-ups, reloads, parts and children, which obey, fail, are
+// late or hang. chaos.py signals it at random, and compares its report with its output and its exit status.
 import Foundation
 import SignalBridge
 import SignalDaemon

@@ -1,4 +1,5 @@
-// A daemon in the situations that users reported. The first argument says which; run.py starts it, signals it and looks.
+// A daemon in the situations that users reported. The first argument names the situation; run.py starts the daemon,
+// signals it and checks its output.
 import Dispatch
 import Foundation
 import SignalBridge

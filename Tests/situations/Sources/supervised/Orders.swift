@@ -1,6 +1,6 @@
 import Glibc
 
-/// The directory in which run.py says by files what the daemon does, and reads what it did.
+/// A directory shared with run.py: its files tell the daemon what to do, and the daemon writes there what it did.
 struct Orders: Sendable {
     private let directory: String
 

@@ -1,11 +1,11 @@
-// A daemon that Tests/supervisors/run.py starts under each supervisor. It does what the files of its directory say:
+// A daemon that Tests/supervisors/run.py starts under each supervisor. The files in its directory say what it does:
 //
 //     hold-start    it is not ready while this file is there
 //     broken        a reload fails
 //     hold-reload   a reload does not end while this file is there
 //     hold-check    the watchdog's check does not return while this file is there
-//     hold-stop     the daemon does not stop while this file is there: its policy ends it after half a second
-//     slow, patient if this file was there at the start, its policy ends it after three seconds, or after an hour
+//     hold-stop     the daemon does not stop while this file is there. Its policy ends it after half a second.
+//     slow, patient if this file was there at the start, its policy ends it after three seconds, or after an hour.
 //
 // SIGUSR2 ends it with the exit code 75. READINESS_FD is the descriptor on which s6 waits for a line.
 import Glibc

@@ -1,1 +1,1 @@
-// Nothing: the target is there for what it depends on.
+// An empty target, which exists for its dependencies.

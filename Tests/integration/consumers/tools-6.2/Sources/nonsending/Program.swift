@@ -6,7 +6,7 @@ import SignalDaemon
 final class Counter {
     private var counts: [SignalNumber: Int] = [:]
 
-    /// On the actor of whoever calls it; here that is the main one.
+    /// Runs on the actor of its caller, which is the main actor here.
     func follow(_ events: SignalEvents) async {
         for await event in events {
             MainActor.preconditionIsolated()

@@ -1,7 +1,7 @@
 import SignalBridge
 import SignalDaemon
 
-/// What the program sees of signals.
+/// The interface through which the program gets signals.
 public final class Service: Sendable {
     private let events: SignalEvents
     private let observer: SignalObserver

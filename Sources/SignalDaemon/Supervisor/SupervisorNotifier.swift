@@ -3,7 +3,7 @@ import SignalBridge
 /// Sends notifications to the supervisor on its own thread, so that a stuck user closure does not delay them.
 ///
 /// Except for `runInline`, its functions may be called under a lock.
-final class SupervisorLink: Sendable {
+final class SupervisorNotifier: Sendable {
     private enum Item: Sendable {
         case datagram(String)
         case call(@Sendable () -> Void)
