@@ -8,7 +8,7 @@ final class DaemonParts: Sendable {
         /// The names of the ended parts, each once, in order.
         var names: [String] = []
     }
-    /// The limit of names, because a daemon may run for years and name each part after a request.
+    /// The limit of kept reports, because a daemon may run for years and name each part after a request.
     private static let maxReports = 1000
     private let state = Lock(State())
 

@@ -4,7 +4,7 @@ import SignalBridge
 final class DaemonWorkers: Sendable {
     private let reporter: TransitionReporter
     let supervisor: SupervisorNotifier
-    /// Runs or releases user code. A stuck cancellation handler delays other effects only for this time.
+    /// The time for which stuck user code delays other effects.
     private static let patience = Duration.milliseconds(50)
     private let effects: SerialWorker<@Sendable () -> Void>
     /// Starts tasks, without running their code, so a stuck cancellation handler does not delay clean-ups.

@@ -14,7 +14,8 @@ struct RuntimeState: Sendable {
     var signalActions: [SignalAction] = []
     /// The signal actions of earlier bodies. They keep a signal between two bodies from its default action.
     var silentActions: [SignalNumber: SignalAction] = [:]
-    /// Before that, signals wait, so that the start is reported before a signal that ends the daemon.
+    /// Whether the start was reported. Before that, signals wait, so that none ends the daemon before its start is
+    /// reported.
     var hasStarted = false
     var isClosing = false
     var isClosed = false

@@ -32,8 +32,8 @@ final class SignalRecovery: Sendable {
 
     func checkThoroughly(at time: Duration) { state.withLock { $0.deadline = time } }
 
-    /// Returns the signals that other code has taken; `nil`: there are none. Otherwise `takeBack` must follow. Makes
-    /// few system calls, and never blocks.
+    /// Returns the signals that other code has taken. `nil`: there is nothing to do; otherwise `takeBack` must follow.
+    /// Makes few system calls, and never blocks.
     func search(_ signals: Set<SignalNumber>, at now: Duration) -> Set<SignalNumber>? {
         let accepted = state.withLock { $0.accepted }
         let stolen = signals.filter { signal in

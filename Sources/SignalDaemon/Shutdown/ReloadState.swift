@@ -5,8 +5,8 @@ struct ReloadState {
         /// The daemon has nothing to reload.
         case unavailable
         case idle
-        /// A reload runs, from the request to the end of a restart. At the start, until the first configuration is
-        /// loaded.
+        /// A reload runs: from the request to its end, including a restart. At the start, until the first configuration
+        /// is loaded.
         case running(again: Bool)
     }
 

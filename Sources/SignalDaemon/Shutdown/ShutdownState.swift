@@ -19,7 +19,7 @@ enum ShutdownState {
     }
 
     struct CleanupTimes {
-        /// No deadline: a restart that waits.
+        /// `nil`: a restart, which waits without a deadline.
         var deadline: Duration?
         /// The time at which all running clean-ups are cancelled; `nil`: they were.
         var cancels: Duration?
@@ -42,7 +42,7 @@ enum ShutdownState {
     case loading
     case running
     case draining(Purpose, deadline: Duration)
-    /// No deadline: a restart that waits.
+    /// `nil`: a restart, which waits without a deadline.
     case cancelling(Purpose, deadline: Duration?)
     /// One clean-up has its turn at a time. An earlier one that overran its time may still run.
     case cleaningUp(Purpose, CleanupTimes)

@@ -13,7 +13,7 @@ struct NotificationSchedule {
     private var nextExtension: Duration?
     private var isStopping = false
     private var isReady = false
-    /// Reset by a restart, because the new body has yet to report it.
+    /// Whether the present body has reported that it is ready; a restart resets this.
     private var isBodyReady = false
     private var isReloading = false
     private var isCheckRunning = false
