@@ -1,6 +1,7 @@
 import Dispatch
 
-/// Calls a handler on a dispatch queue for each event, in order and one at a time, even on a concurrent queue.
+/// A subscription that calls a handler on a dispatch queue for each event: in order and one at a time, even on a
+/// concurrent queue.
 ///
 /// ```swift
 /// let reload = try SignalObserver(.sighup, queue: .main) { event in

@@ -1,5 +1,5 @@
-/// Blocks a thread until a signal comes. It uses neither Swift concurrency nor Dispatch, no other thread, and no CPU
-/// time while no signal comes.
+/// A subscription for a thread that blocks until a signal comes, without Swift concurrency or Dispatch. It uses no
+/// other thread, and no CPU time while no signal comes.
 ///
 /// ```swift
 /// if let event = waiter.next() {  // sleeps, and takes no CPU

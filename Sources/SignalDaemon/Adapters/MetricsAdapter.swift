@@ -2,7 +2,7 @@
     import CoreMetrics
     import SignalBridge
 
-    /// Counts the transitions of a daemon, by swift-metrics. With the trait `Metrics`.
+    /// A recorder that counts the transitions of a daemon, by swift-metrics. With the trait `Metrics`.
     ///
     /// Use it for `onTransition`: `Daemon.main(onTransition: { metrics.record($0) })`.
     ///
