@@ -1,25 +1,24 @@
-/* PID 1 of a container, in the program's own image: see CSignalInit.h. Two processes come out of one: "the init", which
- * stays PID 1, and "the program", which is its child.
+/* PID 1 of a container, in the program's own image: see CSignalInit.h. PID 1 forks. "The init" is the parent, which
+ * stays PID 1, and "the program" is the child.
  *
- * I1  No signal is lost, and none comes early. All signals are blocked before the fork, and the init takes them by
- *     sigwaitinfo(2) alone. So what comes while it starts stays pending until there is a program to forward it to, and
- *     no handler of the program's image ever runs in the init.
- * I2  No status is lost. SIGCHLD has its default action before the fork: where the parent ignored it, the kernel would
- *     discard the statuses. The kernel coalesces SIGCHLD, so the init takes every status that there is, after each
- *     signal, and before the first. It takes none of a child that belongs to the program.
- * I3  The program starts as main would have without the init: the same mask, the same action for SIGCHLD. It takes the
- *     terminal only where the init's group has it: where both numbers are 0, the groups are of an outer namespace, and
- *     nobody knows.
- * I4  A signal reaches the program once. The terminal signals the program's group and not the init's, as soon as the
- *     program has made it. Before that, and after the program left it, the init signals the program by its id. A value
- *     goes to the program alone, since no call queues one for a group.
- * I5  The init ends as the program did. PID 1 cannot kill itself, so death by a signal is 128 + its number. It leaves
- *     by _exit(2): functions of atexit(3), and what stdio has buffered, belong to the program.
- * I6  The init keeps no descriptor and no directory. Otherwise a listening socket that the program closes would go on
- *     to take connections, a pipe that it closes would have no end, and a volume that it leaves would stay busy.
- * I7  What a sandbox refuses is found before the fork, while the error still has somebody to tell.
- * I8  Whoever looks for the program by its name does not find the init, too: a signal to both would come twice.
- */
+ * I1  No signal is lost, and none comes early. All signals are blocked before the fork, and the init takes them only by
+ *     sigwaitinfo(2). So a signal that comes while it starts stays pending until there is a program to forward it to.
+ *     No handler of the program's image ever runs in the init.
+ * I2  No status is lost. SIGCHLD gets its default action before the fork, because the kernel discards the statuses if
+ *     it is ignored. The kernel coalesces SIGCHLD, so the init takes every available status after each signal, and
+ *     before the first. It does not wait for children of the program.
+ * I3  The program starts as main would have without the init: with the same mask, and the same action for SIGCHLD. It
+ *     takes the terminal only if the init's group has it. If both group numbers are 0, the groups belong to an outer
+ *     namespace, and this is unknown.
+ * I4  A signal reaches the program once. The terminal signals the program's group and not the init's, once the program
+ *     has created it. Before that, and after the program left it, the init signals the program by its id. A value
+ *     goes only to the program, because no system call queues one for a group.
+ * I5  The init ends as the program did. PID 1 cannot kill itself, so death by a signal is 128 + its number. It ends by
+ *     _exit(2), because functions of atexit(3) and the buffers of stdio belong to the program.
+ * I6  The init keeps no descriptor and no directory. Otherwise a listening socket that the program closes would still
+ *     take connections, a pipe that it closes would have no end of file, and a volume that it leaves would stay busy.
+ * I7  A call that a sandbox refuses is found before the fork, while the error can still be returned.
+ * I8  The init has another name than the program. Otherwise a signal sent by name would reach both, and come twice. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE 1
 #endif
@@ -49,8 +48,8 @@
 /* glibc has this. It may stay 0 when the other threads have ended. */
 extern char __libc_single_threaded __attribute__((weak));
 
-/* /proc/self/task has two links, and one for each thread, those of an emulator (qemu-user) included. Without a /proc,
- * nothing tells. */
+/* /proc/self/task has two links, and one for each thread, those of an emulator (qemu-user) included. Without /proc,
+ * threads are unknown. */
 static bool has_other_threads(void) {
     struct stat tasks;
     if (&__libc_single_threaded != NULL && __libc_single_threaded)
@@ -58,7 +57,7 @@ static bool has_other_threads(void) {
     return stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 3;
 }
 
-/* I7: the calls by which the init lives. None of them waits, and none takes a signal. */
+/* I7: the calls that the init needs. None of them waits, and none takes a signal. */
 static bool may_be_init(void) {
     const struct timespec at_once = {0, 0};
     sigset_t none;
@@ -94,7 +93,7 @@ static void start_program(pid_t init_group) {
     correct_environment(program);
 }
 
-/* True if the program has ended. Takes the status of every child of the init that has (I2). */
+/* Waits for every ended child of the init (I2). Returns true if the program is one of them. */
 static bool reap(pid_t program, int *status) {
     int one;
     for (pid_t child; (child = waitpid(-1, &one, WNOHANG)) > 0;)
@@ -161,7 +160,7 @@ int csigshim_run_init_if_needed(void) {
     errno = code;
     return program == 0 ? 0 : -1;
 }
-#else /* elsewhere nothing but the system's own init is PID 1 */
+#else /* elsewhere only the system's own init is PID 1 */
 int csigshim_run_init_if_needed(void) {
     return 0;
 }

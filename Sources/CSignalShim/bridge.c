@@ -1,4 +1,4 @@
-/* Bridges, and what they subscribe to: the public functions. What they do is in subscription.c and disposition.c. */
+/* The public functions of bridges and their subscriptions. subscription.c and disposition.c do the work. */
 #include "shim.h"
 
 static int open_locked(csigshim_bridge **out, int mechanism, size_t capacity) {

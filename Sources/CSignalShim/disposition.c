@@ -1,12 +1,12 @@
 /* Installing this library's handler for a signal, and uninstalling it. All of this is done under the lock.
  *
- * S1  The saved action is published before the handler is installed, because a handler may run at once; and published
- *     again if another thread installed something between the look and the call. sigaction(2) has no compare-and-swap:
- *     what another thread installs between uninstall's look and its call is lost.
+ * S1  The saved action is published before the handler is installed, because a handler may run at once; and again if
+ *     another thread installed an action between the query and the call. sigaction(2) has no compare-and-swap: an
+ *     action that another thread installs between uninstall's query and its call is lost.
  * S2  An action is saved only while this library's handler cannot be reached from it: at the first installation, and
  *     after an uninstallation that found this library's handler installed. Otherwise another handler may still call
- *     this one, and is left installed: the state is then "displaced", until csigshim_rearm. So the saved action never
- *     leads back here, except by a host that installs an old handler by itself (O5).
+ *     this one, so it stays installed, and the state is "displaced" until csigshim_rearm. So the saved action never
+ *     leads back here, unless the host itself installs an old handler (O5).
  *     Tests/prove/protocol/disposition.pml refutes BREAK_SAVE_REACHABLE, BREAK_SAVES_ITSELF and, for S1,
  *     BREAK_PUBLISH_AFTER_INSTALL. */
 #include "shim.h"
@@ -16,8 +16,8 @@ static bool are_equal(const struct sigaction *a, const struct sigaction *b) {
            memcmp(&a->sa_mask, &b->sa_mask, CSIGSHIM__MASK_SIZE) == 0;
 }
 
-/* The saved action that equals this one; made if there is none yet. It lives for ever, on a page of its own: the C
- * library's allocator has locks (L2). */
+/* Returns the saved action that equals this one, or makes it. It is never freed, and has a page of its own, because the
+ * C library's allocator has locks (L2). */
 static struct csigshim__action *find_or_save(int signo, const struct sigaction *action) {
     struct csigshim__disposition *const disposition = &csigshim__dispositions[signo];
     for (struct csigshim__action *known = disposition->known; known != NULL; known = known->next)
@@ -32,22 +32,21 @@ static struct csigshim__action *find_or_save(int signo, const struct sigaction *
     return new;
 }
 
-/* This library's action for signo, with `old` below it. */
+/* Returns this library's action for signo, to be installed over `old`. */
 static struct sigaction make_shim_action(int signo, const struct csigshim__action *old) {
     static const int unmasked[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS, SIGKILL, SIGSTOP};
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = csigshim__handler;
-    /* Every signal, those of the C library too: asynchronous cancellation is one of them. With an empty mask, signals
-     * that are pending together would run nested, last first. */
+    /* Every signal, including the C library's: asynchronous cancellation uses one. With an empty mask, the handlers of
+     * signals that are pending together would nest, and the last would run first. */
     memset(&action.sa_mask, 0xff, sizeof action.sa_mask);
     for (size_t i = 0; i < sizeof unmasked / sizeof *unmasked; i++)
         sigdelset(&action.sa_mask, unmasked[i]);
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
     const int old_flags = old->saved.sa_flags;
     const bool chained = csigshim__other_bridge_has(NULL, signo, CSIGSHIM_CHAIN) && csigshim__is_function(&old->saved);
-    /* A background read that is restarted gets TTIN again, and spins. A host whose handler had no SA_RESTART counts on
-     * EINTR. */
+    /* A restarted background read gets TTIN again, and loops. A host that had no SA_RESTART relies on EINTR. */
     if (signo == SIGTTIN || signo == SIGTTOU || csigshim__other_bridge_has(NULL, signo, CSIGSHIM_INTERRUPT) ||
         (chained && !(old_flags & SA_RESTART)))
         action.sa_flags &= ~SA_RESTART;
@@ -83,7 +82,7 @@ static int save_and_install(int signo, struct sigaction now) {
     return 0;
 }
 
-/* Installs with the flags that the present subscriptions ask for. */
+/* Installs this library's handler with the flags that the present subscriptions need. */
 static int install_over_saved(int signo) {
     struct csigshim__disposition *const disposition = &csigshim__dispositions[signo];
     const struct sigaction shim_action = make_shim_action(signo, atomic_load(&disposition->old_action));

@@ -1,17 +1,16 @@
-/* What fork(2) does to bridges, and how a child gets its own.
+/* The effect of fork(2) on bridges, and how a child takes over inherited ones.
  *
  * C1  The atfork handlers hold the lock across the fork (L3). In the child, with all signals still blocked, they
- *     restore dispositions and mask as if there had never been a bridge. So a child that execs without a word to this
- *     library starts as the host would have started it (G8).
+ *     restore the dispositions and the mask that there would be without bridges. So a child that executes a program
+ *     without a call of this library starts it as if there were no bridges (G8).
  * C2  A child's bridges are inherited: nothing is recorded for them, and their descriptors, which the parent shares,
- *     are not used. What belonged to threads that the child does not have is reset: counts of handlers, readers'
- *     mutexes.
- * C3  csigshim_after_fork opens everything anew, and only then closes what was inherited; so a failure leaves the
- *     bridge as it was. Tests/prove/protocol/fork.pml refutes BREAK_NO_UNINSTALL (C1), BREAK_COUNTS_STAY (C2) and
+ *     are not used. State of threads that the child does not have is reset: counts of handlers, and readers' mutexes.
+ * C3  csigshim_after_fork opens new resources, and only then closes the inherited ones, so a failure leaves the bridge
+ *     as it was. Tests/prove/protocol/fork.pml refutes BREAK_NO_UNINSTALL (C1), BREAK_COUNTS_STAY (C2) and
  *     BREAK_CLOSE_INHERITED_FIRST (C3).
  *
- * A child of clone(2), vfork(2) or _Fork(3) runs no atfork handlers: the lock refuses it (P1), and it may call
- * csigshim_reset_for_exec alone. */
+ * A child of clone(2), vfork(2) or _Fork(3) runs no atfork handlers. The lock refuses it (P1), and it may call only
+ * csigshim_reset_for_exec. */
 #include "shim.h"
 #include <dlfcn.h>
 
@@ -25,7 +24,7 @@ static void after_fork_in_parent(void) {
     csigshim__unlock(&fork_state);
 }
 
-/* No signal is recorded for the bridge until csigshim_after_fork. A handler may be counted in a closed one, too. */
+/* Stops recording until csigshim_after_fork. A closed bridge may have counted a handler, too. */
 static void make_dormant(struct csigshim_bridge *bridge) {
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
         struct csigshim__subscription *const subscription = &bridge->subscriptions[signo];
@@ -65,12 +64,12 @@ static int register_fork_handlers(void) {
     return csigshim__fail(failure);
 }
 
-/* When the code is loaded: before a host registers handlers of its own, which may then call this library. */
+/* Runs when the code is loaded: before a host registers its own handlers, which may then call this library. */
 __attribute__((constructor)) static void register_early(void) {
     (void)register_fork_handlers();
 }
 
-/* Handlers point into this code, so whatever contains it, a plugin for instance, stays loaded. */
+/* Keeps this code loaded, for instance in a plugin, because the kernel has a pointer to the handler. */
 static void stay_loaded(void) {
     Dl_info here;
     if (dladdr((void *)&csigshim__bridges, &here) != 0)
@@ -86,7 +85,7 @@ static void find_vdso_clock(void) {
     atomic_store(&csigshim__vdso_clock, clock);
 }
 
-/* Several threads may do this at once: to do it twice does no harm. */
+/* Several threads may run this at once, because running it twice does no harm. */
 int csigshim__prepare_process(void) {
     static _Atomic bool prepared;
     if (register_fork_handlers() != 0)
@@ -113,7 +112,7 @@ int csigshim__claim_process(void) {
     return 0;
 }
 
-/* Makes the subscriptions active again, with all that csigshim_add would do. -1: none of them is, with errno. */
+/* Makes the dormant subscriptions active again, as csigshim_add would. -1: none of them is active; see errno. */
 static int resubscribe(struct csigshim_bridge *bridge, sigset_t *mask) {
     unsigned wanted[CSIGSHIM__NSIG] = {0};
     int signo = 1, failure = 0;

@@ -1,8 +1,8 @@
 /* Waiting without a descriptor, for bridges that are not polled: futex(2) on `notified`.
  *
  * F1  A waiter counts itself in `futex_waiters` before the kernel compares `notified` with 0 and puts it to sleep. A
- *     notifier sets `notified` before it looks at the count. All of this is seq_cst: so either the notifier sees the
- *     waiter counted, and its wake comes after the sleep began, or the waiter does not go to sleep.
+ *     notifier sets `notified` before it looks at the count. All of this is seq_cst. So either the notifier sees the
+ *     waiter counted, and wakes it after its sleep began, or the waiter does not go to sleep.
  *     Tests/prove/protocol/sleep.pml refutes BREAK_WAITER_COUNTS_LATE. */
 #include "shim.h"
 
@@ -12,8 +12,8 @@ int csigshim__futex_wait(struct csigshim_bridge *bridge, int timeout_ms) {
     long result = timeout_ms == 0 ? -ETIMEDOUT : -EINTR;
     pthread_testcancel();
     if (atomic_load(&bridge->notified) == 0 && timeout_ms != 0) {
-        /* Always a timeout: without one the kernel goes back to sleep after a handler with SA_RESTART, also in a child
-         * to which that handler forked. */
+        /* There is always a timeout. Without one the kernel continues the sleep after a handler with SA_RESTART, even
+         * in a child that the handler forked. */
         const int ms = timeout_ms < 0 ? INT32_MAX : timeout_ms;
         const struct timespec left = {ms / 1000, ms % 1000 * 1000000L};
         /* A cancellation point. A cancelled thread stays counted, which costs each notification a system call. */

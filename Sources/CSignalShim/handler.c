@@ -1,26 +1,27 @@
-/* What runs when a signal arrives. A delivery, in order: which process is this (table.c); a record in the queue of
- * each bridge that wants the signal (ring.c); a wake-up for its reader (notify.c); and when all that is done, the old
- * handler if a bridge chains, or the old action if no bridge recorded the delivery (old_action.c).
+/* The signal handler. It finds out which process it runs in (table.c). It records the delivery in the queue of each
+ * bridge that has the signal (ring.c), and wakes the reader (notify.c). Then it runs the old handler if a bridge
+ * chains, or takes the old action if no bridge recorded the delivery (old_action.c).
  *
- * This file and those that it uses are all that runs in signal context: Tests/tools/symbols.sh names them, and
- * compares what they call with a list. They take no lock, allocate nothing, keep errno, and contain no cancellation
- * point. The handler runs with every signal blocked but the synchronous faults, whose handlers are the host's.
+ * Only this file and the files that it uses run in signal context. Tests/tools/symbols.sh names them, and checks the
+ * functions that they call against a list. They take no lock, allocate nothing, keep errno, and contain no cancellation
+ * point. The handler runs with every signal blocked except the synchronous faults, which are left to the host.
  *
- * R1  A bridge may be taken down only when no handler is inside it. A handler raises `active_handlers` between two
- *     looks at `flags`. The remover clears `flags`, then waits for active_handlers == 0. All four accesses are
- *     seq_cst: so either the handler sees the subscription gone, or the remover sees the handler. The first look keeps
- *     the count from rising once the subscription is gone, so a flood of signals cannot hold the remover up. Nothing
- *     else of a bridge is touched outside of the two looks. Tests/prove/protocol/lifetime.pml refutes BREAK_LOOK_ONCE,
- *     BREAK_LOOK_BEFORE_COUNT and BREAK_NO_WAIT_FOR_HANDLERS.
- * R2  A signal whose subscription moves from one bridge to another is recorded by one of them. The bridges are looked
- *     at one by one, so csigshim_add to one and csigshim_remove from another may fall between two looks. If no bridge
- *     recorded the delivery and `add_count` has changed, the handler looks again. The first look at `flags` acquires,
- *     so a handler that sees the removal sees the addition before it. lifetime.pml refutes BREAK_NO_ADD_COUNT. */
+ * R1  A bridge may be taken down only when no handler is inside it. A handler increments `active_handlers` between two
+ *     loads of `flags`. The remover clears `flags`, then waits for active_handlers == 0. All four accesses are seq_cst,
+ *     so either the handler sees the subscription gone, or the remover sees the handler. The first load keeps the count
+ *     from rising once the subscription is gone, so a flood of signals cannot delay the remover. A handler accesses
+ *     nothing else of a bridge unless both loads find it active. Tests/prove/protocol/lifetime.pml refutes
+ *     BREAK_LOOK_ONCE, BREAK_LOOK_BEFORE_COUNT and BREAK_NO_WAIT_FOR_HANDLERS.
+ * R2  If a subscription moves from one bridge to another, one of them records the signal. The handler visits the
+ *     bridges one by one, so csigshim_add to one and csigshim_remove from another may fall between two visits. If no
+ *     bridge recorded the delivery and `add_count` has changed, the handler visits them again. The first load of
+ *     `flags` acquires, so a handler that sees the removal also sees the addition before it. lifetime.pml refutes
+ *     BREAK_NO_ADD_COUNT. */
 #include "shim.h"
 
 enum { RECORDED = 1 << 16, ESCALATE = 1 << 17 };
 
-/* Returns 0, or RECORDED with the subscription's flags, and ESCALATE if this delivery is one unread too many. */
+/* Returns 0, or RECORDED with the subscription's flags, and ESCALATE if unread deliveries have reached the limit. */
 static unsigned record(struct csigshim_bridge *bridge, int signo, const siginfo_t *info, uint64_t now) {
     struct csigshim__subscription *const subscription = &bridge->subscriptions[signo];
     unsigned result = 0;

@@ -1,16 +1,16 @@
-/* The lock: one for everything that handlers do not touch.
+/* The lock, for all data that handlers do not access.
  *
  * L1  A thread takes it with all signals blocked and cancellation off, so no handler of the host runs, and no thread
  *     is cancelled, while it is held. Tests/c/threads.c.
- * L2  Nothing that takes a lock of the loader, of the C library's allocator or of stdio is called while it is held: a
- *     constructor of a plugin, or a handler of pthread_atfork(3), may hold that lock and call this library.
+ * L2  While it is held, no function is called that takes a lock of the loader, of the C library's allocator or of
+ *     stdio. A plugin's constructor, or a handler of pthread_atfork(3), may hold such a lock and call this library.
  *     Tests/c/loader_lock.c.
- * L3  fork(2) holds it (fork.c), so a child finds the tables whole. fork.pml refutes BREAK_FORK_WITHOUT_LOCK. */
+ * L3  fork(2) holds it (fork.c), so a child finds the tables consistent. fork.pml refutes BREAK_FORK_WITHOUT_LOCK. */
 #include "shim.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-/* All but the synchronous faults: the host's crash reporter is to see those. */
+/* Every signal except the synchronous faults, which a crash reporter of the host may handle. */
 static int block_signals(struct csigshim__lock_state *state) {
     static const int faults[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS};
     sigset_t all;

@@ -3,28 +3,28 @@
  * W1  If the ring holds a published record, `notified` is set, or the handler that published it is about to set it, or
  *     a reader is about to look at the ring.
  * W2  If `notified` is set and the descriptor is in use, the pipe holds a byte, or a thread is about to write one.
- * W3  `pipe_bytes` is at most the number of bytes in the pipe, so a reader that reads while it is positive does not
- *     block, even where the host has cleared O_NONBLOCK.
+ * W3  `pipe_bytes` is at most the number of bytes in the pipe. So a reader that reads only while it is positive does
+ *     not block, even if the host has cleared O_NONBLOCK.
  *
  * Writer: publish the record; exchange notified = 1 [A]; if it was 0, write a byte [B]; count it in pipe_bytes; wake
  *         futex waiters (F1).
  * Reader: empty the pipe [C]; exchange notified = 0 [D]; take from the ring [E]. (read.c)
  *
- * Why no wake-up is lost. If [A] found 1, it came before [D] in the single order of these seq_cst operations, so [E]
- * sees the record. Why [C] comes before [D]: otherwise a byte written after [D] could be removed by [C], which would
- * leave notified = 1 over an empty pipe, and no handler would write again. A reader that has taken records and finds
- * notified = 0 skips [C] and [D]: the handlers that published them have yet to notify.
+ * No wake-up is lost. If [A] found 1, it came before [D] in the single order of these seq_cst operations, so [E] sees
+ * the record. [C] must come before [D]. Otherwise [C] could remove a byte that was written after [D]. That would leave
+ * notified = 1 over an empty pipe, and no handler would write again. A reader that has taken records and finds notified
+ * = 0 skips [C] and [D], because the handlers that published them have yet to notify.
  *
- * A byte may come late, if its writer was preempted between [A] and [B]. The reader that finds nothing removes it.
+ * A byte may come late, if its writer was preempted between [A] and [B]. A reader that finds no record removes it.
  *
- * csigshim_fd sets `fd_in_use`, then looks at `notified`; a writer sets `notified`, then looks at `fd_in_use`. So one
- * of the two writes the byte. csigshim_wake writes a byte each time, because an edge-triggered poller needs an edge.
+ * csigshim_fd sets `fd_in_use`, then loads `notified`. A writer sets `notified`, then loads `fd_in_use`. So at least
+ * one of the two writes the byte. csigshim_wake always writes a byte, because an edge-triggered poller needs an edge.
  *
  * Tests/prove/protocol/delivery.pml refutes BREAK_CLEAR_BEFORE_DRAIN, BREAK_TAKE_BEFORE_CLEAR, BREAK_WRITE_BEFORE_FLAG
  * and BREAK_COUNT_BEFORE_WRITE; sleep.pml refutes BREAK_FD_FLAG_AFTER_LOOK.
  *
- * D1  Nothing is written to a descriptor that is not the pipe any more: fstat(2) proves it before each record
- *     (lifetime.pml: BREAK_NO_FSTAT). A full pipe (EAGAIN) is readable, which is all that is wanted. */
+ * D1  Nothing is written to a descriptor that is no longer the pipe: fstat(2) verifies it before each record
+ *     (lifetime.pml: BREAK_NO_FSTAT). If the pipe is full (EAGAIN), it is readable already. */
 #include "shim.h"
 
 int csigshim__compare_file(const struct csigshim__file *file) {
@@ -36,7 +36,7 @@ int csigshim__compare_file(const struct csigshim__file *file) {
            CSIGSHIM__CREATED(&status) == file->created;
 }
 
-/* Both ends, where they are two: a pipe that nobody can read raises SIGPIPE. */
+/* Checks both ends if they differ, because writing to a pipe without a reader raises SIGPIPE. */
 bool csigshim__is_pipe_usable(const struct csigshim_bridge *bridge) {
     const struct csigshim__pipe *const pipe = &bridge->has.pipe;
     return csigshim__compare_file(&pipe->write_end) != 0 &&
@@ -47,7 +47,7 @@ bool csigshim__can_record(const struct csigshim_bridge *bridge) {
     return !atomic_load(&bridge->fd_in_use) || csigshim__is_pipe_usable(bridge);
 }
 
-/* A write that fails for want of memory is tried again. */
+/* Writes a byte, and tries again if the write fails for lack of memory. */
 bool csigshim__write_wakeup(struct csigshim_bridge *bridge) {
     enum { TRIES = 10, PLENTY = 1024 };
     long result = 0;
@@ -69,7 +69,7 @@ static void wake_futex_waiters(struct csigshim_bridge *bridge) {
         (void)csigshim__futex(&bridge->notified, CSIGSHIM__FUTEX_WAKE, INT32_MAX, NULL);
 }
 
-/* `fd_in_use` may have been set since the caller looked at the pipe; but then csigshim_fd has looked at it just now. */
+/* `fd_in_use` may have been set since the caller checked the pipe, but then csigshim_fd has just checked it. */
 void csigshim__notify(struct csigshim_bridge *bridge) {
     const bool first = atomic_exchange(&bridge->notified, 1) == 0;                   /* [A] */
     if (first && atomic_load(&bridge->fd_in_use) && !csigshim__write_wakeup(bridge)) /* [B] */

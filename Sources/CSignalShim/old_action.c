@@ -1,20 +1,20 @@
-/* The actions that this library's handler replaced: calling them, and what the kernel would have done.
+/* Runs the actions that this library's handler replaced, as the kernel would have done.
  *
  * O1  A saved action is never freed and does not change, so a handler may use one without a lock. `reset` is set once,
  *     when a handler with SA_RESETHAND has had its one call. Tests/c/restore_and_chain.c.
- * O2  The handler's value alone decides whether an action is a function, as in the kernel: {SA_SIGINFO, SIG_IGN} is
- *     ignored. Tests/c/siginfo_flag_actions.c.
+ * O2  As in the kernel, only the handler's value decides whether an action is a function: {SA_SIGINFO, SIG_IGN}
+ *     ignores. Tests/c/siginfo_flag_actions.c.
  * O3  The old handler runs last, when no count is held and no slot is half filled, so it may leave by siglongjmp. It
- *     runs under the mask that the kernel would have given it, but for a temporary one of sigsuspend or ppoll.
+ *     runs under the mask that the kernel would have given it, except for a temporary mask of sigsuspend or ppoll.
  *     Tests/c/jumps.c.
- * O4  A signal is sent to no process but this one (csigshim__send_to_thread). Tests/c/sandbox.c.
- * O5  A delivery enters this library once: while the old handler runs, the siginfo carries a marker, and a call from
- *     within returns at once. Handlers that call each other in a circle would never end. Tests/library/copies.c. */
+ * O4  A signal is never sent to another process (csigshim__send_to_thread). Tests/c/sandbox.c.
+ * O5  A delivery enters this library once. While the old handler runs, the siginfo carries a marker, and a nested call
+ *     returns at once. Otherwise, handlers that call each other in a circle would never end. Tests/library/copies.c. */
 #include "shim.h"
 
-/* The marker is in the last bytes of siginfo_t, which no signal uses: the handlers of up to two copies. It holds the
- * siginfo's address as well, because an emulator does not zero these bytes, and an address of code lies about on any
- * stack. */
+/* The marker is in the last bytes of siginfo_t, which no signal uses. It names the handlers of up to two copies. It
+ * also holds the siginfo's address, because an emulator does not zero these bytes, and stacks contain code
+ * addresses. */
 struct marker {
     uintptr_t kind, handlers[2];
 };
@@ -33,7 +33,7 @@ bool csigshim__is_reentry(siginfo_t *info) {
     return marker->kind == marker_kind(info) && (marker->handlers[0] == handler || marker->handlers[1] == handler);
 }
 
-/* Returns the place of this copy's entry, to be cleared after the call. */
+/* Sets this copy's entry and returns its address, to be cleared after the call. */
 static uintptr_t *mark_entry(siginfo_t *info) {
     struct marker *const marker = marker_of(info);
     if (marker->kind != marker_kind(info))
@@ -53,7 +53,7 @@ bool csigshim__is_installed(int signo) {
     return csigshim__get_handler(signo, &handler) != 0 || is_shim_handler(handler);
 }
 
-/* If the kernel did not call this library's handler, another handler did, whose mask is to stay. */
+/* If another handler called this library's, and not the kernel, the mask stays as it is. */
 bool csigshim__call_old_handler(struct csigshim__delivery *delivery, bool kernel_called) {
     const int signo = delivery->signo;
     struct csigshim__action *const old = atomic_load(&csigshim__dispositions[signo].old_action);
@@ -75,8 +75,7 @@ bool csigshim__call_old_handler(struct csigshim__delivery *delivery, bool kernel
     return true;
 }
 
-/* Sends signo to this thread with nothing blocking it, so that the installed action happens here and now. Every caller
- * has it blocked, or ends. */
+/* Unblocks signo and sends it to this thread, so that the installed action happens now. It is blocked afterwards. */
 long csigshim__raise_unblocked(int signo) {
     long result = csigshim__change_mask(SIG_UNBLOCK, signo);
     if (result == 0)
@@ -93,10 +92,10 @@ void csigshim__terminate(int signo) {
     csigshim__exit(128 + signo); /* the init of a PID namespace, which no signal kills; or a sandbox refuses */
 }
 
-/* O6  A stop signal that meets SIG_DFL needs that to be installed for a moment. This library's handler comes back if a
- *     bridge wants the signal. A remover, which does not wait for this handler, may find SIG_DFL installed; so it looks
- *     again after it has cleared the subscription, and here the subscription is looked at after the handler is back:
- *     one of the two takes it out. lifetime.pml refutes BREAK_COME_BACK_UNSEEN. */
+/* O6  To stop the process by SIG_DFL, that must be installed for a moment. Then this library's handler is installed
+ *     again if a bridge wants the signal. A remover does not wait for this function and may find SIG_DFL installed. So
+ *     it checks the action again after it has cleared the subscription, and this function checks the subscription after
+ *     it has reinstalled the handler. One of the two uninstalls it. lifetime.pml refutes BREAK_COME_BACK_UNSEEN. */
 static void stop_by_default_action(int signo) {
     struct csigshim__action_now replaced;
     if (csigshim__set_plain(signo, false, &replaced) != 0)
@@ -128,9 +127,10 @@ void csigshim__run_old_action(struct csigshim__delivery *delivery) {
     /* else another handler called this one, and decides what happens */
 }
 
-/* A child that has not asked for its bridges. It writes no memory but its stack (P1). An old handler is called from
- * here each time; otherwise SIG_DFL or SIG_IGN is installed again, and the signal raised: the kernel delivers it when
- * this handler returns. A child of clone(2) with CLONE_SIGHAND shares the parent's handlers, so it installs nothing. */
+/* Handles a signal in a child that has not called csigshim_after_fork. It writes only to its stack (P1). It calls an
+ * old handler each time. Otherwise it installs SIG_DFL or SIG_IGN again and raises the signal, which the kernel
+ * delivers when this handler returns. A child of clone(2) with CLONE_SIGHAND shares the parent's handlers, so it
+ * installs nothing. */
 void csigshim__pass_on_in_child(struct csigshim__delivery *delivery, enum csigshim__role role) {
     const int signo = delivery->signo;
     const struct csigshim__action *const old = atomic_load(&csigshim__dispositions[signo].old_action);
@@ -145,7 +145,7 @@ void csigshim__pass_on_in_child(struct csigshim__delivery *delivery, enum csigsh
         csigshim__exit(128 + signo);
 }
 
-/* What signal(7) says. */
+/* Returns the default action, as in signal(7). */
 int csigshim__default_action(int signo) {
     switch (signo) {
     case SIGCHLD:

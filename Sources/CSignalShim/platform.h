@@ -1,7 +1,7 @@
-/* What differs between systems, so that no function elsewhere has an #ifdef in its body.
- * On 64-bit Linux, what runs in signal context makes raw system calls: a C library function could be interposed
- * (LD_PRELOAD, a sanitizer), take a lock, be a cancellation point, or be bound lazily on a small signal stack.
- * Elsewhere it calls what POSIX has declared async-signal-safe. Both return a negative errno code when they fail. */
+/* Differences between systems, so that no function elsewhere has an #ifdef in its body. On 64-bit Linux, code in signal
+ * context makes raw system calls. A C library function could be interposed (LD_PRELOAD, a sanitizer), take a lock, be a
+ * cancellation point, or be bound lazily on a small signal stack. Other systems call async-signal-safe functions of
+ * POSIX. Both return a negative errno code when they fail. */
 #ifndef CSIGSHIM__PLATFORM_H
 #define CSIGSHIM__PLATFORM_H
 
@@ -83,13 +83,13 @@ static inline long csigshim__system_call(long number, long a, long b, long c, lo
 #define csigshim__read_bytes(fd, bytes, size) CSIGSHIM__SYSTEM_CALL(SYS_read, fd, (long)(bytes), (long)(size), 0)
 #define csigshim__fstat(fd, status)           CSIGSHIM__SYSTEM_CALL(SYS_fstat, fd, (long)(status), 0, 0)
 #define csigshim__exit(status)                ((void)CSIGSHIM__SYSTEM_CALL(SYS_exit_group, status, 0, 0, 0))
-/* The numbers of linux/futex.h, which not every C library has beside it. */
+/* The numbers of linux/futex.h, which is not installed with every C library. */
 enum { CSIGSHIM__FUTEX_WAIT = 128, CSIGSHIM__FUTEX_WAKE = 129 };
 #define csigshim__futex(word, operation, value, timeout)                                                               \
     CSIGSHIM__SYSTEM_CALL(SYS_futex, (long)(word), operation, value, (long)(timeout))
 
-/* Sends signo to the calling thread, whose id is never that of another process. Where the kernel's queue is full,
- * kill(2) needs no place in it; but a refused getpid(2) would make it a kill of a process group. */
+/* Sends signo to the calling thread, whose id is never that of another process. If the kernel's queue is full, kill(2)
+ * needs no entry in it. But if getpid(2) was refused, kill(2) would signal a process group. */
 static inline long csigshim__send_to_thread(int signo) {
     const long thread = CSIGSHIM__SYSTEM_CALL(SYS_gettid, 0, 0, 0, 0);
     const long result = thread > 0 ? CSIGSHIM__SYSTEM_CALL(SYS_tkill, thread, signo, 0, 0) : thread;
@@ -211,8 +211,8 @@ static inline uint64_t csigshim__now(void) {
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Where signals, siginfo_t and st_ctim differ. FreeBSD reuses a pipe's st_ino, but its st_ctim is the time of creation
- * and stays. Linux never reuses one, and changes st_ctim with each write. */
+/* Differences of signals, siginfo_t and st_ctim. FreeBSD reuses a pipe's st_ino, but its st_ctim is the time of
+ * creation and does not change. Linux never reuses one, and changes st_ctim with each write. */
 #if defined(__linux__)
 #define CSIGSHIM__IGNORED_HERE(signo) false
 #define CSIGSHIM__IS_TIMER(code)      ((code) == SI_TIMER)
@@ -252,7 +252,7 @@ static inline void csigshim__set_details(csigshim_event *event, const siginfo_t 
 #endif
 }
 
-/* What follows is not for signal context. */
+/* The rest is not for signal context. */
 
 static inline int csigshim__fail(int code) {
     errno = code;
@@ -262,7 +262,7 @@ static inline int csigshim__fail(int code) {
 /* SA_RESTORER: Linux C libraries add it for the kernel, and sigaction(2) returns it. Elsewhere it is no flag. */
 enum { CSIGSHIM__LIBRARY_FLAGS = 0x04000000 };
 
-/* Makes the kernel give a forked child zeros in place of this page. Where it cannot, the atfork handler clears it. */
+/* Makes the kernel zero this page in a forked child. Where it cannot, the atfork handler clears the page. */
 #if defined(MADV_WIPEONFORK)
 #define CSIGSHIM__WIPE_ON_FORK(page, size) ((void)madvise(page, size, MADV_WIPEONFORK))
 #elif defined(INHERIT_ZERO)
@@ -273,7 +273,7 @@ enum { CSIGSHIM__LIBRARY_FLAGS = 0x04000000 };
 #define CSIGSHIM__WIPE_ON_FORK(page, size) ((void)(page), (void)(size))
 #endif
 
-/* Where a host has closed its standard descriptors, this library's must not take their place. */
+/* Moves the descriptor to 3 or higher, because it must not replace a standard descriptor that the host has closed. */
 static inline int csigshim__move_above_standard(int fd) {
     if (fd < 0 || fd > 2)
         return fd;
@@ -284,7 +284,7 @@ static inline int csigshim__move_above_standard(int fd) {
     return moved;
 }
 
-/* A nonblocking, close-on-exec pipe. On macOS a process that another thread forks in between inherits it. */
+/* Makes a nonblocking, close-on-exec pipe. On macOS a child that another thread forks meanwhile inherits it. */
 #if defined(__APPLE__)
 static inline int csigshim__pipe(int ends[2]) {
     const int result = pipe(ends);

@@ -1,11 +1,11 @@
-/* Taking events: the reader's half of the queue (ring.c) and of the wake-up (notify.c).
+/* The reader's side of the queue (ring.c) and of the wake-up (notify.c).
  *
  * Readers take turns under the bridge's own mutex. Signals are not blocked meanwhile, and no global lock is held, so a
- * reader costs the process nothing. fork(2) does not take the mutex: a forked child makes it anew. */
+ * reader does not delay other threads. fork(2) does not take the mutex; a forked child initializes it. */
 #include "shim.h"
 #include <limits.h>
 
-/* Records that are ready, in the order in which their slots were claimed. */
+/* Takes published records, in the order in which their slots were claimed. */
 static size_t take_records(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity) {
     size_t count = 0;
     while (count < capacity) {
@@ -20,7 +20,7 @@ static size_t take_records(struct csigshim_bridge *bridge, csigshim_event *event
     return count;
 }
 
-/* One event for each signal that had more deliveries than the ring had room for. */
+/* Makes one event for each signal with deliveries that found the ring full. */
 static size_t take_overflow(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity) {
     size_t count = 0;
     if (capacity == 0 || !atomic_exchange(&bridge->overflowed, false))
@@ -50,7 +50,7 @@ static size_t take_overflow(struct csigshim_bridge *bridge, csigshim_event *even
     return count;
 }
 
-/* What is handed out counts no longer for escalation. */
+/* Subtracts the taken events from the deliveries that count for escalation. */
 static size_t take(struct csigshim_bridge *bridge, csigshim_event *events, size_t capacity) {
     size_t count = take_records(bridge, events, capacity);
     count += take_overflow(bridge, events + count, capacity - count);
@@ -68,8 +68,8 @@ static bool has_events(struct csigshim_bridge *bridge) {
     return atomic_load(&bridge->overflowed) || sequence == csigshim__free_sequence(bridge, bridge->head) + 1;
 }
 
-/* [C] Returns 0, or an errno code. A thorough reader, which has found nothing, also removes a byte whose writer has not
- * counted it yet. */
+/* [C] Empties the pipe. Returns 0, or an errno code. A thorough reader, which has found no record, also removes a byte
+ * that its writer has not counted yet. */
 static int empty_pipe(struct csigshim_bridge *bridge, bool is_thorough) {
     const int fd = bridge->has.pipe.read_end.fd;
     int available = 0;

@@ -1,7 +1,7 @@
-/* What an open bridge has: the memory of its ring, its wake-up pipe and, over signalfd, the kernel's queue.
+/* The resources of an open bridge: the memory of its ring, its wake-up pipe and, over signalfd, the kernel's queue.
  *
- * A descriptor is only a number, and a host may close any number and get it again for something else. So device, inode
- * and file type are remembered, and a descriptor that does not match is not written to, read from, or closed (D1). */
+ * A host may close any descriptor, and its number may be used again for another file. So device, inode and file type
+ * are remembered, and a descriptor that does not match is not written to, read from, or closed (D1). */
 #include "shim.h"
 #include <stdio.h>
 
@@ -81,7 +81,7 @@ void csigshim__close_resources(const struct csigshim__resources *resources, int 
     munmap(resources->slots, resources->capacity * sizeof(struct csigshim__slot));
 }
 
-/* The bridge is as new. Its ring is fresh memory, and no handler is inside. */
+/* Resets the bridge. Its ring is new memory, and no handler is inside. */
 void csigshim__forget_events(struct csigshim_bridge *bridge) {
     for (int signo = 1; signo < CSIGSHIM__NSIG; signo++) {
         atomic_store(&bridge->subscriptions[signo].overflow, 0);

@@ -1,15 +1,15 @@
 /* The queue of a bridge: a ring of slots, and a count for what finds it full.
  *
- * Each slot has a sequence number, as in Vyukov's bounded queue. For position p of a ring of n slots, the slot is free
- * at sequence p - p % n, and holds a record at one more; so zeroed pages are an empty ring.
+ * Each slot has a sequence number, as in Vyukov's bounded queue. In a ring of n slots, the slot of position p is free
+ * if its sequence is p - p % n. One more means that it holds a record. So zeroed pages are an empty ring.
  *
  * Q1  A handler claims a position by moving `tail`, fills the slot, and publishes it by its sequence number. A reader
- *     stops at the first slot that is claimed and not published; the handler that fills it notifies afterwards (W1),
- *     so the reader comes again.
- * Q2  Nothing is lost: what finds the ring full is counted in its subscription, before the handler notifies. A reader
- *     gives it out as one event for each signal, without details. (G1, G2)
- * Q3  A writer that is interrupted or preempted holds up readers at its slot, and no other writer. The reader's half
- *     is in read.c. Tests/prove/protocol/delivery.pml refutes BREAK_PUBLISH_BEFORE_FILL (Q1), BREAK_COUNT_AFTER_NOTIFY
+ *     stops at the first slot that is claimed and not published. The handler that fills it notifies afterwards (W1), so
+ *     the reader returns.
+ * Q2  No delivery is lost. One that finds the ring full is counted in its subscription, before the handler notifies. A
+ *     reader returns these as one event for each signal, without details. (G1, G2)
+ * Q3  A writer that is interrupted or preempted delays readers at its slot, but no other writer. The reader's side is
+ *     in read.c. Tests/prove/protocol/delivery.pml refutes BREAK_PUBLISH_BEFORE_FILL (Q1), BREAK_COUNT_AFTER_NOTIFY
  *     (Q2) and BREAK_WRITER_WAITS (Q3). */
 #include "shim.h"
 

@@ -1,8 +1,8 @@
-/* The structures of CSignalShim, and what its files offer to each other: each file uses those that stand before it.
+/* The structures of CSignalShim, and the functions of its files. Each file uses only those that are listed before it.
  *
- * Whatever a signal handler may look at is atomic, or does not change while a handler may look at it. It is static, or
- * is unmapped only after R1 (handler.c) shows that no handler can reach it. What is marked "locked" belongs to whoever
- * holds the lock of lock.c. */
+ * Data that a signal handler may read is atomic, or does not change while a handler may read it. It is static, or is
+ * unmapped only after R1 (handler.c) shows that no handler can reach it. Fields marked "locked" are accessed only under
+ * the lock of lock.c. */
 #ifndef CSIGSHIM__SHIM_H
 #define CSIGSHIM__SHIM_H
 
@@ -12,7 +12,7 @@
 
 enum { CSIGSHIM__BRIDGES = 64, CSIGSHIM__MAX_CAPACITY = 16384, CSIGSHIM__MIN_CAPACITY = 16 };
 
-/* Flags of a subscription, beside those of csigshim_add. DORMANT: in a child, for what is active in its parent. */
+/* Flags of a subscription, beside those of csigshim_add. DORMANT: in a child, active in its parent. */
 enum { CSIGSHIM__ACTIVE = 0x100, CSIGSHIM__DORMANT = 0x200, CSIGSHIM__QUEUED = 0x400 /* over signalfd */ };
 
 static_assert(sizeof(csigshim_event) == 64, "the layout of an event is a promise");
@@ -23,7 +23,7 @@ struct csigshim__slot {
     csigshim_event event;
 };
 
-/* What one bridge wants of one signal. */
+/* One bridge's subscription to one signal. */
 struct csigshim__subscription {
     _Atomic unsigned flags;           /* 0: not added */
     _Atomic unsigned active_handlers; /* handlers that are recording for it (R1) */
@@ -32,7 +32,7 @@ struct csigshim__subscription {
     _Atomic unsigned escalate_at;     /* the number of unread deliveries that escalates; 0: none */
 };
 
-/* A descriptor, and what proves that the number is still this file. */
+/* A descriptor, and the facts by which it is recognized as still the same file. */
 struct csigshim__file {
     int fd;
     dev_t device;
@@ -46,14 +46,14 @@ struct csigshim__pipe {
     struct csigshim__file read_end, write_end;
 };
 
-/* What the signalfd mechanism adds: the kernel's queue. Under the lock and the reader's mutex. */
+/* The kernel's queue, which the signalfd mechanism adds. Under the lock and the reader's mutex. */
 struct csigshim__queue {
     int fd;           /* the signalfd: makes poll_fd readable, and is never read */
-    int poll_fd;      /* an epoll of the signalfd and the wake-up pipe: what the host polls */
-    sigset_t signals; /* those that the signalfd takes */
+    int poll_fd;      /* an epoll of the signalfd and the wake-up pipe; the host polls it */
+    sigset_t signals; /* the signals of the signalfd */
 };
 
-/* What an open bridge has. Changes only while no handler can be inside the bridge (R1). */
+/* The resources of an open bridge. They change only while no handler can be inside the bridge (R1). */
 struct csigshim__resources {
     struct csigshim__slot *slots; /* the ring: a bounded queue with many writers and one reader at a time */
     size_t capacity;              /* slots of the ring, a power of two */
@@ -77,11 +77,11 @@ struct csigshim_bridge {
     struct csigshim__subscription subscriptions[CSIGSHIM__NSIG];
 };
 
-/* A saved action. Never freed and, but for `reset`, immutable, so a handler may hold on to one. Equal ones are one: a
- * host that installs the same few handlers for ever takes no more memory. */
+/* A saved action. It is never freed and, except for `reset`, immutable, so a handler may keep a pointer to it. Equal
+ * actions share one, so a host that installs the same few handlers repeatedly does not use more memory. */
 struct csigshim__action {
     struct sigaction saved;
-    struct csigshim__action *next; /* in the list of all that this signal had */
+    struct csigshim__action *next; /* in the list of this signal's actions */
     _Atomic bool reset;            /* SA_RESETHAND: it has had its one call */
 };
 
@@ -130,7 +130,7 @@ void csigshim__describe(csigshim_event *event, int signo, const siginfo_t *info,
 void csigshim__store(struct csigshim_bridge *bridge, int signo, const siginfo_t *info, uint64_t now);
 
 /* notify.c: waking the reader */
-int csigshim__compare_file(const struct csigshim__file *file); /* 1: the same; 0: not; -1: a sandbox does not tell */
+int csigshim__compare_file(const struct csigshim__file *file); /* 1: the same; 0: another; -1: a sandbox refuses */
 bool csigshim__is_pipe_usable(const struct csigshim_bridge *bridge); /* both ends are still the bridge's */
 bool csigshim__can_record(const struct csigshim_bridge *bridge);     /* its pipe is usable, or not in use */
 bool csigshim__write_wakeup(struct csigshim_bridge *bridge);         /* false: no byte could be written; see errno */
@@ -144,7 +144,7 @@ struct csigshim__delivery {
     siginfo_t *info;
     void *context;
     int signo, interrupted_errno;
-    long is_owner; /* of this memory; a long leaves no padding, for which some compilers call memset */
+    long is_owner; /* of the bridges; a long leaves no padding, for which some compilers call memset */
 };
 void csigshim__handler(int signo, siginfo_t *info, void *context); /* of handler.c; here only its address is used */
 static inline bool csigshim__is_shim_action(const struct sigaction *action) {
@@ -153,7 +153,7 @@ static inline bool csigshim__is_shim_action(const struct sigaction *action) {
 static inline bool csigshim__is_function(const struct sigaction *action) { /* O2 */
     return action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN;
 }
-bool csigshim__is_installed(int signo);     /* this library's handler; also where a sandbox refuses to tell */
+bool csigshim__is_installed(int signo);     /* this library's handler; true if a sandbox refuses */
 bool csigshim__is_reentry(siginfo_t *info); /* this delivery has entered this library already */
 bool csigshim__call_old_handler(struct csigshim__delivery *delivery, bool kernel_called); /* false: there is none */
 void csigshim__run_old_action(struct csigshim__delivery *delivery);
@@ -164,11 +164,11 @@ void csigshim__terminate(int signo);
 
 /* lock.c: the one lock, with all signals blocked */
 struct csigshim__lock_state {
-    sigset_t mask; /* what the thread gets back */
+    sigset_t mask; /* of the thread before the lock */
     bool masked;
     int cancel_state;
 };
-int csigshim__lock(struct csigshim__lock_state *state); /* 1, EPERM: not this process's memory; -1: errno */
+int csigshim__lock(struct csigshim__lock_state *state); /* 1, EPERM: a child, see P1; -1: errno */
 void csigshim__unlock(const struct csigshim__lock_state *state);
 void csigshim__lock_for_fork(struct csigshim__lock_state *state);
 
@@ -182,7 +182,7 @@ void csigshim__unblock(int signo, sigset_t *mask); /* unless the host had blocke
 void csigshim__unblock_for_child(sigset_t *mask);  /* of this thread */
 void csigshim__forget_masks(void);                 /* in a forked child */
 
-/* signalfd.c: the kernel's queue; locked. Only for bridges that use it: on other systems none of this exists. */
+/* signalfd.c: the kernel's queue; locked. Only for bridges that use it; it does not exist on other systems. */
 int csigshim__open_queue(struct csigshim__queue *queue, const struct csigshim__pipe *pipe);
 void csigshim__close_queue(const struct csigshim__queue *queue, const struct csigshim__pipe *pipe);
 bool csigshim__is_queue_usable(const struct csigshim__queue *queue, const struct csigshim__pipe *pipe);
@@ -198,7 +198,7 @@ int csigshim__open_resources(struct csigshim__resources *resources, int mechanis
 void csigshim__close_resources(const struct csigshim__resources *resources, int mechanism);
 void csigshim__forget_events(struct csigshim_bridge *bridge);
 
-/* disposition.c: installing this library's handler, and restoring the old action; locked, but for restore_action */
+/* disposition.c: installing this library's handler, and restoring the old action; locked, except restore_action */
 int csigshim__restore_action(int signo); /* 1: restored; 0: another handler is installed; -1: errno */
 int csigshim__install(int signo);
 void csigshim__uninstall(int signo);
@@ -208,11 +208,11 @@ int csigshim__reinstall(int signo);
 bool csigshim__is_taken(const struct csigshim_bridge *bridge, int signo); /* by a bridge that cannot share it */
 int csigshim__subscribe(struct csigshim_bridge *bridge, int signo, unsigned flags, sigset_t *mask);
 int csigshim__activate(struct csigshim_bridge *bridge, int signo, unsigned flags, sigset_t *mask);
-int csigshim__unsubscribe(struct csigshim_bridge *bridge, int signo, sigset_t *mask); /* -1: nothing has changed */
+int csigshim__unsubscribe(struct csigshim_bridge *bridge, int signo, sigset_t *mask); /* -1: nothing changed */
 void csigshim__deactivate(struct csigshim_bridge *bridge, int signo); /* what is pending stays pending */
 
 /* fork.c */
-int csigshim__prepare_process(void); /* before the lock: what takes locks of the loader (L2) */
+int csigshim__prepare_process(void); /* called before the lock, because it takes locks of the loader (L2) */
 int csigshim__claim_process(void);   /* locked, before the first bridge */
 
 #pragma GCC visibility pop

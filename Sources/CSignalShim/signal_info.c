@@ -1,11 +1,11 @@
-/* Signals without a bridge: what signal(7) says of a number, dispositions, and the default action itself. */
+/* Signals without a bridge: the class of a number, dispositions, and taking the default action. */
 #include "shim.h"
 
 #if !defined(SIGRTMAX)
 #define SIGRTMAX (CSIGSHIM__NSIG - 1)
 #endif
 
-/* The C library keeps some numbers for thread cancellation and the like. */
+/* The C library reserves some numbers, for instance for thread cancellation. */
 #if defined(__linux__)
 #define IS_RESERVED(signo) ((signo) >= 32 && (signo) < SIGRTMIN)
 #elif defined(SIGTHR) && defined(SIGLIBRT)
@@ -100,7 +100,7 @@ static int stop(int signo) {
     return result;
 }
 
-/* Dying takes no lock: it must work whatever the other threads are doing. */
+/* Termination takes no lock, because it must work whatever the other threads are doing. */
 int csigshim_take_default_action(int signo) {
     if (csigshim__check_signal(signo) != 0)
         return -1;

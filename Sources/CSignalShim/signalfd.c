@@ -1,19 +1,19 @@
 /* The signalfd mechanism: signals that every thread blocks wait in the kernel's own queue until csigshim_read takes
- * them. No handler runs, no system call of the host is interrupted, and a sender of realtime signals that finds the
- * queue full is told so (EAGAIN).
+ * them. No handler runs, and no system call of the host is interrupted. A sender of realtime signals that finds the
+ * queue full gets EAGAIN.
  *
- * Signals are taken by rt_sigtimedwait(2) alone, which needs no descriptor. The signalfd only makes an epoll readable,
- * together with the wake-up pipe; the host polls that epoll. A signal that reaches a thread which does not block it is
- * recorded in the ring by the handler, which is installed as for the other mechanism. The kernel gives each signal to
- * the queue or to a thread, never to both.
+ * Signals are taken only by rt_sigtimedwait(2), which needs no descriptor. The signalfd only makes an epoll readable,
+ * together with the wake-up pipe; the host polls that epoll. The handler is installed as for the other mechanism. On a
+ * thread that does not block the signal, it records the signal in the ring. The kernel gives each signal to the queue
+ * or to a thread, never to both.
  *
- * K1  A signalfd and an epoll have no inode of their own that fstat(2) could tell. But an epoll knows its members by
- *     number and file: one that has this bridge's pipe is this bridge's, and what it has as the signalfd is the
- *     signalfd. A descriptor that fails this is left alone. Tests/c/fd_reuse.c.
- * K2  Removing moves what is pending to the ring first, so that it stays readable. What comes after that, before the
- *     thread unblocks the signal, meets the action that was restored. Tests/c/signalfd.c.
- * K3  A forked child makes its own descriptors, and changes nothing of the inherited ones: an inherited epoll would go
- *     on reporting the parent's signals. Tests/c/children.c. */
+ * K1  fstat(2) cannot identify a signalfd or an epoll, because they have no inode of their own. But an epoll knows its
+ *     members by number and file. So an epoll that has this bridge's pipe is this bridge's, and its other member is the
+ *     signalfd. A descriptor that fails this check is not used. Tests/c/fd_reuse.c.
+ * K2  Removing moves pending signals to the ring first, so that they stay readable. A signal that comes later, before
+ *     the thread unblocks it, meets the restored action. Tests/c/signalfd.c.
+ * K3  A forked child makes its own descriptors, and does not change the inherited ones, because the parent shares them.
+ *     An inherited epoll would go on reporting the parent's signals. Tests/c/children.c. */
 #include "shim.h"
 
 #if defined(__linux__)
@@ -23,7 +23,7 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 
-/* EPOLL_CTL_MOD into what a member is already changes nothing, and fails for what is no member. */
+/* EPOLL_CTL_MOD with unchanged events changes nothing, and fails for a descriptor that is not a member. */
 static int change_epoll(int epoll, int operation, int fd) {
     struct epoll_event event = {.events = EPOLLIN};
     return epoll_ctl(epoll, operation, fd, &event);
@@ -103,7 +103,7 @@ ssize_t csigshim__queue_take(const struct csigshim__queue *queue, csigshim_event
     return count;
 }
 
-/* Takes as many as the queue holds, but does not go on for as long as a flood does. */
+/* Takes as many signals as the queue holds, but a flood does not prolong it. */
 static int move_pending_to_ring(struct csigshim_bridge *bridge, int signo) {
     sigset_t only;
     siginfo_t info;

@@ -1,8 +1,8 @@
-/* Children that run no handlers of pthread_atfork(3): of posix_spawn(3), popen(3), system(3); vfork(2), clone(2),
- * _Fork(3).
+/* Support for children that run no handlers of pthread_atfork(3): those of posix_spawn(3), popen(3), system(3),
+ * vfork(2), clone(2) and _Fork(3).
  *
- * E1  In the process itself csigshim_reset_for_exec leaves the mask as it is, so that a daemon which re-executes
- *     itself dies of no signal that comes between this call and execve(2): its new image finds it pending.
+ * E1  In the process itself csigshim_reset_for_exec leaves the mask as it is. A signal that comes between this call and
+ *     execve(2) then does not kill a daemon that re-executes itself: the new image finds the signal pending.
  *     Tests/c/reexec.c. */
 #include "shim.h"
 

@@ -1,13 +1,13 @@
-/* Subscribing a bridge to a signal, and unsubscribing it. All of this is done under the lock.
+/* Subscribes a bridge to a signal, and unsubscribes it, under the lock.
  *
  * U1  Subscribing makes the subscription active before the handler is installed, so that the first delivery finds it.
  *     Unsubscribing restores the old action first, then makes the subscription inactive, then waits until no handler
  *     is inside (R1). A delivery in between is recorded and stays readable. One that comes later finds no
- *     subscription, and meets the restored action. So a signal that is sent during the change is received, or meets
- *     what was restored (G5). Tests/prove/protocol/lifetime.pml refutes BREAK_RESTORE_AFTER_DEACTIVATE and
+ *     subscription, and meets the restored action. So a signal that is sent during the change is received, or meets the
+ *     restored action (G5). Tests/prove/protocol/lifetime.pml refutes BREAK_RESTORE_AFTER_DEACTIVATE and
  *     BREAK_INSTALL_BEFORE_ACTIVATE.
  * U2  Over signalfd, the handler is installed before the kernel's queue takes the signal, and the queue stops before
- *     the handler is uninstalled: the signal always has a place to go. Tests/c/signalfd.c. */
+ *     the handler is uninstalled. So one of the two always takes the signal. Tests/c/signalfd.c. */
 #include "shim.h"
 
 void csigshim__deactivate(struct csigshim_bridge *bridge, int signo) {
@@ -23,7 +23,7 @@ void csigshim__deactivate(struct csigshim_bridge *bridge, int signo) {
     if (is_last && sigaction(signo, NULL, &now) == 0 && csigshim__is_shim_action(&now)) /* O6 */
         csigshim__uninstall(signo);
     if (!is_last && (flags & (CSIGSHIM_CHAIN | CSIGSHIM_INTERRUPT)))
-        (void)csigshim__install(signo); /* SA_RESTART may have been off for this subscription's sake */
+        (void)csigshim__install(signo); /* this subscription may have turned SA_RESTART off */
 }
 
 /* The kernel's queue gives each signal to one reader, so a signalfd bridge shares a signal with no other bridge. */
@@ -47,7 +47,7 @@ int csigshim__activate(struct csigshim_bridge *bridge, int signo, unsigned flags
     return 0;
 }
 
-/* Whether the signal would be ignored if there were no bridge; -1 if that cannot be known. */
+/* Whether the signal would be ignored if there were no bridge; -1 if that is unknown. */
 static int is_ignored_without_bridges(int signo) {
     struct sigaction now;
     if (sigaction(signo, NULL, &now) != 0)

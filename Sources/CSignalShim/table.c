@@ -1,13 +1,13 @@
-/* The bridges, what they say about a signal, and which process this memory belongs to. A static table needs no lock to
- * be read in a handler.
+/* The bridges, queries of their subscriptions, and the process that owns them. A handler reads the tables without a
+ * lock.
  *
- * P1  A process that does not own the memory writes none of it in a handler, and none of its signals is recorded. The
- *     owner's pid stands on a page that fork(2) wipes in the child: 0 means a forked child. A child of vfork(2) shares
- *     the page and has another pid. So the role is known before anything else is touched.
+ * P1  In a process that does not own the bridges, the handler writes nothing to them and records no signal. The owner's
+ *     pid is on a page that fork(2) wipes in the child: 0 means a forked child. A child of vfork(2) shares the page and
+ *     has another pid. So the role is known before any other access.
  *     Tests/prove/protocol/fork.pml refutes BREAK_NO_PID_CHECK and BREAK_NO_OWNER_PAGE.
  *
- * Where a sandbox refuses getpid(2), the process counts as the owner, for it is alone in the sandbox. Not detected: a
- * process with pid 1 that enters a new PID namespace and calls vfork(2) there. */
+ * If a sandbox refuses getpid(2), the process counts as the owner. A vfork(2) in a new PID namespace is not detected if
+ * both parent and child have pid 1. */
 #include "shim.h"
 
 struct csigshim_bridge csigshim__bridges[CSIGSHIM__BRIDGES];

@@ -1,10 +1,10 @@
-/* What signalfd bridges blocked in threads' signal masks, so that it can be undone, also for children.
+/* Records the signals that signalfd bridges blocked in threads, so that they can be unblocked there and in children.
  *
- * A bridge blocks its signals in the thread that adds them, and only that thread can unblock them: so each thread
- * remembers what was blocked in it. Threads that it makes meanwhile inherit the block. For their children it is
- * remembered for ever that some bridge once blocked the signal.
+ * A bridge blocks its signals in the thread that adds them, and only that thread can unblock them. So each thread has a
+ * record of them. Threads that it creates meanwhile inherit the block. For their children, a flag of the signal records
+ * that some bridge once blocked it.
  *
- * M1  What the host itself blocked stays blocked: before csigshim_add, or again after csigshim_remove.
+ * M1  A signal that the host itself blocked stays blocked, whether before csigshim_add or again after csigshim_remove.
  *     Tests/c/signalfd.c, Tests/c/children.c. */
 #include "shim.h"
 

@@ -1,4 +1,4 @@
-/* Which threads of this process could take a signal, from /proc/self/task. */
+/* Lists the threads of this process that block a signal, or do not, from /proc/self/task. */
 #include "shim.h"
 
 #if defined(__linux__)
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* 1: blocked; 0: not; -1: the thread has ended (errno 0), or errno says why that is not known. */
+/* 1: blocked; 0: not; -1: the thread has ended (errno 0), or there was an error (errno). */
 static int is_blocked_in(const char *tid, int signo) {
     char path[64], line[256];
     unsigned long long mask = 0;

@@ -1,8 +1,8 @@
-/* The descriptor to poll, and waiting. Before the first csigshim_fd, threads wait for a bridge by a futex. */
+/* Returns the descriptor to poll, and waits. Before the first csigshim_fd, threads wait for a bridge by a futex. */
 #include "shim.h"
 #include <poll.h>
 
-/* 0 if this process may use the bridge's descriptors. */
+/* Returns 0 if this process may use the bridge's descriptors. */
 static int check_usable(const struct csigshim_bridge *bridge) {
     if (csigshim__is_inherited(bridge))
         return csigshim__fail(EPERM);
@@ -44,7 +44,7 @@ int csigshim_wait(csigshim_bridge *bridge, int timeout_ms) {
     }
 }
 
-/* From here on handlers write to the pipe. What was notified before gets its byte now (notify.c). */
+/* From here on handlers write to the pipe. An earlier notification gets its byte now (notify.c). */
 static int use_fd(struct csigshim_bridge *bridge) {
     struct csigshim__lock_state state;
     int result = 0;

@@ -1,5 +1,5 @@
-/* CSignalShimSupport: signals without bridges, for the Swift target and for diagnostics.  SPDX-License-Identifier:
- * Apache-2.0 Errors and threads as in CSignalShim.h; none of these may be called in a signal handler. */
+/* CSignalShimSupport: signals without bridges.  SPDX-License-Identifier: Apache-2.0
+ * For the Swift target and diagnostics. CSignalShim.h describes errors and threads. Not for signal handlers. */
 #ifndef CSIGNALSHIM_SUPPORT_H
 #define CSIGNALSHIM_SUPPORT_H
 
@@ -9,31 +9,30 @@
 extern "C" {
 #endif
 
-/* What signal(7) says of a number; never fails. */
+/* Classifies a number as signal(7) does; never fails. */
 enum { CSIGSHIM_CATCHABLE, CSIGSHIM_OUT_OF_RANGE, CSIGSHIM_RESERVED, CSIGSHIM_UNCATCHABLE, CSIGSHIM_FAULT };
 int csigshim_classify(int signo);
 
-/* The default action of signo. */
+/* Returns the default action of signo. */
 enum { CSIGSHIM_ACTION_TERMINATE, CSIGSHIM_ACTION_IGNORE, CSIGSHIM_ACTION_STOP, CSIGSHIM_ACTION_CONTINUE };
 int csigshim_default_of(int signo);
 
-/* The disposition that the kernel has now. */
+/* Returns the present disposition of signo, as the kernel has it. */
 enum { CSIGSHIM_DISPOSITION_DEFAULT, CSIGSHIM_DISPOSITION_IGNORED, CSIGSHIM_DISPOSITION_HANDLED };
 int csigshim_disposition(int signo);
 
-/* Installs SIG_DFL (CSIGSHIM_DISPOSITION_DEFAULT) or SIG_IGN (CSIGSHIM_DISPOSITION_IGNORED). EBUSY while a bridge has
- * the signal. */
+/* Installs SIG_DFL (CSIGSHIM_DISPOSITION_DEFAULT) or SIG_IGN (CSIGSHIM_DISPOSITION_IGNORED). EBUSY: a bridge has it. */
 int csigshim_set_disposition(int signo, int disposition);
 
-/* Dies, stops or does nothing, as the default action of signo would, whatever is installed. Where no signal kills, in
- * the init of a PID namespace, it ends the process with exit status 128 + signo. */
+/* Takes the default action of signo, whatever is installed: the process dies, stops, or goes on. No signal kills the
+ * init of a PID namespace, which exits with status 128 + signo instead. */
 int csigshim_take_default_action(int signo);
 
-/* The mechanism of the bridges that have signo; ENOENT if none has. */
+/* Returns the mechanism of the bridges that have signo; ENOENT if none has it. */
 int csigshim_mechanism(int signo);
 
-/* The pid of the process whose bridges these are, without a system call: in a child of fork(2) its own. 0 before the
- * first bridge, and in a child of clone(2) or _Fork(3). A child of vfork(2) gets its parent's pid. */
+/* Returns the pid of the process that owns the bridges, without a system call. A child of fork(2) gets its own pid, a
+ * child of vfork(2) its parent's. 0 before the first bridge, and in a child of clone(2) or _Fork(3). */
 pid_t csigshim_owner(void);
 
 /* Counts the threads of this process that do not block signo, or that block it (Linux, from /proc; else ENOTSUP), and

@@ -1,5 +1,5 @@
-/// The jobs of a loop, the thread that is inside it, and who has to wake it. A plain value: the loop calls it under a
-/// lock, and then acts. The invariants L1 to L5 are in SignalLoop.swift.
+/// The jobs of a loop, the thread that is inside it, and the decision when to wake it. A plain value: the loop calls it
+/// under a lock, and then acts. The invariants L1 to L5 are in SignalLoop.swift.
 struct JobQueue {
     /// A reason for a thread to leave the loop.
     enum End {
@@ -9,7 +9,7 @@ struct JobQueue {
         case finished
     }
 
-    /// What a thread that runs the loop does next.
+    /// The next step of a thread that runs the loop.
     enum Next {
         case work
         case sleep
@@ -18,14 +18,14 @@ struct JobQueue {
 
     private var jobs: [UnownedJob] = []
     private var ends: [End] = []
-    /// Whether somebody is going to look at the jobs: the thread inside, or one that is being woken (L1).
+    /// Whether a thread is going to look at the jobs: the thread inside, or one that is being woken (L1).
     private(set) var isAttended = false
     /// Whether a thread is inside.
     private var isEntered = false
 
     var isEmpty: Bool { jobs.isEmpty }
 
-    /// A thread wants to come in. Returns `false` if there is one already.
+    /// Lets a thread in. Returns `false` if another one is inside.
     mutating func enter() -> Bool {
         if isEntered { return false }
         isEntered = true
@@ -33,7 +33,7 @@ struct JobQueue {
         return true
     }
 
-    /// The thread inside begins to work, perhaps after it slept. Returns the number of jobs that are ready.
+    /// Begins a pass of the thread inside, perhaps after it slept. Returns the number of jobs that are ready.
     mutating func beginPass() -> Int {
         isAttended = true
         return jobs.count
@@ -56,7 +56,7 @@ struct JobQueue {
         return !isAttended
     }
 
-    /// Replaces the contents of `batch` by the next jobs, in order, and uses its memory again.
+    /// Replaces the contents of `batch` by the next jobs, in order, and reuses its memory.
     mutating func take(atMost limit: Int, into batch: inout [UnownedJob]) {
         batch.removeAll(keepingCapacity: batch.count <= 1024)
         if jobs.count <= limit {
@@ -67,7 +67,7 @@ struct JobQueue {
         }
     }
 
-    /// Decides what the thread does after a pass: work on, sleep until it is woken, or leave.
+    /// Decides what the thread does after a pass: continue, sleep until it is woken, or leave.
     mutating func next(until end: End) -> Next {
         if let index = ends.firstIndex(of: end) {
             ends.remove(at: index)
@@ -77,7 +77,7 @@ struct JobQueue {
         return isAttended ? .work : .sleep
     }
 
-    /// The thread leaves; `more`: there are signals that it has not read. Returns whether it is to wake the loop.
+    /// Lets the thread out. `more`: there are signals that it has not read. Returns whether it is to wake the loop.
     mutating func leave(more: Bool) -> Bool {
         isEntered = false
         isAttended = more || !jobs.isEmpty

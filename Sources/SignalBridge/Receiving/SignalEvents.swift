@@ -2,22 +2,23 @@ import Dispatch
 
 /// Signals as an asynchronous sequence: `for await event in try SignalEvents(.sigterm, .sighup)`.
 ///
-/// The sequence is subscribed, and buffers, from the moment that `init` returns: make it in the first line of `main`, and
-/// iterate later. It never fails and never traps.
+/// The sequence is subscribed, and buffers, from the moment that `init` returns: create it in the first line of `main`,
+/// and iterate later. The iteration never fails and never traps.
 ///
 /// - **One value is one subscription.** A new iterator continues where the last one stopped; several at once share the
-///   events. For each of two consumers to get everything, make two values.
+///   events. If two consumers need all events, make two values.
 /// - **Coalescing.** A standard signal that comes again before its event was consumed adds to the event's `count`;
 ///   `.everyDelivery` keeps each. Realtime signals are never coalesced. 16,384 unread events keep their details; beyond
 ///   that, counts stay exact, and `detailsDropped` is set.
 /// - **Cancelling** the iterating task ends the iteration, not the subscription. ``finish()`` ends the subscription.
-/// - **Ending.** When the last copy and the last iterator are gone, the subscription ends, and dispositions are restored.
-///   The optimizer decides when that is; where it matters, use
-///   ``withSignalEvents(_:_:options:escalateAfterUnread:loop:isolation:_:)``. A SIGINT or SIGTERM that nobody in the process
-///   consumed is then raised once more, unless another subscription has it; other unread signals are dropped.
+/// - **Ending.** When the last copy and the last iterator are gone, the subscription ends, and dispositions are
+///   restored. The optimizer decides when that is; where it matters, use
+///   ``withSignalEvents(_:_:options:escalateAfterUnread:loop:isolation:_:)``. An unread SIGINT or SIGTERM that no code
+///   in the process consumed is then raised again, unless another subscription has it. Other unread signals are
+///   dropped.
 ///
-/// Callable from any thread and task. (A `Task { }` in top-level code belongs to the main actor: it runs only while the
-/// main thread does, so park that in `dispatchMain()`, or use `Task.detached`.)
+/// Callable from any thread and task. A `Task { }` in top-level code belongs to the main actor and needs the main
+/// thread: call `dispatchMain()` there, or use `Task.detached`.
 public struct SignalEvents: AsyncSequence, Sendable {
     /// The type of the elements.
     public typealias Element = SignalEvent
@@ -28,18 +29,18 @@ public struct SignalEvents: AsyncSequence, Sendable {
 
     fileprivate let core: Core
 
-    /// Subscribes to at least one signal.
+    /// Subscribes to one or more signals.
     ///
     /// - Parameters:
     ///   - first: a signal.
     ///   - rest: more signals.
     ///   - options: how they are treated.
-    ///   - escalateAfterUnread: if set, the n-th delivery of one of these signals that this subscription has not consumed
-    ///     takes the signal's default action: the process dies by it, whatever its threads are doing. 1 to `Int32.max`.
-    ///     Each signal's default action must be to terminate; else ``SignalBridgeError/Code/cannotEscalate``. Give a signal
-    ///     that must not escalate, such as a SIGHUP that reloads, a subscription of its own.
-    ///   - loop: a loop whose thread reads the signals, by the loop's mechanism; a task on the loop then gets them without a
-    ///     change of thread. `nil`: a thread of the library reads them, which blocks all signals itself.
+    ///   - escalateAfterUnread: the number of unconsumed deliveries of a signal at which its default action ends the
+    ///     process, even if every thread is stuck. 1 to `Int32.max`; `nil`: never. Each signal's default action must be
+    ///     to terminate; else ``SignalBridgeError/Code/cannotEscalate``. A signal that must not escalate, such as a
+    ///     SIGHUP that reloads, needs its own subscription.
+    ///   - loop: a loop whose thread reads the signals, by the loop's mechanism; a task on the loop then gets them
+    ///     without a change of thread. `nil`: a library thread reads them, which blocks all signals itself.
     /// - Throws: ``SignalBridgeError`` naming the signal and the reason; then nothing was subscribed to.
     public init(
         _ first: SignalNumber, _ rest: SignalNumber..., options: Options = [], escalateAfterUnread: Int? = nil,
@@ -48,8 +49,8 @@ public struct SignalEvents: AsyncSequence, Sendable {
         try self.init([first] + rest, options: options, escalateAfterUnread: escalateAfterUnread, loop: loop)
     }
 
-    /// The same for a collection, which must not be empty: ``SignalBridgeError/Code/noSignals``. A signal that is named twice
-    /// counts once.
+    /// Subscribes to a collection of signals, which must not be empty: ``SignalBridgeError/Code/noSignals``. A signal
+    /// that is named twice counts once.
     public init(
         _ signals: some Collection<SignalNumber>, options: Options = [], escalateAfterUnread: Int? = nil,
         loop: SignalLoop? = nil
@@ -57,16 +58,16 @@ public struct SignalEvents: AsyncSequence, Sendable {
         core = try Core(Array(signals), options, limit: escalateAfterUnread, loop)
     }
 
-    /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.
+    /// The signals that `.keepIgnored` left ignored. They give no events.
     public var signalsLeftIgnored: Set<SignalNumber> { core.subscription.signalsLeftIgnored }
 
-    /// Ends the subscription, and restores the dispositions from before. What was captured is still delivered, then the
-    /// sequence ends. From any thread; more than once is harmless.
+    /// Ends the subscription, and restores the earlier dispositions. Captured events are still delivered, then the
+    /// sequence ends. Callable from any thread, and more than once.
     public func finish() {
         core.subscription.finish()
     }
 
-    /// Ends the subscription, and returns what was captured and not read.
+    /// Ends the subscription, and returns the unread events.
     package func finishAndTakeAll() -> [SignalEvent] {
         finish()
         var events: [SignalEvent] = []
@@ -99,7 +100,7 @@ public struct SignalEvents: AsyncSequence, Sendable {
         let subscription: Subscription
 
         private struct Waiting {
-            /// Each is resumed by the thread that takes it out.
+            /// The thread that takes one out resumes it.
             var tasks: [(id: Int, continuation: CheckedContinuation<Void, Never>)] = []
             var lastID = 0
             var isTimeUp = false
@@ -136,7 +137,7 @@ public struct SignalEvents: AsyncSequence, Sendable {
             return nil
         }
 
-        /// Waits at most so long, on the clock of the environment. Afterwards the subscription has ended.
+        /// Waits at most for the timeout, on the clock of the environment. Afterwards the subscription has ended.
         func last(within timeout: Duration?) async -> SignalEvent? {
             defer { subscription.close() }
             guard let timeout else { return await next(isolation: nil) }
@@ -158,10 +159,10 @@ public struct SignalEvents: AsyncSequence, Sendable {
                 return state.lastID
             }
             await withTaskCancellationHandler {
-                // A checked continuation: of an unsafe one that is resumed before the task awaits, the runtime tells the
-                // thread sanitizer nothing, which then reports a race.
+                // A checked continuation. If an unsafe one is resumed before the task awaits, the runtime does not
+                // inform the thread sanitizer, which then reports a race.
                 await withCheckedContinuation(isolation: actor) { continuation in
-                    // This look is under the lock: a delivery or a cancellation that comes later finds the continuation.
+                    // This check is under the lock, so a later delivery or cancellation finds the continuation.
                     let resumes = waiting.withLock { state in
                         if subscription.isReady || Task.isCancelled || state.isTimeUp { return true }
                         state.tasks.append((id, continuation))
@@ -174,7 +175,7 @@ public struct SignalEvents: AsyncSequence, Sendable {
             }
         }
 
-        /// Calls `action` once after the timeout, on any thread. The result takes the request back.
+        /// Calls `action` once after the timeout, on any thread. The returned closure cancels that.
         private func schedule(after timeout: Duration, _ action: @escaping @Sendable () -> Void) -> @Sendable () -> Void
         {
             if let simulator = SignalSimulator.current {
@@ -197,7 +198,7 @@ public struct SignalEvents: AsyncSequence, Sendable {
     }
 }
 
-/// Subscribes for the length of a scope: when `body` returns or throws, the process's dispositions are as they were.
+/// Subscribes for the duration of `body`: when it returns or throws, the process's dispositions are restored.
 ///
 /// ```swift
 /// try await withSignalEvents(.sigusr1, .sigint) { events in
@@ -208,8 +209,8 @@ public struct SignalEvents: AsyncSequence, Sendable {
 /// }
 /// ```
 ///
-/// It is a ``SignalEvents`` whose end stands in the source, and takes the same parameters. `body` runs on the actor
-/// `isolation`, by default the caller's. A copy of `events` that escapes gives no more events.
+/// The parameters are those of ``SignalEvents``. `body` runs on the actor `isolation`, by default the caller's. A copy
+/// of `events` that escapes gives no more events.
 ///
 /// - Returns: what `body` returns.
 /// - Throws: ``SignalBridgeError`` before `body` is called, or what `body` throws.
@@ -234,7 +235,7 @@ public func withSignalEvents<Result>(
     return try await body(events)
 }
 
-/// Waits for one signal, for a program that waits once.
+/// Waits for one signal. It is for a program that waits once.
 ///
 /// A loop over it has gaps: between two calls the signals meet the process's dispositions, so a second SIGTERM may end the
 /// process. For a loop use ``withSignalEvents(_:_:options:escalateAfterUnread:loop:isolation:_:)``.

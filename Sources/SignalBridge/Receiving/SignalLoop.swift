@@ -1,36 +1,38 @@
-// A thread's run loop as an executor: what any thread enqueues runs on the thread that drains.
+// A thread's run loop as an executor: jobs that any thread enqueues run on the thread that drains.
 //
-// One lock is around a JobQueue, whose `isAttended` decides who wakes the loop. A wake-up is csigshim_wake, which makes the
-// bridge's descriptor readable.
+// One lock guards a JobQueue, whose `isAttended` decides which thread wakes the loop. A wake-up is csigshim_wake, which
+// makes the bridge's descriptor readable.
 //
-// L1  If the queue holds a job, it is attended: a thread is inside, and looks at the queue under the lock before it sleeps
-//     or leaves; or the descriptor is readable; or the thread that set `isAttended` is about to call csigshim_wake. So no
-//     thread sleeps while there is a job. The thread that adds a job to an attended queue makes no system call. If the
-//     queue is not attended, the thread inside has looked already; then the descriptor is made readable, and poll, which
-//     looks at the descriptor, returns. csigshim_wake writes whatever is in the pipe, so an edge-triggered host gets an edge.
+// L1  If the queue holds a job, it is attended. That means one of three things: a thread is inside, and looks at the
+//     queue under the lock before it sleeps or leaves. Or the descriptor is readable. Or the thread that set
+//     `isAttended` is about to call csigshim_wake. So no thread sleeps while there is a job. Adding a job to an
+//     attended queue needs no system call. If the queue is not attended, the thread inside has already looked; making
+//     the descriptor readable makes its poll return. csigshim_wake always writes to the pipe, so an edge-triggered host
+//     gets an edge.
 // L2  A thread that subscribes or unsubscribes empties the ring, and may take a wake-up away with it. So afterwards, if the
 //     queue is attended, it makes the descriptor readable again. A wake-up that is under way either comes after the read,
 //     or has set `isAttended` before it.
-// L3  One pass is bounded: it runs twice as many jobs as were ready when it began, and `extraJobsPerPass` more, and reads
-//     twice what the ring holds, a few signals at a time, so that their readers take them before the next ones come. Then
-//     `drain` makes the descriptor readable and returns to its host, and `run` begins a new pass. (Twice: a task that
-//     resumes in a function without isolation to the loop leaves the loop and comes back, which is one more job.)
+// L3  One pass is bounded. It runs twice as many jobs as were ready when it began, and `extraJobsPerPass` more. Twice,
+//     because a task that resumes in a function without isolation to the loop leaves the loop and returns, which is
+//     another job. It reads twice what the ring holds, a few signals at a time, so that their readers take them before
+//     the next ones come. Then `drain` makes the descriptor readable and returns to its host, and `run` begins a new
+//     pass.
 // L4  One thread is inside at a time. `enter` and `leave` of the queue are under the lock, and `leave` comes before any
-//     wake-up that it causes: so the threads of a pool may answer the descriptor in turn. A `drain` that finds a thread
-//     inside, its own or another, does nothing, because the thread inside will look at all jobs (L1). It may have used up
-//     the edge of a signal that the thread inside does not read any more, so it makes the descriptor readable.
-// L5  `stop` sets a flag in the queue and wakes as a job does. `run` clears the flag after a pass, also one that was set
-//     before `run` began. The end of the body of `run(_:)` has a flag of its own, so neither is mistaken for the other.
-// L6  A subscription holds the loop as its source; a task holds it as its preference, or through the actor that it runs on.
-//     So while the queue holds a job, the loop exists. But a job may run, end its task, and release the loop between its
-//     entry into the queue and csigshim_wake: so `enqueue` holds the loop itself.
+//     wake-up that it causes. So the threads of a pool may serve the descriptor in turn. A `drain` that finds a thread
+//     inside, its own or another, does nothing, because the thread inside will look at all jobs (L1). It may have
+//     consumed the edge of a signal that the thread inside does not read any more, so it makes the descriptor readable.
+// L5  `stop` sets a flag in the queue and wakes as a job does. `run` clears the flag after a pass, even one that was
+//     set before `run` began. The end of the body of `run(_:)` has its own flag.
+// L6  A subscription holds the loop as its source; a task holds it as its preference, or through the actor that it runs
+//     on. So while the queue holds a job, the loop exists. But between its entry into the queue and csigshim_wake, a
+//     job may run, end its task, and release the loop. So `enqueue` holds the loop itself.
 //
 // Tests: LoopJobTests.swift (L1 to L3), LoopSignalTests.swift (L3), LoopReentryTests.swift (L4), LoopTests.swift (L5, L6).
 import CSignalShim
 import Synchronization
 
-/// A thread's run loop for asynchronous code and signals: tasks and actors that live on it run on the thread that calls
-/// ``run()``, or ``drain()`` from the event loop of a host, and nowhere else.
+/// A run loop of one thread, for asynchronous code and signals. Its tasks and actors run only on the thread that calls
+/// ``run()``, or that calls ``drain()`` from the event loop of a host.
 ///
 /// ```swift
 /// let loop = try SignalLoop()
@@ -51,20 +53,20 @@ import Synchronization
 /// It starts no thread, takes no CPU time, and makes no system call while nothing happens. A signal goes from its descriptor
 /// to the `for await` of a task on the loop without a change of thread.
 ///
-/// **In a host's event loop** poll ``fileDescriptor`` for reading, and call ``drain()`` when it is readable. <doc:Loops> shows
-/// that, and what runs on a loop: actors that have it as their executor, and `Task(executorPreference: loop) { }`.
+/// **In a host's event loop** poll ``fileDescriptor`` for reading, and call ``drain()`` when it is readable. Actors
+/// with the loop as their executor run on it, and so does `Task(executorPreference: loop) { }`. <doc:Loops> has
+/// examples.
 ///
-/// **Which thread.** One at a time: a second thread in ``run()`` or ``enter(_:)``, or a job that calls ``run()`` on its own
-/// loop, is a programming error, and stops the program. ``drain()`` does nothing while a thread is inside. Between two calls
-/// the loop may move to another thread; keep it on one where its code needs that, and over ``Mechanism/signalfd`` on the one
-/// that subscribes.
+/// **Which thread.** One at a time. A second thread in ``run()`` or ``enter(_:)``, or a job that calls ``run()`` on its
+/// own loop, is a programming error that stops the program. ``drain()`` does nothing while a thread is inside. Between
+/// two calls the loop may change to another thread. With ``Mechanism/signalfd``, keep it on the thread that subscribes.
 ///
-/// Subscriptions and tasks that are on the loop keep it alive. When the last of them and your own reference are gone, its
-/// descriptors are closed.
+/// Subscriptions and tasks on the loop keep it alive. Its descriptors are closed when they and your own references are
+/// gone.
 public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
-    /// How many jobs a pass runs beyond twice those that were ready when it began.
+    /// The number of jobs that a pass runs beyond twice those that were ready when it began.
     private static let extraJobsPerPass = 1024
-    /// How many signals are read before the jobs that wait for them run.
+    /// The number of signals that are read before the jobs that wait for them run.
     private static let signalBatchSize = 256
 
     private let hub: SignalHub
@@ -74,7 +76,8 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     /// The thread inside; 0: none. It is written by that thread only.
     private let thread = Atomic<UInt>(0)
 
-    /// Makes a loop, with a bridge and descriptors of its own: two, over ``Mechanism/signalfd`` four. A process has 64 bridges.
+    /// Makes a loop with its own bridge and two descriptors, or four with ``Mechanism/signalfd``. A process has 64
+    /// bridges.
     ///
     /// - Throws: ``SignalBridgeError``; ``SignalBridgeError/Code/unsupported`` where the system does not have the
     ///   mechanism; errno `ENOSPC`: more than 64 bridges; `EMFILE`: no descriptors left.
@@ -90,7 +93,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
 
     // MARK: on the loop's thread
 
-    /// Runs what is enqueued, and reads signals, on this thread until ``stop()``. Sleeps while there is nothing to do.
+    /// Runs jobs and reads signals on this thread until ``stop()``. Sleeps while there is nothing to do.
     ///
     /// If the loop's descriptors were closed before it sleeps, it looks for jobs every few milliseconds, and signals no longer
     /// arrive. It does not notice when they are closed while it sleeps.
@@ -101,8 +104,8 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
 
     /// Runs `body` as a task on the loop, and the loop on this thread until `body` ends.
     ///
-    /// Other jobs then stay queued for a later ``run()`` or ``drain()``. A ``stop()`` does not end it, but the next ``run()``.
-    /// Task-local values are those of the caller.
+    /// Other jobs then stay queued for a later ``run()`` or ``drain()``. A ``stop()`` does not end this call, but the
+    /// next ``run()``. The task has the caller's task-local values.
     ///
     /// - Throws: what `body` throws.
     @available(*, noasync, message: "it blocks the thread; call it in a main without `await`, or on a Thread")
@@ -118,13 +121,13 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
         return try outcome.withLock { $0! }.get()
     }
 
-    /// Reads the signals that are there and runs the jobs that are ready, and what these make ready, up to a limit. It never
-    /// waits. If something is left, ``fileDescriptor`` is readable again when it returns, also for an edge-triggered host.
+    /// Reads pending signals and runs ready jobs, and the jobs that these make ready, up to a limit. It never waits. If
+    /// work is left, ``fileDescriptor`` is readable when it returns, with a new edge for an edge-triggered host.
     ///
-    /// With nothing to do it makes a few system calls and returns, so the first call may come before the first poll. Where a
-    /// thread is inside the loop already, it returns at once and leaves ``fileDescriptor`` readable: in a job whose callback
-    /// runs the host's event loop, and on another thread. What there is to do is then done by the outer call, or after it. A
-    /// nested event loop that runs for long should not poll the descriptor, which stays readable.
+    /// With nothing to do it makes a few system calls and returns, so the first call may come before the first poll. If
+    /// a thread is inside the loop already, it returns at once and leaves ``fileDescriptor`` readable. That happens on
+    /// another thread, and in a job whose callback runs the host's event loop. The outer call, or a later one, then
+    /// does the work. A nested event loop that runs for long should not poll the descriptor, which stays readable.
     @available(*, noasync, message: "other tasks run on threads of Swift's own; call it on the loop's thread")
     public func drain() {
         guard hub.isInCreatingProcess else { return }
@@ -133,11 +136,11 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
         leave(more: runPass(&batch))
     }
 
-    /// Runs `body` at once, as a job would run: for callbacks of a host's event loop, which are on the loop's thread but not
-    /// in a job. Inside, `assumeIsolated` of the loop's actors works. In a job, it just runs `body`.
+    /// Runs `body` at once, as a job of the loop. It is for callbacks of a host's event loop, which are on the loop's
+    /// thread but not in a job. Inside, `assumeIsolated` of the loop's actors works. In a job, it just runs `body`.
     ///
-    /// What `body` enqueues does not run yet, but makes ``fileDescriptor`` readable. It is a programming error if another
-    /// thread is inside the loop, and stops the program.
+    /// What `body` enqueues does not run yet, but makes ``fileDescriptor`` readable. If another thread is inside the
+    /// loop, that is a programming error, which stops the program.
     @available(*, noasync, message: "use `await`, or a task on the loop")
     public func enter<Result, Failure>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         if isOnLoopThread { return try body() }
@@ -148,17 +151,17 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
 
     // MARK: on any thread
 
-    /// The descriptor to poll for reading; it is readable when ``drain()`` has something to do. Never read or close it. It
-    /// stays the same as long as the loop lives.
+    /// The descriptor to poll for reading. It is readable when ``drain()`` has work to do. Never read or close it. It
+    /// stays the same for the loop's lifetime.
     public var fileDescriptor: Int32 { csigshim_fd(bridge) }
 
-    /// Makes ``run()`` return when the jobs that are ready now have had their turn: the call that runs now, or else the next
-    /// one. Other jobs stay queued. From any thread, also from a job; more than once is harmless.
+    /// Makes ``run()`` return after the jobs that are ready now: the present call or, without one, the next. Other jobs
+    /// stay queued. Callable from any thread and from a job, and more than once.
     public func stop() {
         if queue.withLock({ $0.end(.stopped) }) { wake() }
     }
 
-    /// Adds a job, for Swift's runtime. From any thread; the jobs of each thread run in their order.
+    /// Adds a job, for Swift's runtime. Callable from any thread; the jobs of one thread run in order.
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         let myself = Unmanaged.passRetained(self)  // L6
@@ -182,8 +185,8 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
 
     private var isOnLoopThread: Bool { thread.load(ordering: .relaxed) == currentThread() }
 
-    /// The lock afterwards is for the thread sanitizer. It does not see the reference count by which the loop is released
-    /// after this, and `deinit` looks at the queue.
+    /// The lock afterwards is for the thread sanitizer, which does not see the reference count that orders this before
+    /// `deinit`. `deinit` reads the queue.
     private func wake() {
         csigshim_wake(bridge)
         queue.withLock { _ in }
@@ -243,7 +246,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
             switch queue.withLock({ $0.next(until: end) }) {
             case .end: return
             case .sleep where !more:
-                // The descriptor was closed, or this is a forked child: do not spin.
+                // Sleeps for a moment, because the descriptor was closed, or this is a forked child.
                 if csigshim_wait(bridge, -1) < 0 { pauseThread(milliseconds: 10) }
             case .sleep, .work: continue
             }

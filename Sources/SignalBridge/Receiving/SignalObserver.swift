@@ -1,6 +1,7 @@
 import Dispatch
 
-/// Signals as calls of a handler on a dispatch queue, in order and one at a time, even on a concurrent queue.
+/// A subscription that calls a handler on a dispatch queue for each event: in order and one at a time, even on a
+/// concurrent queue.
 ///
 /// ```swift
 /// let reload = try SignalObserver(.sighup, queue: .main) { event in
@@ -8,16 +9,16 @@ import Dispatch
 /// }
 /// ```
 ///
-/// Keep the observer: the end of its last reference cancels it. Signals are coalesced as ``SignalEvents`` does. Callable
-/// from any thread.
+/// Keep a reference to the observer: releasing the last one cancels it. Signals are coalesced as ``SignalEvents`` does.
+/// Callable from any thread.
 public final class SignalObserver: Sendable {
     private let core: Core
 
-    /// Subscribes to at least one signal. The handler may run before this returns.
+    /// Subscribes to one or more signals. The handler may run before this returns.
     ///
-    /// Each event is a call of `handler` on `queue`. A serial queue that is stuck delays its signals: see
-    /// `escalateAfterUnread`. The handler is `@Sendable`, so that it may stand in top-level code. The other parameters are
-    /// those of ``SignalEvents``.
+    /// Each event is a call of `handler` on `queue`. A stuck serial queue delays its signals: see
+    /// `escalateAfterUnread`. The handler is `@Sendable`, so that top-level code can contain it. The other parameters
+    /// are those of ``SignalEvents``.
     ///
     /// - Throws: ``SignalBridgeError``; then nothing was subscribed to.
     public convenience init(
@@ -37,18 +38,18 @@ public final class SignalObserver: Sendable {
         try core.subscription.insertFirst(Array(signals), limit: escalateAfterUnread)
     }
 
-    /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.
+    /// The signals that `.keepIgnored` left ignored. They give no events.
     public var signalsLeftIgnored: Set<SignalNumber> { core.subscription.signalsLeftIgnored }
 
-    /// Ends the subscription, and restores the dispositions from before. When it has returned, no call of the handler is
-    /// running and none starts; so it waits for a call that runs on another thread. Called by the handler itself, it does not
-    /// wait. Do not call it while you hold a lock that the handler needs, or on a queue that the handler waits for.
+    /// Ends the subscription, and restores the earlier dispositions. It waits for a handler that runs on another
+    /// thread, so when it returns, none is running and none will start. In the handler itself it does not wait. Do not
+    /// call it while you hold a lock that the handler needs, or on a queue that the handler waits for.
     public func cancel() {
         core.cancel(waits: true)
     }
 
     deinit {
-        core.cancel(waits: false)  // the last reference may end anywhere, also where waiting would be a deadlock
+        core.cancel(waits: false)  // the last reference may end anywhere, even where waiting would be a deadlock
     }
 
     private final class Core: Sendable {
@@ -58,7 +59,7 @@ public final class SignalObserver: Sendable {
 
         private struct State {
             var handler: (@Sendable (SignalEvent) -> Void)?
-            /// Whether `deliver` is on the queue and looks again before it ends.
+            /// Whether `deliver` is on the queue and checks again before it ends.
             var isScheduled = false
             /// The thread that is inside the handler; 0: none.
             var thread: UInt = 0
@@ -83,7 +84,7 @@ public final class SignalObserver: Sendable {
             if submit { queue.async { @Sendable in self.deliver() } }
         }
 
-        /// Handles a few events, and then lets other work of the queue have its turn.
+        /// Handles a few events, and then lets other work of the queue run.
         private func deliver() {
             for _ in 0..<16 {
                 guard deliverOne() else { break }

@@ -1,5 +1,5 @@
-/// Signals for a thread that waits: without Swift concurrency, without Dispatch, on no other thread than the caller's,
-/// and without CPU time while no signal comes.
+/// A subscription for a thread that blocks until a signal comes, without Swift concurrency or Dispatch. It uses no
+/// other thread, and no CPU time while no signal comes.
 ///
 /// ```swift
 /// if let event = waiter.next() {  // sleeps, and takes no CPU
@@ -7,24 +7,25 @@
 /// }
 /// ```
 ///
-/// Make it before the threads. It is subscribed for its whole life, so nothing is lost between two calls of
-/// ``next(timeout:)``. Signals are coalesced as ``SignalEvents`` does. Each waiter has a bridge of its own (a pipe and at most
-/// 1.2 MiB of buffer); a process has 64 bridges. Somewhere in the process, a thread must not block the signal; the one that
-/// waits is enough. Callable from any thread. <doc:Choosing> shows a program.
+/// Create it before other threads. It is subscribed for its lifetime, so no signal is lost between two calls of
+/// ``next(timeout:)``. Signals are coalesced as ``SignalEvents`` does. Each waiter has its own bridge (a pipe and at
+/// most 1.2 MiB of buffer); a process has 64 bridges. At least one thread of the process must not block the signal; the
+/// one that waits is enough. Callable from any thread. <doc:Choosing> shows a program.
 public final class SignalWaiter: Sendable {
     private let bridge: any Waitable
     private let subscription: Subscription
     private let calls = Lock(Calls())
 
-    /// Who waits, and who is to return without an event.
+    /// The calls that wait, and the wake-ups that they have not consumed.
     private struct Calls {
-        /// Calls that block until something comes.
+        /// The number of calls that block.
         var blocked = 0
-        /// How many calls `wake()` makes return: those that block, and then later ones.
+        /// The number of calls that `wake()` still makes return: those that block, and then later ones.
         var wakes = 0
         var onChange: (@Sendable () -> Void)?
 
-        /// Whether the call is to return without an event. If it does not block, it leaves a wake-up to each that does.
+        /// Whether the call is to return without an event. A call that does not block leaves a wake-up for each call
+        /// that does.
         mutating func takeWake(blocks: Bool) -> Bool {
             if wakes <= (blocks ? 0 : blocked) { return false }
             wakes -= 1
@@ -48,7 +49,7 @@ public final class SignalWaiter: Sendable {
         }
     }
 
-    /// Subscribes to at least one signal; the parameters are those of ``SignalEvents``.
+    /// Subscribes to one or more signals. The parameters are those of ``SignalEvents``.
     ///
     /// - Throws: ``SignalBridgeError``; then nothing was subscribed to. errno `ENOSPC`: more than 64 bridges; `EMFILE`:
     ///   no descriptors left.
@@ -72,9 +73,9 @@ public final class SignalWaiter: Sendable {
 
     /// Subscribes to more signals, with the waiter's options: to all of them, or to none if it throws.
     ///
-    /// A signal that the waiter has is skipped, and keeps its limit; `escalateAfterUnread` is one for the others. When the call
-    /// returns, the waiter has all of the signals, also if another thread's call added them. Calls of ``next(timeout:)`` that
-    /// wait get their events.
+    /// A signal that the waiter has is skipped, and keeps its limit; `escalateAfterUnread` applies to the others. When
+    /// the call returns, the waiter has all of the signals, even if another thread added some of them. Calls of
+    /// ``next(timeout:)`` that wait get their events.
     ///
     /// - Throws: ``SignalBridgeError`` naming the signal and the reason, ``SignalBridgeError/Code/invalidArgument`` after
     ///   ``cancel()``.
@@ -92,7 +93,7 @@ public final class SignalWaiter: Sendable {
     /// The signals that the waiter is subscribed to, without ``signalsLeftIgnored``.
     public var signals: Set<SignalNumber> { subscription.signals }
 
-    /// The signals that `.keepIgnored` left alone, because they were ignored. They give no events.
+    /// The signals that `.keepIgnored` left ignored. They give no events.
     public var signalsLeftIgnored: Set<SignalNumber> { subscription.signalsLeftIgnored }
 
     /// Waits until a signal comes, and returns its event. Several threads may wait; each event goes to one of them.
@@ -122,15 +123,16 @@ public final class SignalWaiter: Sendable {
         }
     }
 
-    /// Makes one call of ``next(timeout:)`` return `nil`: one that waits, or else the next one. From any thread.
+    /// Makes one call of ``next(timeout:)`` return `nil`: a waiting call or, without one, the next. Callable from any
+    /// thread.
     public func wake() {
         guard subscription.isInCreatingProcess else { return }
         calls.withLock { $0.wakes += 1 }
         bridge.wake()
     }
 
-    /// Ends the subscription, and restores the dispositions from before. All calls of ``next(timeout:)``, those that wait and
-    /// later ones, return `nil`. From any thread; more than once is harmless.
+    /// Ends the subscription, and restores the earlier dispositions. All calls of ``next(timeout:)``, waiting and later
+    /// ones, return `nil`. Callable from any thread, and more than once.
     public func cancel() {
         subscription.close()
     }
@@ -140,8 +142,8 @@ public final class SignalWaiter: Sendable {
     /// Opens the waiter's bridge before there are signals.
     package func prepare() throws(SignalBridgeError) { try bridge.prepareToWait() }
 
-    /// Blocks until there is something to take, `wake()` is called, or the source's clock has come to the deadline. Then
-    /// what was captured is in the buffer. With `ignoringEvents`, there being something to take is no reason to return.
+    /// Blocks until there is something to take, `wake()` is called, or the source's clock has come to the deadline.
+    /// Then the captured events are in the buffer. With `ignoringEvents`, it does not return because of an event.
     package func wait(until deadline: Duration?, ignoringEvents: Bool = false) {
         guard subscription.isInCreatingProcess else { return pauseThread(milliseconds: 999) }
         calls.withLock { $0.blocked += 1 }
@@ -152,13 +154,13 @@ public final class SignalWaiter: Sendable {
             && bridge.wait(until: deadline)
     }
 
-    /// Takes an event out of the buffer. It never blocks, and may be called under a lock of the caller's. Events are in the
-    /// order of their capture.
+    /// Takes an event out of the buffer. It never blocks, and may be called under a lock. Events are in the order of
+    /// their capture.
     package func take() -> SignalEvent? {
         if case .event(let event) = subscription.take() { event } else { nil }
     }
 
-    /// Sets what is called when there is something to take, on any thread, with no lock of the library's held.
+    /// Sets the closure that is called when there is something to take, on any thread, under no lock of the library.
     package func onChange(_ action: @escaping @Sendable () -> Void) {
         calls.discard { calls in
             defer { calls.onChange = action }
@@ -168,7 +170,7 @@ public final class SignalWaiter: Sendable {
 
     // MARK: wake-ups
 
-    /// Reads the bridge, on behalf of all that wait.
+    /// Reads the bridge, on behalf of all waiting calls.
     private func deliverPending() {
         if bridge.collectPending() { calls.withLock { $0.onChange }?() }
     }
@@ -178,8 +180,8 @@ public final class SignalWaiter: Sendable {
         passOnWakeups()
     }
 
-    /// This thread has read the bridge, and so has taken away what would wake the threads that wait. If one of them has
-    /// something to do, it must look.
+    /// Wakes another waiting thread if there is something for it, because this thread has read the bridge for all of
+    /// them.
     private func passOnWakeups() {
         let (blocked, wakes) = calls.withLock { ($0.blocked, $0.wakes) }
         if blocked > 0, wakes > 0 || subscription.isReady { bridge.wake() }

@@ -5,11 +5,12 @@ import CSignalShim
 ///
 /// A child inherits the mask of the thread that spawns it, through `exec` too. Dispatch's threads, on which tasks run,
 /// block nearly every signal on Linux. So SIGTERM does not end a child that a task started with Foundation's `Process`,
-/// `posix_spawn(3)` or `popen(3)`, and Ctrl-C does not interrupt it. In this scope both do: <doc:Children> has an example.
+/// `posix_spawn(3)` or `popen(3)`, and Ctrl-C does not interrupt it. In this scope they do: <doc:Children> has an
+/// example.
 ///
-/// The child does not get what this thread blocks itself, nor what is blocked for a ``SignalLoop`` over signalfd. Meanwhile
-/// subscribers get their signals as ever; a signal that the program blocks on purpose, and that is pending, meets its
-/// disposition. Callable on any thread; scopes may be nested.
+/// The child does not inherit the signals that this thread blocks, or that a ``SignalLoop`` over signalfd blocks.
+/// Subscribers still get their signals. A pending signal that the program blocks on purpose meets its disposition.
+/// Callable on any thread; scopes may be nested.
 ///
 /// - Parameter body: code that spawns.
 /// - Returns: what `body` returns.

@@ -9,8 +9,8 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
 
         /// `SIGKILL` and `SIGSTOP`: no process can catch them.
         public static let uncatchable = Code(description: "uncatchable")
-        /// `SIGILL`, `SIGTRAP`, `SIGBUS`, `SIGFPE`, `SIGSEGV`, `SIGSYS`: they report a fault of an instruction, which cannot
-        /// be handled later on another thread.
+        /// `SIGILL`, `SIGTRAP`, `SIGBUS`, `SIGFPE`, `SIGSEGV`, `SIGSYS`: they report a fault of an instruction, which
+        /// must be handled at once on its thread.
         public static let synchronousFault = Code(description: "synchronousFault")
         /// The system has no signal with this number.
         public static let outOfRange = Code(description: "outOfRange")
@@ -23,7 +23,7 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         /// A subscription has the signal, so its disposition cannot be set; or a subscription of the other mechanism has
         /// it, see ``SignalLoop/Mechanism/signalfd``.
         public static let signalInUse = Code(description: "signalInUse")
-        /// The system, or the ``SignalLoop/Mechanism`` of the loop, lacks a feature; the description says what has it.
+        /// The system, or the ``SignalLoop/Mechanism`` of the loop, lacks a feature; the description names what has it.
         public static let unsupported = Code(description: "unsupported")
         /// No subscription has the signal.
         public static let notSubscribed = Code(description: "notSubscribed")
@@ -31,8 +31,8 @@ public struct SignalBridgeError: Error, Hashable, Sendable, CustomStringConverti
         public static let duplicateSignal = Code(description: "duplicateSignal")
         /// The daemon is shutting down, or was restarted, and takes no new work.
         public static let shuttingDown = Code(description: "shuttingDown")
-        /// The process was forced to end before the body of the daemon had; or work of a part, or of a daemon in a group of
-        /// services, was abandoned or ran out of time.
+        /// The process was forced to end before the daemon's body ended. Or work of a part, or of a daemon in a group
+        /// of services, was abandoned or timed out.
         public static let forcedExit = Code(description: "forcedExit")
         /// An argument makes no sense; the description says which.
         public static let invalidArgument = Code(description: "invalidArgument")

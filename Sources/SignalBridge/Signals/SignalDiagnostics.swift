@@ -1,6 +1,6 @@
 import CSignalShim
 
-/// A snapshot of why a signal does, or does not, arrive in this process.
+/// A snapshot that shows whether, and why, a signal arrives in this process.
 ///
 /// ```swift
 /// let diagnostics = try SignalDiagnostics(for: .sigusr2)
@@ -16,14 +16,14 @@ public struct SignalDiagnostics: Sendable {
     public private(set) var isDisplaced = false
     /// Whether the kernel discards the signal.
     public private(set) var isIgnored = false
-    /// The ids (`gettid(2)`) of the threads that block the signal. The worker threads of Dispatch and Swift are always among
-    /// them; that is harmless as long as ``unblockedThreads`` is not empty. Over ``SignalLoop/Mechanism/signalfd`` all threads
-    /// should be here. Empty on systems that do not tell.
+    /// The ids (`gettid(2)`) of the threads that block the signal. The worker threads of Dispatch and Swift are always
+    /// among them, which is harmless if ``unblockedThreads`` is not empty. With ``SignalLoop/Mechanism/signalfd``, all
+    /// threads should be here. Empty on systems without that information.
     public private(set) var blockedThreads: [Int32] = []
     /// The ids of the threads that can take the signal.
     public private(set) var unblockedThreads: [Int32] = []
     private var isOverSignalfd = false
-    /// Whether the host closed the descriptor of the shared bridge; never on Linux, where nobody polls it.
+    /// Whether the host closed the descriptor of the shared bridge; never on Linux, where it is not polled.
     private var isBridgeClosed = false
 
     /// Captures the current state of the signal. It reads `/proc/self/task` on Linux, so it is not for hot paths. Callable

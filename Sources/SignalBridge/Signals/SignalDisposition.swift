@@ -1,6 +1,6 @@
 import CSignalShim
 
-/// What a process does with a signal: `sigaction(2)`.
+/// The action that a process takes on a signal: `sigaction(2)`.
 public enum SignalDisposition: Hashable, Sendable {
     /// The default action, see `signal(7)`: the process terminates, stops, continues, or nothing happens.
     case `default`
@@ -26,8 +26,8 @@ extension SignalNumber {
         }
     }
 
-    /// Sets what happens to the signal while no subscription has it. Most programs want
-    /// `try SignalNumber.sigpipe.setDisposition(.ignore)`: a write to a closed pipe then fails with `EPIPE`.
+    /// Sets the disposition of the signal, which must have no subscription. Most programs need `try
+    /// SignalNumber.sigpipe.setDisposition(.ignore)`: a write to a closed pipe then fails with `EPIPE`.
     ///
     /// It applies to the whole process. A child inherits `.ignore`, through `exec` too. Callable on any thread.
     ///
@@ -61,13 +61,14 @@ extension SignalNumber {
         throw SignalBridgeError.refusing(self) ?? .systemCall("sigaction", self, Errno.last)
     }
 
-    /// Whether other code has replaced the handler of a subscription: one system call, where ``SignalDiagnostics`` makes many.
+    /// Whether other code has replaced the handler of a subscription. It makes one system call; ``SignalDiagnostics``
+    /// makes many.
     package var isDisplaced: Bool { csigshim_state(rawValue) == Int32(CSIGSHIM_DISPLACED) }
 
     /// Installs this library's handler again, after another handler has replaced it: see ``SignalDiagnostics/isDisplaced``.
     ///
-    /// The other handler no longer runs, and the end of the last subscription restores the action that was saved first. A
-    /// signal source of Dispatch that was displaced may go on taking some of the signals. Callable on any thread.
+    /// The other handler no longer runs, and the end of the last subscription restores the action that was saved first.
+    /// A displaced signal source of Dispatch may still take some of the signals. Callable on any thread.
     ///
     /// - Throws: ``SignalBridgeError``: ``SignalBridgeError/Code/notSubscribed`` if no subscription has the signal.
     public func rearm() throws(SignalBridgeError) {

@@ -1,6 +1,6 @@
 import CSignalShim
 
-/// One delivery of a signal, or several that came before the first was consumed, with the details of `sigaction(2)`.
+/// One delivery of a signal, or several that were coalesced, with the details of `sigaction(2)`.
 ///
 /// Prints as "SIGTERM from pid 4242 (uid 1000)".
 public struct SignalEvent: Hashable, Sendable {
@@ -12,7 +12,7 @@ public struct SignalEvent: Hashable, Sendable {
     /// The sender; for `SIGCHLD` the child. `nil` for the kernel, and for a sender outside the PID namespace (such as the
     /// container's host).
     public let sender: Sender?
-    /// How the signal came about.
+    /// The way in which the signal was sent.
     public let cause: Cause
     /// The value that `sigqueue(3)`, a timer or a message queue sent along, as wide as a pointer. Read what a C sender put
     /// into `sival_int` with `Int32(truncatingIfNeeded:)`.
@@ -23,9 +23,9 @@ public struct SignalEvent: Hashable, Sendable {
     public private(set) var timerOverrun = 0
     /// The descriptor that is ready, for ``Cause/descriptor``.
     public private(set) var fileDescriptor: Int32?
-    /// The time of the capture, of the first delivery: `CLOCK_MONOTONIC`, in nanoseconds.
+    /// The time at which the first delivery was captured: `CLOCK_MONOTONIC`, in nanoseconds.
     public let monotonicNanoseconds: UInt64
-    /// Whether ``count`` includes deliveries whose details found no room in a full buffer.
+    /// Whether ``count`` includes deliveries whose details were dropped because the buffer was full.
     public internal(set) var detailsDropped = false
     /// The number of the newest delivery that the event stands for: see `ResendRule`.
     package internal(set) var newestDelivery: UInt64
@@ -50,7 +50,7 @@ public struct SignalEvent: Hashable, Sendable {
         public var description: String { "pid \(processID) (uid \(userID))" }
     }
 
-    /// The way in which a signal came about, from `si_code`. New causes may come in any version.
+    /// The way in which a signal was sent, from `si_code`. New causes may come in any version.
     public struct Cause: Hashable, Sendable, CustomStringConvertible {
         private enum Kind: String {
             case kill, thread, queue, timer, kernel, child, descriptor, unknown
@@ -70,7 +70,7 @@ public struct SignalEvent: Hashable, Sendable {
             }
         }
 
-        /// `kill(2)`, `raise(3)`, and what the kernel sends in a process's own name (`SIGPIPE`).
+        /// `kill(2)` or `raise(3)`, or a signal that the kernel sends in the process's own name (`SIGPIPE`).
         public static let kill = Cause(kind: .kill)
         /// `tgkill(2)` and `pthread_kill(3)`, which address one thread.
         public static let thread = Cause(kind: .thread)
@@ -82,7 +82,7 @@ public struct SignalEvent: Hashable, Sendable {
         public static let messageQueue = Cause(kind: .messageQueue)
         /// POSIX asynchronous I/O.
         public static let asynchronousIO = Cause(kind: .asynchronousIO)
-        /// The kernel itself: a terminal, `alarm(2)`, a limit. macOS does not tell it from ``kill``.
+        /// The kernel itself: a terminal, `alarm(2)`, a limit. On macOS this is ``kill``.
         public static let kernel = Cause(kind: .kernel)
         /// A child's change of state: see ``SignalEvent/childStatus``.
         public static let child = Cause(kind: .child)
@@ -143,7 +143,7 @@ extension SignalEvent {
         detailsDropped = isDropped
     }
 
-    /// Makes a simulated event; without a delivery number, the time is that too.
+    /// Makes a simulated event. Without a delivery number, the time is that number.
     init(
         _ signal: SignalNumber, count: Int, sender: Sender?, value: Int?, nanoseconds: UInt64, delivery: UInt64? = nil
     ) {
@@ -156,7 +156,7 @@ extension SignalEvent {
         newestDelivery = delivery ?? nanoseconds
     }
 
-    /// An event of which other code has told no more than this.
+    /// An event of which other code has reported only this.
     package static func withoutDetails(_ signal: SignalNumber, count: Int) -> SignalEvent {
         var raw = csigshim_event()
         raw.signo = signal.rawValue

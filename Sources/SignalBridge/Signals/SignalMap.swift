@@ -1,5 +1,5 @@
-/// A value for each of a few signals, in the order in which they were added. A subscription has one or two signals, and
-/// never more than about sixty; comparing them costs less than hashing one.
+/// A value for each of a few signals, in the order in which they were added. A subscription has one or two signals as a
+/// rule, and at most about sixty. Comparing them costs less than hashing one.
 struct SignalMap<Value> {
     private var entries: [(signal: SignalNumber, value: Value)] = []
 

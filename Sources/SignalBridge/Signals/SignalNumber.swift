@@ -2,8 +2,8 @@ import CSignalShim
 
 /// The number of a signal, as in `signal(7)`.
 ///
-/// A value can have any number. The calls that use it check whether the system has that signal and whether it can be
-/// caught, and throw a ``SignalBridgeError`` that names it.
+/// A value can have any number. The calls that use it check that the system has the signal and that it can be caught.
+/// If not, they throw a ``SignalBridgeError`` that names it.
 ///
 /// ```swift
 /// print(SignalNumber.sigterm.name)  // SIGTERM
@@ -41,7 +41,7 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     public static let sigsegv = SignalNumber(rawValue: SIGSEGV)
     /// A bad system call: a synchronous fault, which cannot be subscribed to.
     public static let sigsys = SignalNumber(rawValue: SIGSYS)
-    /// A write to a pipe or socket that nobody reads.
+    /// A write to a pipe or socket without a reader.
     public static let sigpipe = SignalNumber(rawValue: SIGPIPE)
     /// A timer of `alarm(2)` or `setitimer(2)` expired.
     public static let sigalrm = SignalNumber(rawValue: SIGALRM)
@@ -87,8 +87,8 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
         return SignalNumber(rawValue: first + n)
     }
 
-    /// All signals that can be subscribed to, in the order of their numbers: every signal of the system except SIGKILL,
-    /// SIGSTOP, the synchronous faults and those that the C library reserves.
+    /// All signals that can be subscribed to, in the order of their numbers. SIGKILL, SIGSTOP, the synchronous faults
+    /// and the signals that the C library reserves are not among them.
     public static let catchable: [SignalNumber] = (1...(realtimeSignals?.upperBound ?? 31)).map(SignalNumber.init)
         .filter { SignalBridgeError.refusing($0) == nil }
 
@@ -120,12 +120,12 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     }
 
     /// Sends this signal to a process: `kill(2)`, or `sigqueue(3)` if there is a value. In
-    /// ``withSimulatedSignals(isolation:_:)``, what is sent to this very process goes to the simulator.
+    /// ``withSimulatedSignals(isolation:_:)``, a signal to this process goes to the simulator.
     ///
     /// - Parameters:
     ///   - process: a process id above 0. For a group use ``send(toGroup:)``.
-    ///   - value: the ``SignalEvent/value`` that arrives. While a standard signal is pending, the kernel drops further ones with
-    ///     their values. Linux only.
+    ///   - value: the ``SignalEvent/value`` that arrives. While a standard signal is pending, the kernel drops further
+    ///     ones and their values. Linux only.
     /// - Throws: ``SignalBridgeError``; errno `ESRCH`: no such process; `EPERM`: no permission; `EAGAIN`: the queue of
     ///   `RLIMIT_SIGPENDING` is full; `ENOTSUP`: the system has no `sigqueue`.
     public func send(to process: pid_t, value: Int? = nil) throws(SignalBridgeError) {
@@ -140,10 +140,10 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     /// Sends this signal to each process of a process group: `killpg(3)`. A shell makes a group of each pipeline, and a
     /// terminal sends Ctrl-C to the group in the foreground.
     ///
-    /// This process gets the signal too if it is in the group. In a simulation, what is sent to this process's own group goes
-    /// to the simulator instead.
+    /// This process gets the signal too if it is in the group. In a simulation, a signal to this process's own group
+    /// goes to the simulator instead.
     ///
-    /// - Parameter group: a process group id above 1, such as a child's that called `setpgid(2)`.
+    /// - Parameter group: a process group id above 1, such as that of a child which called `setpgid(2)`.
     /// - Throws: ``SignalBridgeError`` as ``send(to:value:)``.
     public func send(toGroup group: pid_t) throws(SignalBridgeError) {
         try check(group, isAbove: 1, "a process group id")  // kill(-1) would reach every process
@@ -167,7 +167,7 @@ extension SignalNumber: CustomStringConvertible {
     /// Whether the default action ends the process.
     package var terminatesByDefault: Bool { csigshim_default_of(rawValue) == Int32(CSIGSHIM_ACTION_TERMINATE) }
 
-    /// Where one number has two names (IO and POLL, ABRT and IOT), the one that `kill -l` prints.
+    /// Where one number has two names (IO and POLL, ABRT and IOT), this is the one that `kill -l` prints.
     private static let names: [(number: Int32, name: String)] = {
         var names: [(number: Int32, name: String)] = [
             (SIGHUP, "HUP"), (SIGINT, "INT"), (SIGQUIT, "QUIT"), (SIGILL, "ILL"), (SIGTRAP, "TRAP"), (SIGABRT, "ABRT"),

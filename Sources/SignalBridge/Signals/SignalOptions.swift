@@ -8,11 +8,12 @@ public struct SignalOptions: OptionSet, Sendable {
         self.rawValue = rawValue
     }
 
-    /// Runs the previous handler too, once for each delivery, as its own `sigaction(2)` flags ask. `SIG_DFL` and `SIG_IGN`
+    /// Runs the previous handler too, once for each delivery, by its own `sigaction(2)` flags. `SIG_DFL` and `SIG_IGN`
     /// run nothing.
     public static let chain = SignalOptions(rawValue: 1)
 
-    /// Leaves a signal ignored that is ignored now, as `nohup(1)` asks of SIGHUP. `signalsLeftIgnored` lists those signals.
+    /// Leaves a signal ignored that is ignored now, as SIGHUP is under `nohup(1)`. `signalsLeftIgnored` lists those
+    /// signals.
     public static let keepIgnored = SignalOptions(rawValue: 2)
 
     /// Makes each delivery an event of its own. Without this option, a standard signal that comes again before it was

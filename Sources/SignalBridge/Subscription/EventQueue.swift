@@ -1,16 +1,16 @@
 /// The unread events of a subscription, in order. A plain value.
 ///
-/// A standard signal has at most one event in the queue, into which later ones are coalesced, unless every delivery is
-/// wanted. When `capacity` events are unread, further ones are coalesced into one event for each signal behind the queue,
-/// marked `detailsDropped`, until there is room again. So counts are always exact, memory is bounded, and a standard
-/// signal always has a place.
+/// A standard signal has at most one event in the queue, into which later ones are coalesced, unless the subscription
+/// has `.everyDelivery`. When `capacity` events are unread, further ones are coalesced into one event for each signal
+/// behind the queue, marked `detailsDropped`. So counts are always exact, memory is bounded, and a standard signal
+/// always has a place.
 struct EventQueue {
     static let capacity = 16_384  // that of a bridge which csigshim_open opens: OverflowTests
 
     private let everyDelivery: Bool
     private var events: [SignalEvent] = []
     private var head = 0
-    /// How many events were ever removed from `events`: the position of an event is its index plus this.
+    /// The number of events that were ever removed from `events`. The position of an event is its index plus this.
     private var removed = 0
     /// The position of the event into which a standard signal is coalesced.
     private var positions = SignalMap<Int>()

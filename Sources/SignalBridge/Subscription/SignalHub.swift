@@ -1,15 +1,15 @@
 // The signals of the process: one C bridge, and the subscriptions that it feeds.
 //
-// H1  One lock orders everything: under it, records leave the ring for the buffers, and subscriptions begin and end. So a
-//     subscription gets, in order, what is captured between the return of `subscribe` and the call of `unsubscribe`,
-//     whichever thread happens to read.
-// H2  `subscribe` empties the ring before it adds signals, so that a subscription is not given older deliveries. It enters
-//     the subscription into the table last, when nothing can fail any more, and nobody reads in between. If adding fails,
-//     deliveries of the signals that it removes again belong to nobody: they are raised once more, as often as they came,
-//     and meet what they would have met.
+// H1  One lock orders everything: under it, records leave the ring for the buffers, and subscriptions begin and end. So
+//     a subscription gets, in order, the signals captured between the return of `subscribe` and the call of
+//     `unsubscribe`, whichever thread reads them.
+// H2  `subscribe` empties the ring before it adds signals, so that a subscription is not given older deliveries. It
+//     enters the subscription into the table last, when no step can fail any more, and no thread reads in between. If
+//     adding fails, it removes the signals again. Their deliveries have no subscription, so each is raised again and
+//     meets its disposition.
 // H3  `unsubscribe` empties the ring, restores dispositions, and empties the ring again: see S6 in ResendRule.swift.
-// H4  Escalation is decided by the thread that reads the bridge. The C handler's limit is only for the case that nobody
-//     reads: the smallest limit of a signal's subscriptions, set when they begin and end.
+// H4  The thread that reads the bridge decides on escalation. The C handler's limit is for the case that no thread
+//     reads. It is the smallest limit of a signal's subscriptions, and set when they begin and end.
 //
 // Lock order: this lock, that of endings, a subscription's, the resend rule's, the C library's. User code runs after this
 // lock is released.
@@ -17,8 +17,8 @@ import CSignalShim
 import Synchronization
 
 final class SignalHub: SignalSource, Waitable {
-    /// The hub of every subscription that has no thread of its own to read signals. A thread of the library's reads it, from
-    /// its first subscription on, and sleeps while no signal comes.
+    /// The hub of every subscription without its own reader. A library thread reads it, from its first subscription on,
+    /// and sleeps while no signal comes.
     static let shared = SignalHub(hasReader: true)
 
     private struct State {
@@ -28,7 +28,7 @@ final class SignalHub: SignalSource, Waitable {
         var ignored: [SignalNumber] = []
     }
     private let state = Lock(State())
-    /// The process that opened the bridge; 0: none has.
+    /// The process that opened the bridge; 0: no process has.
     private let owner = Atomic<pid_t>(0)
     private let hasReader: Bool
     private let mechanism: SignalLoop.Mechanism
@@ -58,7 +58,7 @@ final class SignalHub: SignalSource, Waitable {
         if !isFirst, owner != current { throw .noBridge(Errno.notPermitted) }
     }
 
-    /// Opens the bridge before there is a subscription, and returns it: it stays open as long as the hub lives.
+    /// Opens the bridge before there is a subscription, and returns it. It stays open for the hub's lifetime.
     func prepare() throws(SignalBridgeError) -> OpaquePointer {
         try claim()
         return try state.withLock { state throws(SignalBridgeError) in try open(&state) }
@@ -126,7 +126,7 @@ final class SignalHub: SignalSource, Waitable {
         }
     }
 
-    /// H2. Other bridges of the process got the deliveries too, and so did a handler that was chained to.
+    /// H2. Not if another bridge of the process, or a handler that was chained to, got the deliveries too.
     private func raiseUnclaimed(_ signals: [SignalNumber], _ effects: PendingEffects, options: SignalOptions) {
         for signal in signals where csigshim_state(signal.rawValue) == Int32(CSIGSHIM_ABSENT) {
             let isHandled = csigshim_disposition(signal.rawValue) == Int32(CSIGSHIM_DISPOSITION_HANDLED)
@@ -135,8 +135,8 @@ final class SignalHub: SignalSource, Waitable {
         }
     }
 
-    /// The kernel drops a signal for the init of a PID namespace whose action is the default one; there the process ends
-    /// by itself, with exit status 128 + signal.
+    /// The kernel drops a signal to the init of a PID namespace if its action is the default one. There the process
+    /// ends by itself, with exit status 128 + signal.
     func raiseAgain(_ signal: SignalNumber) {
         let process = csigshim_owner()  // never -1, as getpid(2) is in some sandboxes: kill(-1) reaches every process
         guard process > 0 else { return }
@@ -180,12 +180,12 @@ final class SignalHub: SignalSource, Waitable {
 
     // MARK: reading
 
-    /// A limit for one read, so that a flood of signals cannot keep a reader for itself.
+    /// A limit for one read, so that a flood of signals cannot occupy a reader.
     private static let readLimit = 4096
-    /// A limit that takes out all of a full ring, and also ends in a flood.
+    /// A limit that empties a full ring, and ends even in a flood.
     static let fullReadLimit = 2 * EventQueue.capacity
 
-    /// Reads what is there, and wakes the subscriptions that got something. Returns whether there may be more.
+    /// Reads pending signals, and wakes the subscriptions that got some. Returns whether there may be more.
     func deliverPending(limit: Int) -> Bool {
         var effects = PendingEffects()
         let more = state.withLock { readBridge(&$0, &effects, limit: limit) }
@@ -193,7 +193,7 @@ final class SignalHub: SignalSource, Waitable {
         return more
     }
 
-    /// Whether the host closed the descriptor, so that nothing arrives any more.
+    /// Whether the host closed the descriptor, so that no signal arrives any more.
     var isClosedByHost: Bool {
         isInCreatingProcess && state.withLock { state in state.bridge.map { csigshim_wait($0, 0) < 0 } ?? false }
     }
@@ -207,8 +207,8 @@ final class SignalHub: SignalSource, Waitable {
         for signal in effects.escalate { csigshim_take_default_action(signal.rawValue) }
     }
 
-    /// The thread blocks all signals, because the host's are not for a thread that the host does not know. It ends when the
-    /// host has closed the bridge's descriptor.
+    /// The thread blocks all signals, so that no handler of the host runs on a thread that the host does not know. It
+    /// ends when the host has closed the bridge's descriptor.
     private func startReader(of bridge: OpaquePointer) throws(SignalBridgeError) {
         nonisolated(unsafe) let bridge = bridge
         try startThread(mask: .all()) { [self] in
@@ -279,8 +279,8 @@ final class SignalHub: SignalSource, Waitable {
         state.ignored.removeAll { $0 == signal }
     }
 
-    /// Adapts the bridge when a subscription with these options, which is not in the table, is added beside those that are,
-    /// or was removed. Returns 0, or -1 with errno.
+    /// Adapts the bridge to a subscription with these options, which is being added or was removed and is not in the
+    /// table. Returns 0, or -1 with errno.
     @discardableResult
     private func settle(
         _ signal: SignalNumber, _ options: SignalOptions, isAdded: Bool, limit: Int? = nil, _ state: State,

@@ -47,19 +47,18 @@ struct SubscriberTable {
     }
 }
 
-/// What a batch of deliveries causes. It is collected under the source's lock and carried out after that, because user
-/// code may be behind it.
+/// The effects of a batch of deliveries. They are collected under the source's lock and carried out after that, because
+/// they may run user code.
 ///
-/// Each batch wakes a subscription once. It does so even if another thread is about to, because that thread may be
-/// preempted.
+/// Each batch wakes a subscription once, even if another thread is about to, because that thread may be preempted.
 struct PendingEffects {
     /// Subscriptions that got something.
     fileprivate(set) var wake: [Subscription] = []
-    /// Signals of which a subscription has as many unread deliveries as it allows.
+    /// Signals of which a subscription has reached its limit of unread deliveries.
     fileprivate(set) var escalate: [SignalNumber] = []
-    /// How many deliveries came of signals that no subscription of the source has.
+    /// The number of deliveries of signals that no subscription of the source has.
     fileprivate(set) var unclaimed = SignalMap<Int>()
-    /// The number of the batch; 0: nothing was delivered yet.
+    /// The number of the batch; 0: no event was delivered yet.
     fileprivate var batch: UInt64 = 0
 
     var isEmpty: Bool { batch == 0 }

@@ -1,9 +1,9 @@
-/// A consumer's subscription to some signals of a source, with the events that the consumer has not read.
+/// A consumer's subscription to signals of a source, with the unread events.
 ///
-/// The consumer is woken, and then takes: an event is consumed when user code has it, and not when a thread of this
-/// library meant to pass it on. Escalation, coalescing and the resend rule all count on that.
+/// The consumer is woken, and then takes events. So an event is consumed when user code has it, and not when a library
+/// thread is about to pass it on. Escalation, coalescing and the resend rule rely on that.
 ///
-/// The source holds on to the subscription until `finish` or `close`; so whoever made it calls `close` in its `deinit`.
+/// The source retains the subscription until `finish` or `close`, so its owner calls `close` in `deinit`.
 ///
 /// Lock order: the source's lock, that of endings, this one's, the resend rule's.
 final class Subscription: Sendable {
@@ -12,7 +12,7 @@ final class Subscription: Sendable {
     private let process = currentProcessID()
 
     private enum Phase {
-        /// Signals can be added.
+        /// Signals can be added now.
         case open
         /// The source is about to end the subscription; events may still come.
         case ending
@@ -21,7 +21,7 @@ final class Subscription: Sendable {
     }
 
     private struct Part {
-        /// This many unread deliveries take the signal's default action.
+        /// The number of unread deliveries at which the signal takes its default action.
         let limit: Int?
         var unread = 0
     }
@@ -37,14 +37,15 @@ final class Subscription: Sendable {
     }
     private let state: Lock<State>
 
-    /// Makes a subscription to nothing.
+    /// Makes a subscription without signals.
     init(options: SignalOptions, source: any SignalSource) {
         self.options = options
         self.source = source
         state = Lock(State(queue: EventQueue(everyDelivery: options.contains(.everyDelivery))))
     }
 
-    /// Sets what is called, on any thread and under no lock, when there is something to take or nothing more will come.
+    /// Sets the closure that is called when there is something to take, or when no more events will come. It is called
+    /// on any thread, under no lock.
     func onChange(_ action: @escaping @Sendable () -> Void) {
         state.discard { state in
             defer { state.onChange = action }
@@ -57,7 +58,7 @@ final class Subscription: Sendable {
     }
 
     /// `false` in a forked child, where a thread that does not exist may hold a lock: Swift does not support `fork(2)`
-    /// without `exec`. Objects of the parent look before they take a lock, and then do nothing.
+    /// without `exec`. In a child, objects of the parent take no lock and do nothing.
     var isInCreatingProcess: Bool { process == currentProcessID() }
 
     // MARK: subscribing
@@ -83,7 +84,7 @@ final class Subscription: Sendable {
         if !unique.isEmpty { try source.subscribe(self, to: unique, limit: limit) }
     }
 
-    /// The same for a new consumer, for whom an empty list is a mistake.
+    /// Subscribes a new consumer, for which an empty list is an error.
     func insertFirst(_ signals: [SignalNumber], limit: Int?) throws(SignalBridgeError) {
         if signals.isEmpty { throw SignalBridgeError(.noSignals, nil, "no signals are named; name at least one") }
         try insert(signals, limit: limit)
@@ -92,7 +93,7 @@ final class Subscription: Sendable {
     /// For the source, under its lock: whether signals can still be added.
     var isOpen: Bool { state.withLock { $0.phase == .open } }
 
-    /// For the source, under its lock: these signals are subscribed, from the delivery with this number on.
+    /// For the source, under its lock: records these signals as subscribed, from the delivery with this number on.
     func begin(_ signals: [SignalNumber], limit: Int?, leftIgnored: [SignalNumber], since: UInt64) {
         state.withLock { state in
             for signal in signals { state.parts[signal] = Part(limit: limit) }
@@ -113,8 +114,9 @@ final class Subscription: Sendable {
 
     // MARK: events
 
-    /// For the source, under its lock: puts an event into the buffer. `exceedsLimit`: as many deliveries of the signal are
-    /// unread as the subscription allows. `isFirstOfBatch`: the caller is to call `wake` when it holds no lock.
+    /// For the source, under its lock: puts an event into the buffer. `exceedsLimit`: the unread deliveries of the
+    /// signal have reached the subscription's limit. `isFirstOfBatch`: the caller must call `wake` when it holds no
+    /// lock.
     func deliver(_ event: SignalEvent, of batch: UInt64) -> (exceedsLimit: Bool, isFirstOfBatch: Bool) {
         state.withLock { state in
             state.queue.append(event)
@@ -155,7 +157,7 @@ final class Subscription: Sendable {
 
     // MARK: the end
 
-    /// Ends delivery. What was captured can still be taken.
+    /// Ends delivery. Captured events can still be taken.
     func finish() {
         guard isInCreatingProcess else { return }
         state.withLock { if $0.phase == .open { $0.phase = .ending } }  // before the source's lock: see `isOpen`
@@ -164,11 +166,11 @@ final class Subscription: Sendable {
         wake()
     }
 
-    /// Ends delivery, drops what was not taken, and raises once more what the resend rule says.
+    /// Ends delivery, drops the unread events, and raises again the signals that the resend rule names.
     func close() {
         guard isInCreatingProcess else { return }
         finish()
-        // So in a forked child, where nothing can be subscribed, and no lock of the source may be taken.
+        // This is so in a forked child, which can have no subscription and must not take a lock of the source.
         if state.withLock({ $0.parts.isEmpty }) { return }
         let raised = source.endings.withLock { _ in  // S5
             state.withLock { state in

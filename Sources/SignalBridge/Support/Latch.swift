@@ -1,6 +1,6 @@
 import Dispatch
 
-/// Opens once, and stays open. Tasks and threads can wait for that.
+/// A latch that opens once and stays open. Tasks and threads can wait for that.
 package final class Latch: Sendable {
     private struct State {
         var isOpen = false
@@ -12,12 +12,12 @@ package final class Latch: Sendable {
 
     package var isOpen: Bool { state.withLock { $0.isOpen } }
 
-    /// Opens the latch and wakes all that wait.
+    /// Opens the latch and wakes all waiters.
     package func open() {
         openDeferringWakeups()()
     }
 
-    /// Opens the latch. The caller calls the result, which wakes all that wait, once it holds no lock.
+    /// Opens the latch. Returns a closure that wakes all waiters, to be called when the caller holds no lock.
     package func openDeferringWakeups() -> @Sendable () -> Void {
         let waiting = state.withLock { state in
             state.isOpen = true
@@ -27,7 +27,7 @@ package final class Latch: Sendable {
         return { for wake in waiting { wake() } }
     }
 
-    /// Calls `wake` when the latch opens, or at once if it is open. The result takes the request back.
+    /// Calls `wake` when the latch opens, or at once if it is open. The returned closure cancels that.
     @discardableResult
     package func onOpen(_ wake: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
         let id = state.withLock { $0.isOpen ? nil : $0.waiting.add(wake) }

@@ -1,6 +1,6 @@
 import CSignalShim
 
-// The C library, which has another name on each system, behind wrappers for what this module needs of it.
+// The C library, whose module has another name on each system, and wrappers for the functions that this module needs.
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Glibc)
@@ -67,7 +67,7 @@ func currentUserID() -> uid_t { getuid() }
 /// `_exit(2)`: ends the process at once, without `atexit(3)` functions and without a flush.
 package func exitImmediately(_ code: Int32) -> Never { _exit(code) }
 
-/// Writes what the streams of C hold. Blocks while another thread is inside one of them.
+/// Flushes C's streams. Blocks while another thread is inside one of them.
 package func flushStreams() { fflush(nil) }
 
 /// Blocks the thread for a fixed time of at most a second.
@@ -80,7 +80,7 @@ func monotonicNanoseconds() -> UInt64 {
     return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
 }
 
-/// A number for the calling thread that no other running thread has, never 0.
+/// A number of the calling thread, never 0, that no other running thread has.
 func currentThread() -> UInt {
     #if canImport(Glibc)
         pthread_self()
@@ -89,10 +89,10 @@ func currentThread() -> UInt {
     #endif
 }
 
-/// A value behind a `pthread_mutex_t`. It is not `Synchronization.Mutex`, which the thread sanitizer does not understand.
+/// A value that a `pthread_mutex_t` guards. The thread sanitizer does not understand `Synchronization.Mutex`.
 ///
-/// Under the lock no code of the user runs: no continuation is resumed, no closure is called, and no value is released
-/// whose deinitializer could be the user's.
+/// No user code runs under the lock: no continuation is resumed, no closure is called, and no value is released whose
+/// deinitializer could be user code.
 package final class Lock<State>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     /// A pointer, because the mutex makes the exclusivity check of each access unnecessary.
@@ -170,7 +170,7 @@ package struct SignalMask: @unchecked Sendable {
         return mask
     }
 
-    /// A mask that blocks every signal except these and the synchronous faults: where a fault is blocked, it kills the
+    /// A mask that blocks every signal except these and the synchronous faults, because a blocked fault kills the
     /// process without the crash reporter.
     package static func all(but signals: Set<SignalNumber> = []) -> SignalMask {
         var mask = SignalMask()

@@ -1,10 +1,10 @@
 import Dispatch
 
-/// The stand-in for the system in ``withSimulatedSignals(isolation:_:)``. It sends signals to the subscriptions of one task
-/// tree only, so tests of shutdown code can run in parallel, and no process gets a signal.
+/// A simulated system, for ``withSimulatedSignals(isolation:_:)``. It sends signals only to the subscriptions of one
+/// task tree, so tests of shutdown code can run in parallel, and no process gets a signal.
 ///
-/// It refuses what the system would refuse. Where the system would end the process, it records ``forcedExit``. Callable from
-/// any thread. <doc:TestingShutdown> has examples.
+/// It refuses the signals that the system would refuse. Where the system would end the process, it records
+/// ``forcedExit``. Callable from any thread. <doc:TestingShutdown> has examples.
 public final class SignalSimulator: Sendable {
     /// The simulator of the calling task or thread; `nil` outside of a simulation.
     @TaskLocal package static var current: SignalSimulator?
@@ -28,18 +28,18 @@ public final class SignalSimulator: Sendable {
     let resendRule = Lock(ResendRule())
     let sleepers = Sleepers()
     let endings = Lock(())
-    /// For SignalDaemon: a daemon of this simulation is ready, or has ended.
+    /// For SignalDaemon: latches that open when a daemon of this simulation is ready, and when one has ended.
     package let (ready, ended) = (Latch(), Latch())
 
     init() {}
 
     /// Delivers a signal, as if it had been sent to the process.
     ///
-    /// Without a subscription it does what the disposition says: nothing, or it sets ``forcedExit``.
+    /// Without a subscription, the disposition decides: nothing happens, or ``forcedExit`` is set.
     ///
     /// - Parameters:
     ///   - signal: any signal that the system has.
-    ///   - value: the value that `sigqueue(3)` would send along.
+    ///   - value: the value that `sigqueue(3)` would send.
     ///   - sender: the apparent sender; `nil`: the kernel. By default, this process.
     /// - Throws: ``SignalBridgeError/Code/outOfRange`` or ``SignalBridgeError/Code/reserved``.
     public func send(
@@ -64,8 +64,8 @@ public final class SignalSimulator: Sendable {
 
     /// Moves the simulated clock, by which the deadlines of this task tree are measured.
     ///
-    /// Deadlines on the way pass one by one, each at its time: what follows from one has its own deadline met before a
-    /// later one. All of a `Daemon.run`'s decisions are made when this returns. A negative duration moves nothing.
+    /// Deadlines pass one by one, each at its own time, including those that an earlier one sets. When this returns, a
+    /// `Daemon.run` has made all of its decisions. A negative duration has no effect.
     public func advance(by duration: Duration) {
         var left = max(.zero, duration.bounded)
         repeat {
@@ -74,7 +74,7 @@ public final class SignalSimulator: Sendable {
                 let next = deadlines.filter { $0 > state.now }.min().map { $0 - state.now } ?? left
                 state.now += min(next, left)
                 left -= min(next, left)
-                return state.clocks  // also what was added meanwhile: later additions see the new time
+                return state.clocks  // including those added meanwhile; later ones see the new time
             }
             for clock in clocks.values { clock.passed() }
         } while left > .zero
@@ -83,10 +83,11 @@ public final class SignalSimulator: Sendable {
     /// The simulated time since the simulation began.
     public var now: Duration { state.withLock { $0.now } }
 
-    /// The first signal that would have ended the process; `nil` if none would have.
+    /// The first signal that would have ended the process; `nil` if there was none.
     public var forcedExit: SignalNumber? { state.withLock { $0.forcedExit } }
 
-    /// Runs `body` on this thread in the simulation: for threads and dispatch queues, which do not belong to the task tree.
+    /// Runs `body` on this thread in the simulation. It is for threads and dispatch queues, which do not belong to the
+    /// task tree.
     public func withSimulation<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         do {
             return try SignalSimulator.$current.withValue(self, operation: body)
@@ -107,7 +108,7 @@ public final class SignalSimulator: Sendable {
 
     // MARK: for SignalDaemon
 
-    /// Records the end that the default action of the signal would be.
+    /// Records that the default action of the signal would end the process.
     package func forceEnd(by signal: SignalNumber) {
         state.withLock { $0.forcedExit = $0.forcedExit ?? signal }
     }
@@ -125,7 +126,7 @@ public final class SignalSimulator: Sendable {
 
     // MARK: time
 
-    /// What the clock shows after so long.
+    /// The time of the clock after this duration.
     func time(after timeout: Duration) -> Duration { now + max(.zero, timeout.bounded) }
 
     /// Blocks the thread until the semaphore is signalled or the clock has come to the deadline.
@@ -135,7 +136,7 @@ public final class SignalSimulator: Sendable {
         semaphore.wait()
     }
 
-    /// Calls `action` when the clock has come to the deadline, at least once. The result takes the request back.
+    /// Calls `action` when the clock has come to the deadline, at least once. The returned closure cancels that.
     func call(at deadline: Duration, _ action: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
         let id = watchClock(deadline: { deadline }) { [weak self] in
             if let self, now >= deadline { action() }
@@ -200,10 +201,10 @@ extension SignalSimulator: SignalSource {
     func raiseAgain(_ signal: SignalNumber) { try? send(signal) }
 }
 
-/// Runs `body` with a simulator in place of the system, on the caller's actor.
+/// Runs `body` with a simulator instead of the system, on the caller's actor.
 ///
-/// In this task tree, every subscription of this module listens to it, and so do calls such as
-/// ``SignalNumber/send(to:value:)``. Nothing outside of the tree is affected; threads and queues enter with
+/// In this task tree, every subscription of this module uses the simulator, and so do calls such as
+/// ``SignalNumber/send(to:value:)``. Code outside of the tree is not affected. Threads and queues enter with
 /// ``SignalSimulator/withSimulation(_:)``.
 public func withSimulatedSignals<Result>(
     isolation: isolated (any Actor)? = #isolation, _ body: (SignalSimulator) async throws -> Result

@@ -1,4 +1,4 @@
-/// The time of a ``SignalSimulator``, for code that sleeps on a clock which it is given.
+/// The clock of a ``SignalSimulator``, for code that takes a clock as a parameter.
 ///
 /// ```swift
 /// func poll(_ clock: some Clock<Duration>) async throws -> Int {
@@ -20,12 +20,12 @@ public struct SimulatedClock: Clock {
         /// The time since the simulation began.
         public let offset: Duration
 
-        /// The instant so long after the beginning.
+        /// Makes the instant at this duration after the beginning.
         public init(offset: Duration) { self.offset = offset }
 
-        /// The instant so much later.
+        /// The instant that is later by this duration.
         public func advanced(by duration: Duration) -> Instant { Instant(offset: offset + duration) }
-        /// The time from this instant to the other one.
+        /// The duration from this instant to the other one.
         public func duration(to other: Instant) -> Duration { other.offset - offset }
         /// Whether the first one is earlier.
         public static func < (a: Instant, b: Instant) -> Bool { a.offset < b.offset }
@@ -53,8 +53,8 @@ public struct SimulatedClock: Clock {
         try Task.checkCancellation()
     }
 
-    /// Suspends the task until another one sleeps on this clock, or the calling task is cancelled. What sleeps again after each
-    /// step of work is ready for the next step of the clock then.
+    /// Suspends the task until another one sleeps on this clock, or the calling task is cancelled. Code that sleeps
+    /// after each step of work is then ready for the next move of the clock.
     public func waitForSleeper() async { await simulator.sleepers.wait() }
 }
 
@@ -63,7 +63,7 @@ extension SignalSimulator {
     public var clock: SimulatedClock { SimulatedClock(self) }
 }
 
-/// Who sleeps on a simulated clock, and who waits for a sleeper.
+/// The tasks that sleep on a simulated clock, and the tasks that wait for a sleeper.
 final class Sleepers: Sendable {
     private struct State {
         var sleeping = Numbered<Latch>()
@@ -71,7 +71,7 @@ final class Sleepers: Sendable {
     }
     private let state = Lock(State())
 
-    /// The result takes the sleeper out.
+    /// The returned closure removes the sleeper.
     func add(until isDue: Latch) -> () -> Void {
         let (id, arrival) = state.withLock { state in
             defer { state.arrival = Latch() }
@@ -81,7 +81,7 @@ final class Sleepers: Sendable {
         return { [self] in _ = state.withLock { $0.sleeping.remove(id) } }
     }
 
-    /// One whose time has come, and that has not run yet, sleeps no more.
+    /// A sleeper whose time has come no longer counts, even if it has not run yet.
     func wait() async {
         while !Task.isCancelled {
             let arrival = state.withLock { $0.sleeping.values.contains { !$0.isOpen } ? nil : $0.arrival }

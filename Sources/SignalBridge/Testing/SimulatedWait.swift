@@ -1,9 +1,9 @@
 import Dispatch
 
-/// The stand-in for the bridge of a `SignalWaiter`. Its threads sleep on semaphores, and measure by the simulated clock.
+/// A simulated bridge of a `SignalWaiter`. Its threads sleep on semaphores, and use the simulated clock.
 final class SimulatedWait: Waitable {
     private let simulator: SignalSimulator
-    /// It stands for the descriptor of a bridge: `wake` opens it, and `collectPending` puts a closed one in its place.
+    /// A latch in place of a descriptor: `wake` opens it, and `collectPending` replaces it by a closed one.
     private let readable = Lock(Latch())
 
     init(_ simulator: SignalSimulator) {

@@ -2,11 +2,11 @@
     import Configuration
     import SignalBridge
 
-    /// A configuration that could not be reloaded. The old values stay. With the trait `Configuration`.
+    /// The failure to reload a configuration. The old values stay. With the trait `Configuration`.
     public struct ConfigurationReloadError: Error, CustomStringConvertible {
         /// The name of the provider.
         public let providerName: String
-        /// What the provider threw: the file is gone, cannot be read, or is broken.
+        /// The error of the provider: the file is gone, cannot be read, or is malformed.
         public let underlyingError: any Error
 
         /// A phrase that names the provider and its error.
@@ -14,8 +14,8 @@
     }
 
     extension Daemon {
-        /// Makes each reload of the daemon, by SIGHUP or `reload()`, read the file of a `ReloadingFileProvider` again. With the
-        /// trait `Configuration`.
+        /// Makes each reload of the daemon, by SIGHUP or `reload()`, read the file of a `ReloadingFileProvider` again.
+        /// With the trait `Configuration`.
         ///
         /// ```swift
         /// try daemon.onReload(refresh: provider) { configuration in
@@ -24,15 +24,15 @@
         /// }
         /// ```
         ///
-        /// Do not run such a provider as a `Service`: its `run()` traps SIGHUP by a Dispatch source of its own, polls the file, and
-        /// hides the errors. Here the daemon alone has SIGHUP, and a broken file is a reload that failed: in the report, in
-        /// `onTransition`, and for who called `reload()`. A file whose modification time is unchanged is not read again. Any
-        /// other provider whose `fetchValue` looks for new values will do.
+        /// Do not run such a provider as a `Service`: its `run()` traps SIGHUP by its own Dispatch source, polls the
+        /// file, and hides the errors. Here only the daemon has SIGHUP. A malformed file is a failed reload: the
+        /// report, `onTransition` and the caller of `reload()` get the error. A file whose modification time is
+        /// unchanged is not read again. Any other provider works if its `fetchValue` looks for new values.
         ///
         /// - Parameters:
         ///   - provider: the provider that reloads.
-        ///   - apply: called after that, with what is configured now. If it throws, the reload has failed, but the provider has the
-        ///     new values; `Daemon.run(load:apply:body:)` with a `FileProvider` keeps the old ones.
+        ///   - apply: called after that, with the new configuration. If it throws, the reload has failed, but the
+        ///     provider has the new values; `Daemon.run(load:apply:body:)` with a `FileProvider` keeps the old ones.
         /// - Throws: as ``onReload(_:)``. A reload that fails throws ``ConfigurationReloadError``.
         public func onReload(
             refresh provider: some ConfigProvider, apply: sending ((ConfigSnapshotReader) async throws -> Void)? = nil
@@ -40,7 +40,7 @@
             let apply = Sent(apply)
             try onReload {
                 do {
-                    // Any key will do: to fetch means to look for new values first.
+                    // Any key works, because a fetch looks for new values first.
                     _ = try await provider.fetchValue(forKey: ["SignalDaemon", "reload"], type: .string)
                 } catch {
                     throw ConfigurationReloadError(providerName: provider.providerName, underlyingError: error)

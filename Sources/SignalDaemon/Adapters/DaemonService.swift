@@ -2,7 +2,7 @@
     import ServiceLifecycle
     import SignalBridge
 
-    /// A daemon as a `Service`, in a `ServiceGroup` of somebody else's. With the trait `ServiceLifecycle`.
+    /// A daemon as a `Service`, for a `ServiceGroup` of the program. With the trait `ServiceLifecycle`.
     ///
     /// ```swift
     /// let consumer = DaemonService(policy: policy, onReport: { logger.info("\($0)") }) { daemon in
@@ -14,8 +14,8 @@
     /// try await group.run()
     /// ```
     ///
-    /// The group's graceful shutdown shuts the daemon down, and the group's cancellation cancels its work. The daemon ends no
-    /// process: when the time of its policy is over, it abandons its work, and ``run()`` throws.
+    /// The group's graceful shutdown shuts the daemon down, and the group's cancellation cancels its work. The daemon
+    /// does not end the process. When the time of its policy is over, it abandons its work, and ``run()`` throws.
     public struct DaemonService: Service {
         private let policy: SignalPolicy
         private let supervisor: Supervisor
@@ -26,12 +26,12 @@
         /// Makes a service whose ``run()`` runs a daemon.
         ///
         /// - Parameters:
-        ///   - policy: how long each phase may take; and which signal does what, if the daemon takes signals.
+        ///   - policy: the time for each phase, and the meaning of each signal, if the daemon takes signals.
         ///   - takesSignals: whether the daemon takes the signals of the policy. Leave a signal either to the daemon or to the
         ///     group, such as SIGHUP to a daemon that reloads: `SignalPolicy(reload: [.sighup])`. Without signals,
         ///     ``Daemon/onReload(_:)`` throws.
-        ///   - supervisor: who is notified; nobody, unless the process's supervisor shall hear of this daemon.
-        ///   - onTransition: called with what happens, in order, one at a time, on a thread of the library's.
+        ///   - supervisor: the supervisor to notify; by default, none.
+        ///   - onTransition: called with each transition, in order, one at a time, on a library thread.
         ///   - onReport: called with the report before ``run()`` returns or throws.
         ///   - body: the daemon's main work.
         public init(
@@ -57,7 +57,7 @@
             let program = DaemonProgram(body: { [body] daemon in try await result.keep { try await body(daemon) } })
             let environment = GroupEnvironment(outer: makeEnvironment())
             let runtime = try DaemonRuntime(policy, supervisor, program, onTransition, in: environment)
-            runtime.begin()  // or a group that is shutting down already would end it before it has started
+            runtime.begin()  // else a group that is shutting down already would end it before it has started
             await withTaskGroup(of: Void.self) { tasks in
                 tasks.addTask { if (try? await gracefulShutdown()) != nil { runtime.shutdown() } }
                 await runtime.run()
@@ -78,7 +78,7 @@
         }
     }
 
-    /// The surroundings of a daemon in a group: those of every daemon, except that it ends no process.
+    /// The environment of a daemon in a group: that of every daemon, except that it does not end the process.
     private struct GroupEnvironment: DaemonEnvironment {
         let outer: any DaemonEnvironment
 
@@ -95,7 +95,7 @@
         func reportReady() { outer.reportReady() }
         func reportEnd() { outer.reportEnd() }
 
-        /// The final actions run, the work is abandoned, and `run` returns.
+        /// Runs the final actions and abandons the work, so that `run` returns.
         func forceExit(of runtime: DaemonRuntime, _ summary: DaemonSummary) {
             if isInline { runtime.lastCall()?(summary) } else { SystemEnvironment.callLast(of: runtime, summary) }
             runtime.requestClose()

@@ -4,8 +4,8 @@
     extension Logger {
         /// Logs a transition of a daemon at its level, with its metadata. With the trait `Logging`.
         ///
-        /// It is for `onTransition`: `Daemon.main(onTransition: { logger.log($0) })`. The metadata is ``DaemonTransition/metadata``, beside the logger's own; the level is ``DaemonTransition/level``; the source
-        /// is "SignalDaemon".
+        /// Use it for `onTransition`: `Daemon.main(onTransition: { logger.log($0) })`. ``DaemonTransition/metadata`` is
+        /// added to the logger's own, the level is ``DaemonTransition/level``, and the source is "SignalDaemon".
         public func log(_ transition: DaemonTransition) {
             log(
                 level: Level(transition.level), "\(transition)",

@@ -2,23 +2,27 @@
     import CoreMetrics
     import SignalBridge
 
-    /// Counts what happens to a daemon, by swift-metrics. With the trait `Metrics`.
+    /// A recorder that counts the transitions of a daemon, by swift-metrics. With the trait `Metrics`.
     ///
-    /// It is for `onTransition`: `Daemon.main(onTransition: { metrics.record($0) })`.
+    /// Use it for `onTransition`: `Daemon.main(onTransition: { metrics.record($0) })`.
     ///
     /// | name | kind | dimensions | what |
     /// |---|---|---|---|
-    /// | `daemon_signals_total` | counter | `signal`, `effect` | signals, by name and by what they did, such as "beganReload" |
+    /// | `daemon_signals_total` | counter | `signal`, `effect` | signals, by name and by effect, such as "beganReload"
+    /// |
     /// | `daemon_reloads_total` | counter | `result` | reloads: "succeeded" or "failed" |
     /// | `daemon_work_total` | counter | `kind`, `outcome` | work that ended: "finished", "cancelled", "failed" or "abandoned" |
-    /// | `daemon_phase_duration` | timer | `phase` | how long "running", "draining", "cancelling" and "cleaningUp" lasted, at their ends |
-    /// | `daemon_dropped_transitions_total` | counter | | transitions that were left out, because `onTransition` was behind |
+    /// | `daemon_phase_duration` | timer | `phase` | the duration of "running", "draining", "cancelling" and
+    /// "cleaningUp", at their ends |
+    /// | `daemon_dropped_transitions_total` | counter | | transitions that were dropped, because `onTransition` was
+    /// behind |
     /// | `daemon_exits_total` | counter | `status` | ends of a daemon: "exit code 0", "death by SIGINT", "forced" |
     ///
-    /// Abandoned work has the kind "unknown", because the transition has only its names. Phases are measured where `record` is
-    /// called, so an `onTransition` that is behind shifts them; `record(_:)` of a report has the exact ones. Of a part, only work is
-    /// counted, and in a report nothing. Names of work are no dimensions, because there is no limit to them. A process that ends
-    /// takes along what its backend has not sent: flush that in a clean-up.
+    /// Abandoned work has the kind "unknown", because the transition has only its names. Phases are measured when
+    /// `record` is called, so an `onTransition` that is behind shifts them; `record(_:)` of a report has the exact
+    /// durations. Of a part, only transitions of its work are counted. Names of work are no dimensions, because their
+    /// number is unlimited. Metrics that the backend has not sent are lost when the process ends: flush them in a
+    /// clean-up.
     public final class DaemonMetrics: Sendable {
         private let prefix: String
         private let factory: any MetricsFactory
@@ -27,8 +31,8 @@
         /// Makes a recorder for one daemon.
         ///
         /// - Parameters:
-        ///   - prefix: the first word of each name.
-        ///   - factory: where the metrics go. Bootstrap the metrics system before.
+        ///   - prefix: the first word of each metric's name.
+        ///   - factory: the factory of the metrics. Bootstrap the metrics system before.
         public init(prefix: String = "daemon", factory: any MetricsFactory = MetricsSystem.factory) {
             self.prefix = prefix
             self.factory = factory
@@ -54,8 +58,8 @@
             }
         }
 
-        /// Records what a report says, for a program that does not record transitions: the signals that requested the end, with the
-        /// effect "requestedEnd", and the rest as above.
+        /// Records a report, for a program that does not record transitions. The signals that requested the end have
+        /// the effect "requestedEnd"; the rest is as above.
         public func record<Value>(_ report: DaemonReport<Value>) {
             for event in report.signals {
                 count("signals", [("signal", event.signal.name), ("effect", "requestedEnd")])

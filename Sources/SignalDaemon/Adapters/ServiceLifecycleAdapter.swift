@@ -3,7 +3,8 @@
     import ServiceLifecycle
     import SignalBridge
 
-    /// What the return of a service, before a shutdown was requested, does to its daemon. With the trait `ServiceLifecycle`.
+    /// The effect on the daemon if a service returns before a shutdown was requested. With the trait
+    /// `ServiceLifecycle`.
     public enum ReturnBehavior: Hashable, Sendable {
         /// The service has failed, with ``ServiceReturnedError``: see ``FailureBehavior``.
         case fail
@@ -15,24 +16,24 @@
 
     /// The failure of a service that returned before a shutdown was requested. With the trait `ServiceLifecycle`.
     public struct ServiceReturnedError: Error, CustomStringConvertible {
-        /// A phrase that says so.
+        /// A phrase such as "the service returned".
         public var description: String { "the service returned, although nothing had requested a shutdown" }
     }
 
     extension Daemon {
         /// Runs a `Service` as a task of the daemon. With the trait `ServiceLifecycle`.
         ///
-        /// What the service hears by `gracefulShutdown()`, `withGracefulShutdownHandler`, `cancelWhenGracefulShutdown` or
-        /// `Task.isShuttingDownGracefully` is the daemon's shutdown, at the moment at which that reaches this task. After the
-        /// grace period the service is cancelled, and then abandoned, as every task. A `ServiceGroup` is a `Service` too: give it
-        /// no signals.
+        /// When the daemon's shutdown reaches this task, the service learns of it by `gracefulShutdown()`,
+        /// `withGracefulShutdownHandler`, `cancelWhenGracefulShutdown` or `Task.isShuttingDownGracefully`. After the
+        /// grace period the service is cancelled, and then abandoned, as every task. A `ServiceGroup` is a `Service`
+        /// too: give it no signals.
         ///
         /// - Parameters:
         ///   - name: the name in the report.
         ///   - service: the service. Its `run()` is called once.
         ///   - onShutdown: as of ``addTask(_:onShutdown:onFailure:after:operation:)``.
-        ///   - onReturn: what its return does if nothing has requested a shutdown.
-        ///   - onFailure: what an error of the service does to the daemon.
+        ///   - onReturn: the effect of its return before a shutdown was requested.
+        ///   - onFailure: the effect of its error on the daemon.
         ///   - other: the name of work that must have ended before a shutdown reaches this service.
         /// - Throws: as ``addTask(_:onShutdown:onFailure:after:operation:)``. The service then never runs.
         public func addService(
@@ -50,22 +51,24 @@
             }
         }
 
-        /// Runs services as a `ServiceGroup` would, each as a task of the daemon with a name, a line in the report, and the
-        /// deadlines of the policy. With the trait `ServiceLifecycle`.
+        /// Runs services as a `ServiceGroup` would. Each is a task of the daemon, with a name, a line in the report,
+        /// and the deadlines of the policy. With the trait `ServiceLifecycle`.
         ///
         /// ```swift
         /// try daemon.addServices(["database": database, "server": server])  // a shutdown reaches the server first
         /// ```
         ///
-        /// A shutdown reaches the last service first, and each of the others when the one behind it has ended. A service that
-        /// fails, or returns before a shutdown, makes the daemon shut down in this order, where a `ServiceGroup` would cancel
-        /// all. For other behaviours add each by ``addService(_:_:onShutdown:onReturn:onFailure:after:)``.
+        /// A shutdown reaches the last service first, and each of the others when the next one in the list has ended.
+        /// If a service fails, or returns before a shutdown, the daemon shuts down in this order, while a
+        /// `ServiceGroup` would cancel all. For other behaviours add each service by
+        /// ``addService(_:_:onShutdown:onReturn:onFailure:after:)``.
         ///
         /// - Parameters:
-        ///   - services: the services by name, in the order of a `ServiceGroup`: who needs another one stands behind it.
+        ///   - services: the services by name, in the order of a `ServiceGroup`: a service that needs another one comes
+        ///     after it.
         ///   - other: the name of work that must have ended before a shutdown reaches the last service.
-        /// - Throws: as ``addTask(_:onShutdown:onFailure:after:operation:)``. If two names are equal, none of the services runs;
-        ///   if a shutdown begins meanwhile, those that run are told.
+        /// - Throws: as ``addTask(_:onShutdown:onFailure:after:operation:)``. If two names are equal, none of the
+        ///   services runs. If a shutdown begins meanwhile, it reaches those that run.
         public func addServices(
             _ services: KeyValuePairs<String, any Service>, after other: String? = nil
         ) throws(SignalBridgeError) {
@@ -80,11 +83,11 @@
         }
     }
 
-    /// A service in a `ServiceGroup` of its own, which lets it hear of the daemon's shutdown.
+    /// A service in its own `ServiceGroup`, which passes on the daemon's shutdown.
     ///
-    /// The group tells its last service first, and the others when that has ended. So a gate behind the service, which ends when
-    /// the shutdown reaches the daemon's task, decides when the service is told, even if a group around the daemon tells this
-    /// one earlier.
+    /// The group shuts down its last service first, and the others when that has ended. The last one is a gate, which
+    /// ends when the shutdown reaches the daemon's task. So the gate decides when the service is shut down, even if a
+    /// group around the daemon shuts this one down earlier.
     private struct ServiceRun {
         let service: any Service
         let daemon: Daemon
@@ -109,7 +112,7 @@
                         .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
                     },
                     logger: silent))
-            try? await group.run()  // it may call an end unexpected that is not: the result is the service's own
+            try? await group.run()  // its error may call an expected end unexpected, so the service's own result counts
             try result.current?.get()
         }
     }

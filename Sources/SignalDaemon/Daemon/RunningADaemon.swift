@@ -2,7 +2,7 @@ import Dispatch
 import SignalBridge
 
 extension Daemon {
-    /// Runs a daemon and ends the process as its parent expects: the main function of most programs.
+    /// Runs a daemon and ends the process as its parent expects. This is the main function of most programs.
     ///
     /// ```swift
     /// await Daemon.main { daemon in
@@ -15,8 +15,8 @@ extension Daemon {
     /// ```
     ///
     /// It prints each error on standard error, in one line: "name: error". The exit status is
-    /// ``DaemonReport/exitStatus``; if the signals cannot be subscribed to, it is 1. In a simulation this stops the program: test
-    /// ``run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)`` there.
+    /// ``DaemonReport/exitStatus``, or 1 if the signals cannot be subscribed to. In a simulation this stops the
+    /// program: test ``run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)`` there.
     ///
     /// - Parameters: as of ``run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)``.
     public static func main(
@@ -48,7 +48,7 @@ extension Daemon {
         printError("forced to exit: \(reason); abandoned: \(abandoned.joined(separator: ", "))")
     }
 
-    /// Runs a daemon: `body`, and the work that it adds, until all of that has ended.
+    /// Runs a daemon until `body`, and the work that it adds, have ended.
     ///
     /// ```swift
     /// let report = try await Daemon.run { daemon in
@@ -59,9 +59,9 @@ extension Daemon {
     /// report.exit()
     /// ```
     ///
-    /// From the call until it returns, the policy's signals belong to the daemon. Then their dispositions are as before. A thread
-    /// of the library's waits for signals and deadlines, so a forced exit comes in time even while every thread of Swift's
-    /// pool and of Dispatch is blocked. Deadlines are measured on `CLOCK_MONOTONIC`.
+    /// Until it returns, the policy's signals belong to the daemon; then their dispositions are restored. A library
+    /// thread waits for signals and deadlines, so a forced exit comes in time even while every thread of Swift's pool
+    /// and of Dispatch is blocked. Deadlines are measured on `CLOCK_MONOTONIC`.
     ///
     /// If the task that calls it is cancelled, the daemon's work is cancelled, and the shutdown goes on from there.
     ///
@@ -70,17 +70,18 @@ extension Daemon {
     /// abandoned work running.
     ///
     /// - Parameters:
-    ///   - policy: which signal does what, and how long each phase may take.
-    ///   - supervisor: who is notified by the protocol of `sd_notify(3)`.
-    ///   - early: a subscription of ``SignalPolicy/captureSignals()``, which ends here. What it has captured counts as if it came
-    ///     now.
-    ///   - onTransition: called with what happens, in order, one at a time, on a thread of the library's.
-    ///   - onForcedExit: called on a thread of the library's just before a forced exit, with what is known then. The process ends
-    ///     half a second later whether or not it has returned. It must not wait for tasks or Dispatch, which may be what hangs.
-    ///   - body: the daemon's main work, which drains: it should return soon after ``shutdownRequested()``, and is cancelled after
-    ///     the grace period. It has the task-local values of the caller. If it throws, the rest shuts down gracefully.
-    /// - Returns: the report. It contains the errors of the body and of other work, which are not thrown: end the program with
-    ///   ``DaemonReport/exit()``, or its exit code is 0 although its daemon failed.
+    ///   - policy: the meaning of each signal, and the time for each phase.
+    ///   - supervisor: the supervisor to notify, by the protocol of `sd_notify(3)`.
+    ///   - early: a subscription of ``SignalPolicy/captureSignals()``, which ends here. Its captured signals count as
+    ///     if they came now.
+    ///   - onTransition: called with each transition, in order, one at a time, on a library thread.
+    ///   - onForcedExit: called on a library thread just before a forced exit, with the report so far. The process ends
+    ///     half a second later even if it has not returned. It must not wait for tasks or Dispatch, which may hang.
+    ///   - body: the daemon's main work. It should return soon after ``shutdownRequested()`` does, and is cancelled
+    ///     after the grace period. It has the task-local values of the caller. If it throws, the rest shuts down
+    ///     gracefully.
+    /// - Returns: the report. It contains the errors of the body and of other work, which are not thrown. End the
+    ///   program with ``DaemonReport/exit()``; otherwise its exit code is 0 even if the daemon failed.
     /// - Throws: ``/SignalBridge/SignalBridgeError`` if the signals cannot be subscribed to, or no thread can be started. Then nothing has run.
     public static func run<Value: Sendable>(
         policy: SignalPolicy = .server, supervisor: Supervisor = .fromEnvironment,
@@ -98,7 +99,7 @@ extension Daemon {
         return result.report(runtime.summary)
     }
 
-    /// Runs a daemon with a configuration, and loads that again for each signal of ``SignalPolicy/reload``.
+    /// Runs a daemon with a configuration, which each signal of ``SignalPolicy/reload`` loads again.
     ///
     /// ```swift
     /// let report = try await Daemon.run {
@@ -110,13 +111,14 @@ extension Daemon {
     /// report.exit()
     /// ```
     ///
-    /// Without `apply`, a new configuration restarts the body: the body, its work and its clean-ups end as in a shutdown, except
-    /// that nothing is forced; then the body is called with the new one. With `apply`, the body runs on, and `apply` gets the
-    /// new configuration. If `load` or `apply` throws, everything stays as it was, and the error is reported. If the first
-    /// `load` throws, the body never runs, and that error is the ``DaemonReport/result``.
+    /// Without `apply`, a new configuration restarts the body. The body, its work and its clean-ups end as in a
+    /// shutdown, except that no exit is forced. Then the body is called with the new configuration. With `apply`, the
+    /// body continues, and `apply` gets the new configuration. If `load` or `apply` throws, everything stays as it was,
+    /// and the error is reported. If the first `load` throws, the body never runs, and that error is the
+    /// ``DaemonReport/result``.
     ///
-    /// Requests during a reload lead to exactly one more; two never run at once; a shutdown cancels the one that runs. The rest is
-    /// as with ``run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)``.
+    /// Requests during a reload lead to exactly one more. Two reloads never run at once, and a shutdown cancels the one
+    /// that runs. The rest is as with ``run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)``.
     public static func run<Configuration: Sendable, Value: Sendable>(
         policy: SignalPolicy = .server, supervisor: Supervisor = .fromEnvironment,
         takingOver early: SignalEvents? = nil, onTransition: sending ((DaemonTransition) -> Void)? = nil,
@@ -153,7 +155,7 @@ extension Daemon {
         return result.report(runtime.summary)
     }
 
-    /// Runs a daemon whose body blocks the calling thread, for a program of threads.
+    /// Runs a daemon whose body blocks the calling thread, for a program without tasks.
     ///
     /// ```swift
     /// let report = try Daemon.runBlocking { daemon in
@@ -167,9 +169,10 @@ extension Daemon {
     /// report.exit()
     /// ```
     ///
-    /// After `body` the calling thread sleeps until all work has ended. ``waitForShutdown(timeout:)`` tells the body what a task is
-    /// told by ``shutdownRequested()``; the body itself cannot be cancelled. Actions, clean-ups and reloads run as tasks, as
-    /// in every daemon. The rest is as with ``run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)``.
+    /// After `body` the calling thread sleeps until all work has ended. In the body, ``waitForShutdown(timeout:)``
+    /// takes the place of ``shutdownRequested()``. The body itself cannot be cancelled. Actions, clean-ups and reloads
+    /// run as tasks, as in every daemon. The rest is as with
+    /// ``run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)``.
     @available(*, noasync, message: "it blocks the thread; use Daemon.run")
     public static func runBlocking<Value: Sendable>(
         policy: SignalPolicy = .server, supervisor: Supervisor = .fromEnvironment,

@@ -1,6 +1,6 @@
-/// What a shutdown does to a task or a thread.
+/// The effect of a shutdown on a task or a thread.
 public enum ShutdownBehavior: Hashable, Sendable {
-    /// The work is asked to finish what it has, and is cancelled after the grace period.
+    /// The work is asked to finish, and is cancelled after the grace period.
     case drain
     /// The work is cancelled when the shutdown begins.
     case cancel
@@ -8,10 +8,10 @@ public enum ShutdownBehavior: Hashable, Sendable {
     case complete
 }
 
-/// What an error of a task or a thread does to its daemon.
+/// The effect of an error of a task or a thread on its daemon.
 public enum FailureBehavior: Hashable, Sendable {
     /// The daemon shuts down gracefully.
     case shutDown
-    /// The error is reported, and the daemon runs on.
+    /// The error is reported, and the daemon continues.
     case report
 }

@@ -13,34 +13,36 @@ import SignalBridge
 /// is abandoned: the process is forced to exit. A second signal escalates to the next phase, or forces the exit, unless it comes
 /// within the ``duplicateWindow`` of the first.
 public struct SignalPolicy: Hashable, Sendable {
-    /// The signals that stop the daemon immediately. All work is cancelled, nothing drains, and clean-ups run; each of the two
-    /// has ``hardExitPeriod``. The process then dies by that signal.
+    /// The signals that stop the daemon immediately. All work is cancelled without draining, and then clean-ups run;
+    /// each of the two has ``hardExitPeriod``. The process then dies by that signal.
     public let hardExit: Set<SignalNumber>
-    /// The signals that stop the daemon when its work is done.
+    /// The signals that stop the daemon gracefully, after its work.
     public let graceful: Set<SignalNumber>
-    /// The signals that reload the configuration. A daemon that has no reload leaves them alone, except SIGHUP.
+    /// The signals that reload the configuration. A daemon without a reload does not subscribe to them, except SIGHUP.
     ///
     /// SIGHUP reloads when a process sends it. When the kernel sends it, because the terminal was closed, or when there is no
     /// reload, it ends the daemon gracefully.
     public let reload: Set<SignalNumber>
 
-    /// How long draining may take. Zero: work is cancelled at once. A negative period counts as zero, as in all of these.
+    /// The time for draining. Zero: work is cancelled at once. A negative period counts as zero, here and in the other
+    /// periods.
     public var gracePeriod: Duration
-    /// How long cancelled work may take to end.
+    /// The time in which cancelled work must end.
     public var cancelPeriod: Duration
-    /// How long all clean-ups together may take: see ``Daemon/addCleanup(_:within:_:)``.
+    /// The time for all clean-ups together: see ``Daemon/addCleanup(_:within:_:)``.
     public var cleanupPeriod: Duration
-    /// The cancel period and the clean-up period after a hard exit, if it is shorter than these.
+    /// The cancel period and the clean-up period after a hard exit, if shorter than ``cancelPeriod`` and
+    /// ``cleanupPeriod``.
     public var hardExitPeriod: Duration
     /// The effect of a second signal.
     public var secondSignal: SecondSignal
-    /// For how long after a signal another one is the same request, which arrived twice: it is counted, and has no effect.
+    /// The time after a signal in which another one is taken as the same request: it is counted, and has no effect.
     ///
-    /// `timeout(1)`, npm, launchers and closing terminals send one request as two signals. A hard exit after a graceful signal is
-    /// a request of its own, and so is a second Ctrl-C: a SIGINT or SIGQUIT that the terminal sent, after another one.
+    /// `timeout(1)`, npm, launchers and closing terminals send one request as two signals. A hard exit after a graceful
+    /// signal is a new request. So is a second Ctrl-C: a SIGINT or SIGQUIT from the terminal after another one.
     public var duplicateWindow: Duration
-    /// Whether a signal stays ignored that was ignored when the daemon started, as `nohup(1)` asks of SIGHUP, and a shell of
-    /// SIGINT for what runs in the background.
+    /// Whether a signal that was ignored when the daemon started stays ignored. `nohup(1)` ignores SIGHUP for a
+    /// program, and a shell may ignore SIGINT for a background job.
     public var keepsIgnored: Bool
 
     /// The effect of a second signal on a daemon that is ending.
@@ -49,14 +51,15 @@ public struct SignalPolicy: Hashable, Sendable {
         case escalate
         /// The process is forced to exit.
         case forceExit
-        /// Nothing, unless it is a first hard exit: the deadlines alone end the daemon.
+        /// It has no effect, unless it is the first hard exit. Only the deadlines end the daemon.
         case ignored
     }
 
     /// Makes a policy with the periods of ``server``.
     ///
-    /// - Throws: ``/SignalBridge/SignalBridgeError``: ``/SignalBridge/SignalBridgeError/Code/duplicateSignal`` for a signal that has two meanings, or one
-    ///   twice; ``/SignalBridge/SignalBridgeError/Code/noSignals`` if there are none; or what refuses the signal itself.
+    /// - Throws: ``/SignalBridge/SignalBridgeError``: ``/SignalBridge/SignalBridgeError/Code/duplicateSignal`` for a
+    ///   signal that is named twice; ``/SignalBridge/SignalBridgeError/Code/noSignals`` if there are none; or the error
+    ///   that refuses a signal.
     public init(
         hardExit: [SignalNumber] = [], graceful: [SignalNumber] = [], reload: [SignalNumber] = []
     ) throws(SignalBridgeError) {
@@ -95,29 +98,31 @@ public struct SignalPolicy: Hashable, Sendable {
     /// The policy of a server. TERM and INT: graceful; HUP: reload. 20 seconds to drain, 4 after cancellation and 4 to clean up
     /// are less than the 30 seconds that Kubernetes gives. A second signal escalates.
     public static let server = SignalPolicy([], [.sigterm, .sigint], [.sighup])
-    /// The policy of a tool that a person runs. INT, TERM and HUP cancel at once; 2 seconds after that, 1 to clean up. A second
-    /// signal forces the exit.
+    /// The policy of a tool that a user runs. INT, TERM and HUP cancel at once, with 2 seconds to end, and 1 to clean
+    /// up. A second signal forces the exit.
     public static let commandLine = SignalPolicy(
         [], [.sigint, .sigterm, .sighup], [], grace: .zero, cancel: .seconds(2), cleanup: .seconds(1),
         second: .forceExit)
-    /// As `nginx(8)`. TERM, INT: hard exit; QUIT: graceful; HUP: reload.
+    /// The policy of `nginx(8)`. TERM, INT: hard exit; QUIT: graceful; HUP: reload.
     public static let nginx = SignalPolicy([.sigterm, .sigint], [.sigquit], [.sighup])
-    /// As `httpd(8)`. TERM: hard exit; WINCH: graceful; HUP: reload. A terminal sends WINCH too, whenever its window is
-    /// resized: not for a program that runs in one.
+    /// The policy of `httpd(8)`. TERM: hard exit; WINCH: graceful; HUP: reload. It is not for a program in a terminal,
+    /// which sends WINCH whenever its window is resized.
     public static let apache = SignalPolicy([.sigterm], [.sigwinch], [.sighup])
-    /// As uWSGI. INT, QUIT: hard exit; HUP, TERM: reload. Mind that TERM, with which systemd, Docker and Kubernetes stop a
-    /// daemon, makes this one reload (uWSGI without `die-on-term`); without a reload, TERM is untouched, and kills.
+    /// The policy of uWSGI without `die-on-term`. INT, QUIT: hard exit; HUP, TERM: reload. Note that systemd, Docker
+    /// and Kubernetes stop a daemon by TERM, which makes this one reload. Without a reload, the daemon does not
+    /// subscribe to TERM, which then kills.
     public static let uwsgi = SignalPolicy([.sigint, .sigquit], [], [.sighup, .sigterm])
-    /// As Gunicorn. INT, QUIT: hard exit; TERM: graceful; HUP: reload.
+    /// The policy of Gunicorn. INT, QUIT: hard exit; TERM: graceful; HUP: reload.
     public static let gunicorn = SignalPolicy([.sigint, .sigquit], [.sigterm], [.sighup])
-    /// As `docker stop`. TERM, and Ctrl-C of `docker run -it`: graceful; the hard exit is KILL, which nobody can catch. It ends
-    /// within Docker's 10 seconds: 6 to drain, 1.5 after cancellation, 1.5 to clean up.
+    /// A policy for `docker stop`. TERM, and Ctrl-C of `docker run -it`: graceful; Docker's hard exit is KILL, which
+    /// cannot be caught. A shutdown ends within Docker's 10 seconds: 6 to drain, 1.5 after cancellation, 1.5 to clean
+    /// up.
     public static let docker = SignalPolicy(
         [], [.sigterm, .sigint], [], grace: .seconds(6), cancel: .milliseconds(1500), cleanup: .milliseconds(1500))
 
-    /// Subscribes to the signals that end a daemon, in the first lines of `main`: what comes while the program starts is captured,
-    /// and no longer kills it. Give the result to ``Daemon/main(policy:supervisor:takingOver:onTransition:_:)``, or to another
-    /// function that runs a daemon.
+    /// Subscribes to the signals that end a daemon. Call it in the first lines of `main`: a signal that comes while the
+    /// program starts is captured, and does not kill it. Give the result to
+    /// ``Daemon/main(policy:supervisor:takingOver:onTransition:_:)``, or to another function that runs a daemon.
     ///
     /// - Throws: ``/SignalBridge/SignalBridgeError`` if the signals cannot be subscribed to.
     public func captureSignals() throws(SignalBridgeError) -> SignalEvents {
@@ -140,14 +145,14 @@ public struct SignalPolicy: Hashable, Sendable {
         return min(max(.zero, isHardExit ? min(period, hardExitPeriod) : period), .seconds(1 << 40))
     }
 
-    /// For a daemon inside one with this policy. It gets no signals, and its clean-ups take place while the outer daemon waits for
-    /// work that it has cancelled.
+    /// The policy for a part of a daemon with this policy. A part gets no signals. Its clean-ups run while the outer
+    /// daemon waits for cancelled work.
     var forPart: SignalPolicy {
         SignalPolicy(
             [], [], [], grace: gracePeriod, cancel: cancelPeriod / 2, cleanup: cancelPeriod / 2, second: secondSignal)
     }
 
-    /// A copy with other periods and choices; what is not named stays.
+    /// Returns a copy with other periods and choices.
     public func with(
         gracePeriod: Duration? = nil, cancelPeriod: Duration? = nil, cleanupPeriod: Duration? = nil,
         hardExitPeriod: Duration? = nil, secondSignal: SecondSignal? = nil, duplicateWindow: Duration? = nil,

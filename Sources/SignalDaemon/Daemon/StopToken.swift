@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// What a thread of a daemon is asked to do: the counterpart of a task's cancellation.
+/// The request to a thread of a daemon to stop: the counterpart of a task's cancellation.
 public struct StopToken: Sendable {
     private let stop: Latch
     private let cancel: Latch
@@ -10,10 +10,10 @@ public struct StopToken: Sendable {
         self.cancel = cancel
     }
 
-    /// Whether a shutdown was requested, or the thread was cancelled: finish what you have.
+    /// Whether a shutdown was requested, or the thread was cancelled: then finish the work that you have.
     public var isRequested: Bool { stop.isOpen || cancel.isOpen }
 
-    /// Whether the thread was cancelled: drop what you have.
+    /// Whether the thread was cancelled: then drop the work that you have.
     public var isCancelled: Bool { cancel.isOpen }
 
     /// Blocks the thread until a shutdown is requested, the thread is cancelled, or the time is over.

@@ -1,8 +1,8 @@
 import SignalBridge
 
 extension SignalSimulator {
-    /// Returns once a daemon in this simulation has called ``Daemon/notifyReady()``: what its body registers before that is then
-    /// in place.
+    /// Returns when a daemon in this simulation has called ``Daemon/notifyReady()``. Everything that its body
+    /// registered before is then in place.
     ///
     /// - Returns: `false` if the daemon ended before, or the calling task was cancelled.
     @discardableResult

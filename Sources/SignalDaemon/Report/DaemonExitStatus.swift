@@ -1,7 +1,7 @@
 import Dispatch
 import SignalBridge
 
-/// What a process ends with, as its parent sees it.
+/// The status with which a process ends, as its parent sees it.
 public enum DaemonExitStatus: Hashable, Sendable, CustomStringConvertible {
     /// An exit code.
     case code(Int32)
@@ -21,8 +21,8 @@ public enum DaemonExitStatus: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Ends the process after `last`, a flush of C's streams, and `atexit(3)` functions, which run before an exit code only. All
-    /// of that may block for ever, so it has a second.
+    /// Ends the process after `last` and a flush of C's streams. Before an exit code, `atexit(3)` functions run too.
+    /// All of that may block for ever, so it is limited to a second.
     func end(_ last: () -> Void = {}) -> Never {
         do throws(SignalBridgeError) {
             try startThread(mask: .all()) {

@@ -1,11 +1,12 @@
 import SignalBridge
 
-/// How a daemon ended, and what became of all that ran in it.
+/// A report of how a daemon ended, and of all work in it.
 public struct DaemonReport<Value: Sendable>: Sendable {
-    /// What the body returned or threw.
+    /// The result of the body: its value or its error.
     ///
-    /// If the process was forced to end before the body had: ``/SignalBridge/SignalBridgeError/Code/forcedExit``. If the first
-    /// configuration could not be loaded: that error. If the daemon ended before that: `CancellationError`.
+    /// If the process was forced to end before the body ended: ``/SignalBridge/SignalBridgeError/Code/forcedExit``. If
+    /// loading the first configuration failed: that error. If the daemon ended before the configuration was loaded:
+    /// `CancellationError`.
     public let result: Result<Value, any Error>
     private let summary: DaemonSummary
 
@@ -14,29 +15,29 @@ public struct DaemonReport<Value: Sendable>: Sendable {
         self.summary = summary
     }
 
-    /// The reason for which the daemon ended.
+    /// The reason why the daemon ended.
     public var reason: ShutdownReason { summary.reason }
     /// The first of ``signals``, which prints as "SIGTERM from pid 1 (uid 0)".
     public var signal: SignalEvent? { summary.signals.first }
     /// The signals that requested the end, in order; the first 16.
     public var signals: [SignalEvent] { summary.signals }
-    /// How many further signals were duplicates of one of ``signals``: see ``SignalPolicy/duplicateWindow``.
+    /// The number of further signals that were duplicates of one of ``signals``: see ``SignalPolicy/duplicateWindow``.
     public var duplicateSignals: Int { summary.duplicateSignals }
-    /// The signal of ``SignalPolicy/hardExit`` that was obeyed, if one was.
+    /// The signal of ``SignalPolicy/hardExit`` that began a hard exit, if any.
     public var hardExit: SignalEvent? { summary.hardExit }
-    /// The reason for which the process was forced to end, if it was.
+    /// The reason why the process was forced to end, if it was.
     public var forcedExit: ForcedExitReason? { summary.forcedExit }
-    /// The body, tasks, threads, actions and clean-ups, in the order in which they ended, then those that were abandoned.
+    /// The body, tasks, threads, actions and clean-ups, in the order in which they ended, and then the abandoned ones.
     ///
-    /// Of work that ended before the shutdown began, the last 1,000.
+    /// Of work that ended before the shutdown began, only the last 1,000 are kept.
     public var tasks: [DaemonTask] { summary.tasks }
-    /// How many pieces of work are missing in ``tasks``.
+    /// The number of pieces of work that are missing in ``tasks``.
     public var omittedTaskCount: Int { summary.omittedTaskCount }
-    /// How many reloads succeeded.
+    /// The number of reloads that succeeded.
     public var reloads: Int { summary.reloads }
     /// The errors of the last 100 reloads that failed.
     public var failedReloads: [any Error] { summary.failedReloads }
-    /// What the process should end with.
+    /// The status with which the process should end.
     ///
     /// | how the daemon ended | status |
     /// |---|---|
@@ -60,13 +61,13 @@ public struct DaemonReport<Value: Sendable>: Sendable {
         return DaemonReport<Void>(result: failure.map { .failure($0) } ?? .success(()), summary: part)
     }
 
-    /// How long a phase lasted, over all restarts.
+    /// Returns the time that a phase lasted, over all restarts.
     public func duration(of phase: DaemonPhase) -> Duration { summary.durations[phase] ?? .zero }
 
     /// Ends the process with ``exitStatus``: with `exit(3)`, or by the signal, so that the parent sees `WTERMSIG`.
     ///
-    /// Output is flushed in both cases; `atexit(3)` functions run in the first only. Both together have a second, and then the
-    /// process ends all the same: a thread that reads standard input, or a pipe that nobody reads, can hold them up for ever. A
+    /// Output is flushed in both cases; `atexit(3)` functions run only in the first. After a second the process ends
+    /// anyway, because a thread that reads standard input, or a pipe without a reader, can block both for ever. A
     /// signal leaves no core dump. In a simulation this stops the program: test ``exitStatus`` there.
     public func exit() -> Never {
         precondition(!SignalSimulator.isSimulating, "in a simulation, test exitStatus instead of calling exit()")
@@ -75,7 +76,7 @@ public struct DaemonReport<Value: Sendable>: Sendable {
 }
 
 extension DaemonReport: CustomStringConvertible {
-    /// Several lines: reason, phases, work, exit status.
+    /// A text of several lines: reason, phases, work, exit status.
     public var description: String {
         var lines = ["ended: \(forcedExit.map { "forced, \($0); " } ?? "")\(reason)"]
         for phase in DaemonPhase.allCases where duration(of: phase) > .zero {

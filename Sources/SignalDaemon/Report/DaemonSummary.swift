@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// What is known of a daemon's life, without the result of its body.
+/// The facts of a daemon's life, without the result of its body.
 struct DaemonSummary: Sendable {
     private static let maxSignals = 16
     private static let maxTasks = 1000
@@ -9,11 +9,11 @@ struct DaemonSummary: Sendable {
     var reason = ShutdownReason.finished
     var hardExit: SignalEvent?
     var reloads = 0
-    /// How many signals said once more what the last one had said.
+    /// The number of signals that repeated the request of the last one.
     var duplicateSignals = 0
-    /// Of `Daemon.shutdown(exitCode:)`.
+    /// The exit code from `Daemon.shutdown(exitCode:)`.
     var requestedExitCode: UInt8?
-    /// The reports of the parts that have ended, and at a forced exit of those that run.
+    /// The reports of the parts that have ended, and at a forced exit also of those that run.
     var parts: [String: DaemonSummary] = [:]
     private(set) var signals: [SignalEvent] = []
     private(set) var forcedExit: ForcedExitReason?
@@ -21,7 +21,7 @@ struct DaemonSummary: Sendable {
     private(set) var omittedTaskCount = 0
     private(set) var failedReloads: [any Error] = []
     private(set) var durations: [DaemonPhase: Duration] = [:]
-    /// The first that counts as a failure among those that are no longer kept.
+    /// The first work that counts as a failure, among those that are no longer kept.
     private var omittedFailure: DaemonTask?
     private var dropped: [any Sendable] = []
 
@@ -29,7 +29,7 @@ struct DaemonSummary: Sendable {
         if signals.count < Self.maxSignals { signals.append(event) }
     }
 
-    /// Keeps a limited number of what ends before the last shutdown, because a daemon may run for years.
+    /// Keeps a limited number of results from before the last shutdown, because a daemon may run for years.
     mutating func record(_ task: DaemonTask, isLast: Bool) {
         if !isLast, tasks.count >= Self.maxTasks {
             let oldest = tasks.removeFirst()
@@ -57,7 +57,7 @@ struct DaemonSummary: Sendable {
         durations[phase, default: .zero] += duration
     }
 
-    /// What is no longer kept. Release it outside of every lock: an error may have a `deinit`.
+    /// The results that are no longer kept. Release them outside of every lock, because an error may have a `deinit`.
     mutating func takeDropped() -> [any Sendable] {
         defer { dropped = [] }
         return dropped
@@ -71,7 +71,7 @@ struct DaemonSummary: Sendable {
 
     private var failures: [DaemonTask] { (omittedFailure.map { [$0] } ?? []) + tasks.filter(\.countsAsFailure) }
 
-    /// For what this daemon is inside of: a daemon or a group of services.
+    /// The error for the daemon, or the group of services, that this daemon is inside of.
     func throwFailure() throws {
         if let failure { throw failure }
         if let forcedExit { throw SignalBridgeError(.forcedExit, nil, "abandoned work: \(forcedExit)") }

@@ -1,14 +1,14 @@
 /// One piece of a daemon's work, and how it ended.
 public struct DaemonTask: Sendable, CustomStringConvertible {
-    /// The name that it was added with; "body" for the body.
+    /// The name with which it was added; "body" for the body.
     public let name: String
-    /// The kind of work.
+    /// The kind of the work.
     public let kind: Kind
-    /// How it ended.
+    /// The way in which it ended.
     public let outcome: Outcome
-    /// How long it ran.
+    /// The time that it ran.
     public let duration: Duration
-    /// Whether it turns a clean stop into exit code 1.
+    /// Whether it counts as a failure, which turns a clean stop into exit code 1.
     var countsAsFailure = false
 
     init(name: String, kind: Kind, outcome: Outcome, duration: Duration) {
@@ -46,8 +46,8 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
     public enum Outcome: Sendable, CustomStringConvertible {
         /// It returned.
         case finished
-        /// It threw `CancellationError` because of the shutdown; or ``/SignalBridge/SignalBridgeError/Code/shuttingDown``, because
-        /// the daemon refused more work.
+        /// It threw `CancellationError` because of the shutdown, or
+        /// ``/SignalBridge/SignalBridgeError/Code/shuttingDown`` because the daemon refused more work.
         case cancelled
         /// It threw this error.
         case failed(any Error)

@@ -1,13 +1,14 @@
 import SignalBridge
 
-/// Something that happened to a daemon, for the `onTransition` of ``Daemon/run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)``.
+/// A change of a daemon's state, or another event in its life, for the `onTransition` of
+/// ``Daemon/run(policy:supervisor:takingOver:onTransition:onForcedExit:_:)``.
 ///
 /// Print it with any logger. More cases may come with a minor version.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
 public enum DaemonTransition: Sendable, CustomStringConvertible {
-    /// The body starts. A reload that restarts the body says so again.
+    /// The body starts. This is reported again if a reload restarts the body.
     case started
     /// A signal came, with this effect.
     case received(SignalEvent, Response)
@@ -15,34 +16,35 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
     case entered(DaemonPhase, ShutdownReason)
     /// A piece of work has ended.
     case ended(DaemonTask)
-    /// The clean-up with this name has had its share of the time. It goes on, and the next one starts.
+    /// The clean-up with this name has used its share of the time. It continues, and the next one starts.
     case cleanupOverran(String)
     /// The time of the clean-up with this name is over: it was cancelled.
     case cleanupTimedOut(String)
     /// The shutdown waits for this work. Reported every five seconds.
     case waiting(for: [String])
-    /// These signals were ignored when the process started, as under nohup(1), and stay so: see ``SignalPolicy/keepsIgnored``.
+    /// These signals were ignored when the process started, as under nohup(1), and stay ignored: see
+    /// ``SignalPolicy/keepsIgnored``.
     case leftIgnored([SignalNumber])
-    /// Other code had installed a handler for this signal, or has a Dispatch source for it, and the daemon has got it back.
+    /// The daemon has recovered this signal: other code had installed a handler, or has a Dispatch source for it.
     ///
-    /// Shared: a Dispatch source, such as that of `UnixSignals` or of a `ServiceGroup` with signals of its own, is told of the
-    /// signal as well. Whoever has one should leave the signals of the policy to the daemon.
+    /// Shared: a Dispatch source, such as that of `UnixSignals` or of a `ServiceGroup` with its own signals, gets the
+    /// signal as well. Such code should leave the signals of the policy to the daemon.
     case tookBack(SignalNumber, isShared: Bool)
-    /// This happened to the part with this name.
+    /// This is a transition of the part with this name.
     indirect case part(String, DaemonTransition)
     /// A reload begins.
     case reloading
     /// A reload is done.
     case reloaded
-    /// A reload failed, and everything is as it was.
+    /// A reload failed, and nothing has changed.
     case reloadFailed(any Error)
-    /// A restart waits for work of the old body that did not end in time after it was cancelled.
+    /// A restart waits for work of the old body that has not ended in time after its cancellation.
     case restartWaits(for: [String])
     /// A notification could not be sent to the supervisor.
     case notificationFailed(SignalBridgeError)
-    /// This many transitions were left out here, because `onTransition` was ten thousand behind.
+    /// This many transitions were dropped here, because `onTransition` was ten thousand behind.
     case dropped(Int)
-    /// The process is about to be forced to end, and abandons this work.
+    /// The process is about to be forced to end, and this work is abandoned.
     case forced(ForcedExitReason, abandoned: [String])
     /// Everything has ended.
     case finished(DaemonExitStatus)
@@ -56,21 +58,21 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
         case beganShutdown = "shuts down"
         /// A hard exit begins.
         case stoppedImmediately = "stops immediately"
-        /// A shutdown that something else had requested goes on.
+        /// A shutdown that was not requested by a signal continues.
         case joinedShutdown = "joins the shutdown"
         /// Draining ends.
         case escalated = "escalates"
         /// The process is forced to end.
         case forcedExit = "forces the exit"
-        /// Nothing: it came within ``SignalPolicy/duplicateWindow``, and is one request with the signal before it.
+        /// None: it came within ``SignalPolicy/duplicateWindow``, and is the same request as the signal before it.
         case duplicate = "is a duplicate"
-        /// Nothing, by ``SignalPolicy/SecondSignal/ignored``.
+        /// None, because of ``SignalPolicy/SecondSignal/ignored``.
         case ignored = "is ignored"
         /// A reload begins.
         case beganReload = "reloads"
-        /// Another reload follows the one that runs. Only the first of the signals that it answers is reported.
+        /// Another reload follows the one that runs. Only the first of the signals that request it is reported.
         case queuedReload = "reloads again"
-        /// Nothing: the daemon ends, so there is no reload any more.
+        /// None: the daemon is ending and does not reload any more.
         case ignoredDuringShutdown = "is ignored: shutting down"
     }
 

@@ -1,19 +1,19 @@
 extension DaemonTransition {
-    /// How much a transition matters, in the words of swift-log and syslog.
+    /// The importance of a transition, in the terms of swift-log and syslog.
     public enum Level: String, Hashable, Sendable, CaseIterable {
         case debug, info, notice, warning, error, critical
     }
 
-    /// How much this matters.
+    /// The importance of this transition.
     ///
     /// | level | what happened |
     /// |---|---|
     /// | critical | the process is forced to end |
     /// | error | work, a reload or a notification failed |
-    /// | warning | something is late, was left out, or was taken by other code |
-    /// | notice | the daemon starts, is told to end or to reload, and ends |
+    /// | warning | something is late, was dropped, or was taken by other code |
+    /// | notice | the daemon starts, gets a request to end or to reload, or ends |
     /// | info | the steps in between |
-    /// | debug | work ended as it should; duplicates |
+    /// | debug | work ended without an error; duplicates |
     public var level: Level {
         switch self {
         case .forced: .critical
@@ -33,8 +33,8 @@ extension DaemonTransition {
         }
     }
 
-    /// What happened as fields of a log entry: "event", and beside it what the event has of "signal", "sender", "effect", "phase",
-    /// "reason", "work", "kind", "outcome", "error", "count", "status", "part".
+    /// The transition as fields of a log entry: "event", and those that the event has of "signal", "sender", "effect",
+    /// "phase", "reason", "work", "kind", "outcome", "error", "count", "status", "part".
     public var metadata: [String: String] {
         switch self {
         case .started: ["event": "started"]

@@ -1,12 +1,12 @@
 import SignalBridge
 
-/// A piece of work that runs in a daemon: what a shutdown would wait for now.
+/// A piece of work that runs in a daemon. A shutdown would wait for it.
 public struct RunningWork: Hashable, Sendable, CustomStringConvertible {
-    /// The name that it was added with; "body" for the body.
+    /// The name with which it was added; "body" for the body.
     public let name: String
     /// The kind of work.
     public let kind: DaemonTask.Kind
-    /// How long it has run.
+    /// The time that it has run.
     public let since: Duration
     /// Whether the daemon has cancelled it.
     public let isCancelled: Bool

@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// The reason for which a daemon ends.
+/// The reason why a daemon ends.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
@@ -15,7 +15,7 @@ public enum ShutdownReason: Hashable, Sendable, CustomStringConvertible {
     case failure(of: String)
     /// A reload replaces the body. Only in transitions.
     case restart
-    /// The body returned, and every task had ended.
+    /// The body returned, and all work had ended.
     case finished
 
     /// A phrase such as "SIGTERM from pid 1 (uid 0)" or "failure of consumer".
@@ -31,12 +31,12 @@ public enum ShutdownReason: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The reason for which a process was forced to end.
+/// The reason why a process was forced to end.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
 public enum ForcedExitReason: Hashable, Sendable, CustomStringConvertible {
-    /// A further signal requested it.
+    /// Another signal requested it.
     case signal(SignalEvent)
     /// The period of a phase was over.
     case deadline(DaemonPhase)

@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// The children that a forced exit takes along: ``Daemon/adoptChild(_:)``.
+/// The children that a forced exit kills: ``Daemon/adoptChild(_:)``.
 final class AdoptedChildren: Sendable {
     private struct State {
         var children: Set<Int32> = []
@@ -20,8 +20,8 @@ final class AdoptedChildren: Sendable {
         if isTooLate { killChild(child) }  // a forced exit has begun
     }
 
-    /// Kills those that still are children: a process id is not used again before it was waited for. A child that leads a process
-    /// group takes its group along.
+    /// Kills those that are still children. Their ids cannot belong to other processes, because a process id is not
+    /// reused before it was waited for. If a child leads a process group, its group is killed.
     func killAll() {
         let children = state.withLock { state in
             state.areKilled = true

@@ -1,14 +1,14 @@
 import SignalBridge
 
-/// The parts of a daemon that run, by id, and the reports of those that have ended.
+/// The running parts of a daemon, by id, and the reports of the ended ones.
 final class DaemonParts: Sendable {
     private struct State {
         var running: [Int: (name: String, runtime: DaemonRuntime)] = [:]
         var ended: [String: DaemonSummary] = [:]
-        /// The names of those that have ended, each once, in order.
+        /// The names of the ended parts, each once, in order.
         var names: [String] = []
     }
-    /// A daemon may run for years, and name a part after what it serves.
+    /// The limit of kept reports, because a daemon may run for years and name each part after a request.
     private static let maxReports = 1000
     private let state = Lock(State())
 
@@ -19,7 +19,7 @@ final class DaemonParts: Sendable {
         guard let part else { return }
         let summary = part.runtime.summary
         state.discard { state in
-            let earlier = state.ended.updateValue(summary, forKey: part.name)  // its errors are the user's (R2)
+            let earlier = state.ended.updateValue(summary, forKey: part.name)  // its errors are user values (R2)
             if earlier == nil { state.names.append(part.name) }
             let isFull = state.names.count > Self.maxReports
             let dropped = isFull ? state.ended.removeValue(forKey: state.names.removeFirst()) : nil
@@ -27,7 +27,7 @@ final class DaemonParts: Sendable {
         }
     }
 
-    /// The process ends: what runs in the parts is abandoned.
+    /// Abandons the work of the parts, because the process ends.
     func abandon(_ reason: ForcedExitReason) {
         for (id, part) in state.withLock({ $0.running }) {
             part.runtime.abandon(reason)
@@ -38,7 +38,7 @@ final class DaemonParts: Sendable {
     var summaries: [String: DaemonSummary] { state.withLock { $0.ended } }
 }
 
-/// The surroundings of a part: those of its daemon, except that it has no supervisor, and ends no process.
+/// The environment of a part: that of its daemon, except that it has no supervisor and does not end the process.
 struct PartEnvironment: DaemonEnvironment {
     let outer: any DaemonEnvironment
 

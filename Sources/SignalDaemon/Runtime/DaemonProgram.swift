@@ -1,15 +1,15 @@
 import SignalBridge
 
-/// What the user gave a daemon to run, without its types.
+/// The closures that the user gave a daemon to run, without their types.
 struct DaemonProgram: Sendable {
     /// The body; `nil`: the caller runs it on its own thread.
     var body: (@Sendable (Daemon) async throws -> Void)?
-    /// Loads the configuration once more. A body that has one loads the first by itself.
+    /// Loads the configuration again. A body with a configuration loads the first one itself.
     var load: (@Sendable () async throws -> Void)?
-    /// Applies what was loaded. Without it, a reload restarts the body.
+    /// Applies the loaded configuration. Without it, a reload restarts the body.
     var apply: (@Sendable () async throws -> Void)?
     var onForcedExit: (@Sendable (DaemonSummary) -> Void)?
-    /// A subscription from before the daemon, whose signals it takes over.
+    /// An earlier subscription, whose signals the daemon takes over.
     var early: SignalEvents?
     /// Whether the process ends with the daemon, so that its signals stay subscribed.
     var endsProcess = false
@@ -35,7 +35,7 @@ final class SharedValue<Value: Sendable>: Sendable {
     }
 }
 
-/// The result of a daemon's body, and the report that it becomes a part of.
+/// The result of a daemon's body, which becomes part of the report.
 final class BodyResult<Value: Sendable>: Sendable {
     private let result = SharedValue<Result<Value, any Error>>()
 

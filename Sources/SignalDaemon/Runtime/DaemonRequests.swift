@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// What a body and its work ask of their daemon. A request of a body that a restart has replaced is refused.
+/// The requests of a body and its work to their daemon. A request of a body that a restart has replaced is refused.
 struct DaemonRequests: Sendable {
     private static let refusal = SignalBridgeError(
         .shuttingDown, nil, "the daemon is shutting down, or its body was restarted; it takes no new work")
@@ -14,7 +14,7 @@ struct DaemonRequests: Sendable {
         _ item: WorkTable.Item, _ operation: @escaping @Sendable () async throws -> Void
     ) throws(SignalBridgeError) {
         let (id, latch) = try add(item)
-        // Here, so that it has the caller's task-local values.
+        // Made here, so that it has the caller's task-local values.
         runtime.launcher.startTaskHere(id, of: runtime, context(latch), operation)
     }
 
@@ -31,7 +31,7 @@ struct DaemonRequests: Sendable {
         }
     }
 
-    /// Adds a daemon inside this one, and runs its body as work of this one.
+    /// Adds a daemon inside this one, and runs its body as work of this daemon.
     func addPart(
         _ item: WorkTable.Item, of daemon: Daemon, _ body: @escaping @Sendable (Daemon) async throws -> Void
     ) throws(SignalBridgeError) -> DaemonRuntime {
@@ -70,7 +70,7 @@ struct DaemonRequests: Sendable {
         }
     }
 
-    /// The caller could not start what it added.
+    /// Removes work that the caller could not start.
     private func withdraw(_ id: Int) {
         runtime.process { state, now in
             runtime.workers.perform { [old = state.handles.remove(id)] in _ = old }
@@ -110,10 +110,10 @@ struct DaemonRequests: Sendable {
 
     // MARK: shutdown
 
-    /// Open once the shutdown was requested.
+    /// A latch that opens when a shutdown is requested.
     var shutdownLatch: Latch { runtime.withState { $0.latch(of: generation) } }
 
-    /// Open once the shutdown has reached the work that asks.
+    /// A latch that opens when the shutdown reaches the calling work.
     var ownLatch: Latch {
         guard let context = WorkContext.current, let latch = context.latch, context.daemon.isOf(runtime) else {
             return shutdownLatch
@@ -123,7 +123,7 @@ struct DaemonRequests: Sendable {
 
     // MARK: reload
 
-    /// Requests a reload. The result is there when that has ended.
+    /// Requests a reload. The result is set when the reload has ended.
     func reload() throws(SignalBridgeError) -> ReloadRequest {
         var request: ReloadRequest?
         runtime.process { state, now in
@@ -185,7 +185,7 @@ struct DaemonRequests: Sendable {
         if !runtime.environment.isInline { runtime.waiter?.wake() }  // to look for stolen signals
     }
 
-    /// Notifies the supervisor, unless all is over.
+    /// Notifies the supervisor, unless the daemon has ended.
     func notify(_ report: (SupervisorNotifier) -> Void) {
         runtime.withState { state in
             if state.machine.generation == generation, !state.isClosing { report(runtime.workers.supervisor) }

@@ -1,11 +1,11 @@
 // Carries out the decisions of the state machine, in the order of a daemon's life: start, input, work, requests, end.
 //
-// R1  One lock holds the state machine and what runs. Every input (a signal, a deadline, work that ended, a call of the
-//     user's) goes into the machine under it, and the actions that come out happen in their order.
-// R2  No code of the user's runs or is released under the lock, or on the monitor thread. Cancelling a task, opening a latch
-//     and releasing a closure may run such code: the effects worker does that, on its own thread (StuckCodeTests).
-// R3  Effects may come late, and tolerate it: work that was cancelled before it was attached is cancelled when it is.
-// R4  The daemon closes once: dispositions are restored, and what was the user's is released, although the user may keep the
+// R1  One lock holds the state machine and what runs. Every input (a signal, a deadline, ended work, a user's call)
+//     goes into the machine under it, and the resulting actions happen in their order.
+// R2  No user code runs or is released under the lock, or on the monitor thread. Cancelling a task, opening a latch and
+//     releasing a closure may run user code. The effects worker does that, on its own thread (StuckCodeTests).
+// R3  Effects may run late, and tolerate it: work that was cancelled before it was attached is cancelled when it is.
+// R4  The daemon closes once. Dispositions are restored, and user code is released, although the user may keep the
 //     `Daemon`.
 //
 // Lock order: runtime, then a part's runtime, then the waiter's, a worker's or a latch's.
@@ -106,7 +106,7 @@ final class DaemonRuntime: Sendable {
         closed.wait()
     }
 
-    /// From here on signals count. A part begins before it can be shut down.
+    /// From here on signals have an effect. A part begins before it can be shut down.
     func begin() {
         process { state, now in
             if state.hasStarted { return [] }
@@ -142,7 +142,7 @@ final class DaemonRuntime: Sendable {
         return summary
     }
 
-    /// Takes the signals that are there, and looks at the clock.
+    /// Takes pending signals, and checks the clock.
     func poll(waits: Bool = false) {
         if !environment.isInline { takeBackStolenSignals() }
         process(waits: waits) { state, now in
@@ -168,7 +168,7 @@ final class DaemonRuntime: Sendable {
         }
     }
 
-    /// Puts an input into the state machine, and carries out what comes out (R1, R2).
+    /// Gives an input to the state machine, and carries out the resulting actions (R1, R2).
     func process(waits: Bool = false, _ input: (inout RuntimeState, Duration) -> [Action]) {
         let (last, isEarlier, dropped, waiter) = state.withLock { state in
             let now = environment.now
@@ -183,7 +183,7 @@ final class DaemonRuntime: Sendable {
         _ = dropped
     }
 
-    /// Carries out an action under the lock. The result, if any, is called by the caller after that.
+    /// Carries out an action under the lock. The caller calls the result, if any, after that.
     private func perform(_ action: Action, _ state: inout RuntimeState, at now: Duration) -> (@Sendable () -> Void)? {
         switch action {
         case .announce(let transition):
@@ -222,7 +222,7 @@ final class DaemonRuntime: Sendable {
         return nil
     }
 
-    /// Datagrams, checks, reports and the close that are due.
+    /// Carries out the datagrams, checks, reports and the close that are due.
     private func timers(_ state: inout RuntimeState, at now: Duration) -> [@Sendable () -> Void] {
         if workers.supervisor.isCheckDue(at: now) {
             workers.perform { [launcher, workers] in launcher.run { await workers.supervisor.check() } }
@@ -240,7 +240,7 @@ final class DaemonRuntime: Sendable {
 
     // MARK: work
 
-    /// Says how running work is cancelled. If it was cancelled before, this is the moment (R3).
+    /// Sets the way in which running work is cancelled. If it was cancelled before, it is cancelled now (R3).
     func attach(_ id: Int, _ cancel: @escaping @Sendable () -> Void) {
         let isLate = state.withLock { state in
             guard state.machine.work.running[id] != nil else { return false }
@@ -254,13 +254,13 @@ final class DaemonRuntime: Sendable {
     func ended(_ id: Int, _ error: (any Error)?) {
         var dropped: (@Sendable () -> Void)?
         process { state, now in
-            dropped = state.handles.remove(id)  // not earlier: `attach` keeps what it finds running
+            dropped = state.handles.remove(id)  // not earlier, because `attach` needs the running work
             return state.machine.ended(id, error, at: now)
         }
         _ = dropped
     }
 
-    /// What tasks and threads of the daemon inherit.
+    /// The values that tasks and threads of the daemon inherit.
     private func context(_ generation: Int = 0, _ latch: Latch? = nil) -> WorkContext {
         WorkContext(daemon: Daemon(self, generation: generation), latch: latch)
     }
@@ -269,30 +269,30 @@ final class DaemonRuntime: Sendable {
         process { $0.machine.shutdown(reason, exitCode: exitCode, at: $1) }
     }
 
-    /// A part's daemon ends by force.
+    /// Ends this part, because its daemon is forced to end.
     func abandon(_ reason: ForcedExitReason) { process { $0.machine.force(reason, at: $1) } }
 
-    /// The first configuration is there: goes on to the body, unless the daemon is ending.
+    /// Continues with the body after the first configuration was loaded, unless the daemon is ending.
     func loaded() throws {
         process { state, now in state.machine.loaded(at: now) }
         try checkNotShuttingDown()
     }
 
-    /// Between the steps of a reload, because a `load` need not notice that it was cancelled.
+    /// Called between the steps of a reload, because a `load` may not notice that it was cancelled.
     private func checkNotShuttingDown() throws {
         if state.withLock({ $0.isEnding }) { throw CancellationError() }
     }
 
     // MARK: the end
 
-    /// Everything has ended. The final actions, `onTransition` and the supervisor have at most a second.
+    /// Ends the daemon. The final actions, `onTransition` and the supervisor have at most a second.
     private func finish() {
         state.withLock { $0.reportDeadline = environment.now + .seconds(1) }
         workers.perform { [self] in
             finalActions.run()
             workers.afterReporting { [self] in requestClose() }
         }
-        waiter?.wake()  // now that the effect waits: a worker that hangs must be relieved
+        waiter?.wake()  // now that the effect waits, because a stuck worker must be relieved
         workers.runInline()
     }
 
@@ -310,7 +310,7 @@ final class DaemonRuntime: Sendable {
         withExtendedLifetime(self) { summary.exitStatus.end { Daemon.printErrors(of: summary) } }
     }
 
-    /// What a forced exit calls on a thread that may be abandoned.
+    /// The actions of a forced exit on a thread that may be abandoned.
     func lastCall() -> (@Sendable (DaemonSummary) -> Void)? {
         let onForcedExit = state.withLock { $0.program.onForcedExit }
         return { [finalActions] summary in
@@ -324,7 +324,7 @@ final class DaemonRuntime: Sendable {
         environment.stopMonitor(of: self)
     }
 
-    /// Restores the dispositions, releases what was the user's, and lets `run` return (R4).
+    /// Restores the dispositions, releases user code, and lets `run` return (R4).
     func close() {
         guard var rest = state.withLock({ $0.isClosed ? nil : $0.takeAll() }) else { return }
         recovery.end()
@@ -336,11 +336,11 @@ final class DaemonRuntime: Sendable {
             for action in actions { action.unsubscribe() }
         }
         workers.perform { [workers, rest = consume rest] in
-            rest.shutdownLatch.open()  // for whoever waits outside of the daemon's tasks
+            rest.shutdownLatch.open()  // for callers that wait outside of the daemon's tasks
             for request in requests { request.finish(CancellationError()) }
             if !rest.program.endsProcess { for action in actions { action.end() } }
             _ = workers.supervisor.setCheck(nil)
-        }  // releases what was the user's (R2)
+        }  // releases user code (R2)
         workers.runInline()
         workers.stop()
         environment.reportEnd()

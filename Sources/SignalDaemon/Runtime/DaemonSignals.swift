@@ -2,14 +2,14 @@ import SignalBridge
 
 /// The signals of a daemon's policy. One waiter has them all, so they come in the order of their capture.
 struct DaemonSignals: Sendable {
-    /// The C handler ends the process when so many requests are unread that even the monitor thread must hang. It would have
-    /// forced the exit at the third; this many do not pile up while a thread wakes.
+    /// The number of unread requests at which the C handler ends the process, because the monitor thread must be stuck.
+    /// It would have forced the exit at the third, and this many do not accumulate while a thread wakes.
     private static let backstop = 100
 
     let waiter: SignalWaiter
     private let policy: SignalPolicy
-    /// What an earlier subscription had captured, and the newest delivery of each signal in it. This subscription has the last of
-    /// them too, if they came while there were both.
+    /// The events of an earlier subscription, and the newest delivery of each signal in it. This subscription also has
+    /// the last of them, if they came while there were both.
     private var early: [SignalEvent] = []
     private var newest: [SignalNumber: UInt64] = [:]
 
@@ -22,13 +22,13 @@ struct DaemonSignals: Sendable {
     func subscribeToEnd(hasBackstop: Bool) throws(SignalBridgeError) {
         let signals = Set(policy.endingSignals)
         try waiter.prepare()  // a part has no signals
-        // A burst of reloads is no request to end, however many of them are unread.
+        // A burst of reloads is not a request to end, however many of them are unread.
         let terminating = signals.filter(\.terminatesByDefault).subtracting(policy.reload)
         try waiter.insert(terminating, escalateAfterUnread: hasBackstop ? Self.backstop : nil)
         try waiter.insert(signals.subtracting(terminating), escalateAfterUnread: nil)
     }
 
-    /// Ends the earlier subscription. `take` returns what it had captured first.
+    /// Ends the earlier subscription. `take` returns its captured events first.
     mutating func takeOver(_ earlier: SignalEvents) {
         early = earlier.finishAndTakeAll().filter { policy.meaningfulSignals.contains($0.signal) }
         for event in early { newest[event.signal] = event.newestDelivery }
@@ -43,7 +43,7 @@ struct DaemonSignals: Sendable {
         return nil
     }
 
-    /// Returns when the signals are subscribed, also if another call does that.
+    /// Returns when the signals are subscribed, even if another call subscribes them.
     func subscribeToReload() throws(SignalBridgeError) {
         try waiter.insert(policy.reload, escalateAfterUnread: nil)
         waiter.wake()  // the monitor thread unblocks them

@@ -1,13 +1,13 @@
 import SignalBridge
 
-/// The threads that a daemon hands things to: transitions, datagrams, and effects that run or release code of the user's.
+/// The worker threads of a daemon: for transitions, for datagrams, and for effects that run or release user code.
 final class DaemonWorkers: Sendable {
     private let reporter: TransitionReporter
     let supervisor: SupervisorNotifier
-    /// What runs or releases code of the user's. A cancellation handler that hangs holds up others for so long.
+    /// The time for which stuck user code delays other effects.
     private static let patience = Duration.milliseconds(50)
     private let effects: SerialWorker<@Sendable () -> Void>
-    /// Starts tasks, which does not run their code: so a cancellation handler that hangs holds up no clean-up.
+    /// Starts tasks, without running their code, so a stuck cancellation handler does not delay clean-ups.
     private let starts: SerialWorker<@Sendable () -> Void>
 
     init(
@@ -36,16 +36,16 @@ final class DaemonWorkers: Sendable {
         }
     }
 
-    // These may be called under a lock. `runInline` follows when it is released.
+    // These may be called under a lock. The caller calls `runInline` after releasing it.
     func report(_ transition: DaemonTransition) { reporter.append(transition) }
     func perform(_ effect: @escaping @Sendable () -> Void) { effects.append(effect) }
     func start(_ start: @escaping @Sendable () -> Void) { starts.append(start) }
 
-    /// When `relieve` must be called.
+    /// The time at which `relieve` must be called.
     var deadline: Duration? { effects.deadline }
     func relieve(at now: Duration) { effects.relieve(at: now) }
 
-    /// In a simulation, handles what was handed over: see `SerialWorker`.
+    /// In a simulation, handles the appended items: see `SerialWorker`.
     func runInline(waits: Bool = false) {
         supervisor.runInline(waits: waits)  // before the user's closure, which may hang
         reporter.runInline(waits: waits)
@@ -53,7 +53,7 @@ final class DaemonWorkers: Sendable {
         effects.runInline(waits: waits)
     }
 
-    /// Calls this when every transition and datagram so far was handled.
+    /// Calls the closure when every transition and datagram so far was handled.
     func afterReporting(_ call: @escaping @Sendable () -> Void) {
         reporter.append(call: { [supervisor] in
             supervisor.afterSending(call)
@@ -62,7 +62,7 @@ final class DaemonWorkers: Sendable {
         reporter.runInline()
     }
 
-    /// Lets the threads end when they have handled everything.
+    /// Lets the threads end when they have handled all items.
     func stop() {
         effects.stop()
         starts.stop()

@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// What runs last of all, at a forced exit too: ``Daemon/atExit(_:)``.
+/// The actions that run last, even at a forced exit: ``Daemon/atExit(_:)``.
 final class FinalActions: Sendable {
     private let actions = Lock<[@Sendable () -> Void]>([])
 

@@ -16,10 +16,10 @@ struct ReloadActions: Sendable {
 
     mutating func remove(_ id: Int) { actions.removeAll { $0.id == id } }
 
-    /// One reload: load, then the actions, then apply. The first error ends it.
+    /// Runs one reload: load, then the actions, then apply. The first error ends it.
     ///
-    /// - Parameter check: throws if the daemon is ending. Asked between the steps, because none of them need notice that it was
-    ///   cancelled.
+    /// - Parameter check: throws if the daemon is ending. Called between the steps, because a step may not notice that
+    ///   it was cancelled.
     func work(of program: DaemonProgram, check: @escaping @Sendable () throws -> Void) -> Action {
         { [actions] in
             try await program.load?()

@@ -22,7 +22,7 @@ final class ReloadRequest: Sendable {
     }
 }
 
-/// The requests by the number of the reload that answers them. A plain value.
+/// The waiting requests, by the number of the reload that answers them. A plain value.
 struct ReloadRequests: Sendable {
     private var requests: [(number: Int, request: ReloadRequest)] = []
 
@@ -32,7 +32,7 @@ struct ReloadRequests: Sendable {
         return request
     }
 
-    /// Takes out those that the reload with this number answers.
+    /// Removes and returns the requests that the reload with this number answers.
     mutating func take(upTo number: Int) -> [ReloadRequest] {
         defer { requests.removeAll { $0.number <= number } }
         return requests.filter { $0.number <= number }.map(\.request)

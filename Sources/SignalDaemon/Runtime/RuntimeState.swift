@@ -1,10 +1,10 @@
 import SignalBridge
 
-/// What the lock of a runtime guards.
+/// The state that the lock of a runtime guards.
 struct RuntimeState: Sendable {
     var machine: ShutdownStateMachine
     var program = DaemonProgram()
-    /// `nil` when it is closed.
+    /// `nil` after the close.
     var signals: DaemonSignals?
     var handles = WorkHandles()
     /// Opens when the shutdown of this generation is requested.
@@ -12,16 +12,17 @@ struct RuntimeState: Sendable {
     var reloadActions = ReloadActions()
     var reloadRequests = ReloadRequests()
     var signalActions: [SignalAction] = []
-    /// Those of earlier bodies, so that a signal between two bodies does not meet its default action.
+    /// The signal actions of earlier bodies. They keep a signal between two bodies from its default action.
     var silentActions: [SignalNumber: SignalAction] = [:]
-    /// Before that, signals wait: the start is reported before what ends it.
+    /// Whether the start was reported. Before that, signals wait, so that none ends the daemon before its start is
+    /// reported.
     var hasStarted = false
     var isClosing = false
     var isClosed = false
     /// Whether a thread is ending the process; only one may.
     var isEndingProcess = false
     var reportDeadline: Duration?
-    /// When it is reported what the shutdown waits for.
+    /// The time of the next report of the work that the shutdown waits for.
     var waitingDeadline: Duration?
 
     var deadline: Duration? { [machine.deadline, reportDeadline, waitingDeadline].compactMap { $0 }.min() }
@@ -31,8 +32,8 @@ struct RuntimeState: Sendable {
 
     func latch(of generation: Int) -> Latch { machine.generation == generation ? shutdownLatch : Latch(isOpen: true) }
 
-    /// Takes the SIGINT and SIGTERM that came after the end. A duplicate of what ended the daemon has had its effect; another one
-    /// is for the process.
+    /// Takes the SIGINT and SIGTERM that came after the end. A duplicate of the signal that ended the daemon has had
+    /// its effect. Another one is for the process.
     mutating func takeLateSignals(_ policy: SignalPolicy) -> Set<SignalNumber> {
         var (late, duplicates): (Set<SignalNumber>, _) = ([], machine.duplicates)
         while let event = signals?.take() {
@@ -42,7 +43,7 @@ struct RuntimeState: Sendable {
         return late.intersection([.sigint, .sigterm])
     }
 
-    /// Takes out what only the body of a generation has. The caller releases it outside of the lock.
+    /// Removes and returns the state of one body, which the caller releases outside of the lock.
     mutating func takeGeneration() -> RuntimeState {
         defer {
             shutdownLatch = Latch()
@@ -54,8 +55,8 @@ struct RuntimeState: Sendable {
         return self
     }
 
-    /// Takes out everything, at the end. The signals stay where the process ends with the daemon: a late one must not end it in
-    /// another way.
+    /// Removes and returns everything, at the end. If the process ends with the daemon, the signals stay, so that a
+    /// late one does not end it in another way.
     mutating func takeAll() -> RuntimeState {
         defer {
             let keepsSignals = program.endsProcess

@@ -1,5 +1,5 @@
-/// A closure that was sent to a daemon: no other code has it, and the daemon calls it once at a time. So it may capture what is
-/// not Sendable.
+/// A closure that was sent to a daemon. No other code has it, and the daemon never calls it twice at once, so it may
+/// capture values that are not Sendable.
 struct Sent<Closure>: @unchecked Sendable {
     let closure: Closure
 
@@ -7,7 +7,7 @@ struct Sent<Closure>: @unchecked Sendable {
 }
 
 extension Sent {
-    /// An optional closure as a Sendable one.
+    /// Turns an optional closure into a Sendable one.
     func sendable<Value: Sendable>() -> (@Sendable (Value) -> Void)? where Closure == ((Value) -> Void)? {
         guard closure != nil else { return nil }
         return { @Sendable value in closure!(value) }

@@ -1,27 +1,28 @@
 import Dispatch
 import SignalBridge
 
-/// Handles items in order and one at a time: on a thread of its own, so that an item that hangs holds up nothing else; or, in
-/// a simulation, on the thread that brought them, once that has released its locks.
+/// Handles items in order and one at a time. It has its own thread, so that a stuck item delays no other thread. In a
+/// simulation, the thread that appended the items handles them after it has released its locks.
 final class SerialWorker<Item: Sendable>: Sendable {
     private struct State {
-        /// `nil`: stopped, and everything handled. It may keep the daemon alive, and the daemon this worker.
+        /// `nil`: stopped, and all items handled. The handler may retain the daemon, and the daemon retains this
+        /// worker.
         var handle: (@Sendable (Item) -> Void)?
         var items: [Item] = []
-        /// The items that were taken out together, the next one last.
+        /// The items that were taken together, the next one last.
         var batch: [Item] = []
         var isRunning = false
         var isStopped = false
         var appended = 0
         var handled = 0
         var waiting: [(until: Int, semaphore: DispatchSemaphore)] = []
-        /// The number of the thread that handles items; an earlier one that hung ends when it can.
+        /// The number of the thread that handles items. An earlier thread that was stuck ends when it can.
         var thread = 0
         var relief: Duration?
     }
     private let state: Lock<State>
     private let wakeup: DispatchSemaphore?
-    /// How long an item may take before another thread handles the next ones; `nil`: for ever.
+    /// The time after which another thread handles the next items; `nil`: never.
     private let patience: Duration?
 
     init(
@@ -44,7 +45,8 @@ final class SerialWorker<Item: Sendable>: Sendable {
         }
     }
 
-    /// The new thread is there: the one before it ends with its item. If it has none, it may sleep, and takes what comes.
+    /// Makes the new thread current; the one before it ends after its item. Returns `false` if that one has no item: it
+    /// is not stuck, and handles the next items itself.
     private func takeOver(_ thread: Int) -> Bool {
         state.withLock { state in
             if state.thread != thread - 1 || !state.isRunning { return false }
@@ -53,7 +55,7 @@ final class SerialWorker<Item: Sendable>: Sendable {
         }
     }
 
-    /// Adds an item. May be called under a lock, because nothing is handled here.
+    /// Adds an item. May be called under a lock, because no item is handled here.
     func append(_ item: Item) {
         state.withLock { state in
             if state.isStopped { return }
@@ -64,8 +66,8 @@ final class SerialWorker<Item: Sendable>: Sendable {
         wakeup?.signal()
     }
 
-    /// Lets the thread end when it has handled everything. If it is in an item that may hang, another one does the rest, because
-    /// nobody calls `relieve` any more.
+    /// Lets the thread end when it has handled all items. If it is in an item that may be stuck, another thread handles
+    /// the rest, because no caller calls `relieve` any more.
     func stop() {
         let thread: Int? = state.withLock { state in
             state.isStopped = true
@@ -84,7 +86,7 @@ final class SerialWorker<Item: Sendable>: Sendable {
         }
     }
 
-    /// When `relieve` must be called.
+    /// The time at which `relieve` must be called.
     var deadline: Duration? { state.withLock { $0.relief } }
 
     /// Starts another thread if an item has taken too long while others wait.
@@ -94,15 +96,16 @@ final class SerialWorker<Item: Sendable>: Sendable {
             state.relief = state.items.isEmpty && state.batch.isEmpty ? nil : now + patience
             return state.relief == nil || !state.isRunning ? nil : state.thread + 1
         }
-        guard let thread, (try? start(thread)) != nil else { return }  // else later: the old thread goes on
+        guard let thread, (try? start(thread)) != nil else { return }  // else later: the old thread continues
         wakeup?.signal()
     }
 
-    /// In a simulation, handles what was appended. Called when the locks are released.
+    /// In a simulation, handles the appended items. Called when the locks are released.
     ///
-    /// If another thread is handling items, the caller may wait until its own are handled: so whoever sends a simulated signal
-    /// sees its effect. No other caller waits, because it may hold locks that the handler needs. Nor does a caller that is
-    /// itself called by a worker, of whatever daemon: two could wait for each other.
+    /// If another thread is handling items, a caller that may wait does so until its own are handled. So code that
+    /// sends a simulated signal sees its effect. Other callers do not wait, because they may hold locks that the
+    /// handler needs. A caller inside a worker of any daemon does not wait either, because two workers could wait for
+    /// each other.
     func runInline(waits: Bool = false) {
         if wakeup != nil { return }
         var wait: DispatchSemaphore?
@@ -123,7 +126,7 @@ final class SerialWorker<Item: Sendable>: Sendable {
         releaseWhenDone()
     }
 
-    /// Handles what is there, what others append meanwhile, and what the handler itself causes.
+    /// Handles all items, including those that are appended meanwhile, by other threads or by the handler.
     private func handleAll(_ thread: Int) {
         while let (handle, item) = next(thread) {
             handle(item)
@@ -156,6 +159,6 @@ final class SerialWorker<Item: Sendable>: Sendable {
 }
 
 private enum WorkerContext {
-    /// Whether this thread handles an item of a worker.
+    /// Whether this thread is handling an item of a worker.
     @TaskLocal static var isInside = false
 }

@@ -1,7 +1,7 @@
 import SignalBridge
 
-/// One ``Daemon/onSignal(_:_:)``: a subscription, and the task that calls the action with its events, one at a time. It is no
-/// work of the daemon's: nothing waits for it.
+/// One ``Daemon/onSignal(_:_:)``: a subscription, and the task that calls the action with its events, one at a time.
+/// The daemon does not wait for it.
 final class SignalAction: Sendable {
     let signal: SignalNumber
     private let events: SignalEvents
@@ -16,10 +16,10 @@ final class SignalAction: Sendable {
         }
     }
 
-    /// Calls the action no more. The signal stays subscribed.
+    /// Stops calling the action. The signal stays subscribed.
     func silence() { task.cancel() }
 
-    /// Restores the disposition. Runs no code of the user's.
+    /// Restores the disposition. Runs no user code.
     func unsubscribe() { events.finish() }
 
     /// Restores the disposition. An action that runs is cancelled.

@@ -1,36 +1,39 @@
 import Dispatch
 import SignalBridge
 
-/// Notices that other code has installed a handler for a signal of the daemon's, and gets the signal back.
+/// Detects that other code has installed a handler for a signal of the daemon, and recovers the signal.
 ///
-/// Against a handler it is enough to install the daemon's again. Dispatch is different. Each of its signal sources reads a
-/// signalfd, which gets most of the signals whoever has the handler, and its handler passes on the others; but every source for
-/// a signal is told of each. So where Dispatch has the handler, the daemon leaves it and has a source of its own: both are told
-/// of everything. Where an older source takes a share beside the daemon's handler, the daemon has both.
+/// For most handlers, the daemon installs its own again. Dispatch is different. Each of its signal sources reads a
+/// signalfd, which gets most of the signals, whatever handler is installed. Dispatch's handler passes on the others,
+/// and every source for a signal gets each of them. So if Dispatch has the handler, the daemon leaves it installed and
+/// makes its own source: both get all signals. If an older source takes a share beside the daemon's handler, the daemon
+/// has both.
 ///
-/// What a source tells has no sender. Its queue is a serial one, for which Dispatch starts a thread although others are blocked.
+/// An event from a source has no sender. The source's queue is a serial one, for which Dispatch starts a thread
+/// although others are blocked.
 final class SignalRecovery: Sendable {
     private struct State {
         var sources: [SignalNumber: any DispatchSourceSignal] = [:]
-        /// Those that Dispatch has registered, so that they are told of signals.
+        /// The sources that Dispatch has registered, so that they get signals.
         var registered: Set<SignalNumber> = []
-        /// The handlers that are left to Dispatch.
+        /// The signals whose handler is left to Dispatch.
         var accepted: [SignalNumber: UInt] = [:]
-        /// When Dispatch sources are looked for, too. A source appears a little later than its handler.
+        /// The time at which to search for Dispatch sources, too. A source appears a little later than its handler.
         var deadline: Duration?
-        /// From `search` to the end of `takeBack`, which may take its time. There is one at a time.
+        /// Whether a recovery is running, from `search` to the end of `takeBack`, which may take long. Only one runs at
+        /// a time.
         var isTakingBack = false
         var hasEnded = false
     }
     private let state = Lock(State())
 
-    /// When `search` must be called.
+    /// The time at which `search` must be called.
     var deadline: Duration? { state.withLock { $0.deadline } }
 
     func checkThoroughly(at time: Duration) { state.withLock { $0.deadline = time } }
 
-    /// Returns which of the signals were stolen; `nil`: there is nothing to do. Else `takeBack` must follow. Makes few system
-    /// calls, and blocks for nothing.
+    /// Returns the signals that other code has taken. `nil`: there is nothing to do; otherwise `takeBack` must follow.
+    /// Makes few system calls, and never blocks.
     func search(_ signals: Set<SignalNumber>, at now: Duration) -> Set<SignalNumber>? {
         let accepted = state.withLock { $0.accepted }
         let stolen = signals.filter { signal in
@@ -45,8 +48,8 @@ final class SignalRecovery: Sendable {
         }
     }
 
-    /// Gets the stolen signals back, and a share of those that an older Dispatch source takes. Calls `report` when that is done:
-    /// with a source, that is later, when Dispatch has registered it. What came before went to the other source alone.
+    /// Recovers the taken signals, and shares those that an older Dispatch source takes. Calls `report` afterwards;
+    /// with a source, that is when Dispatch has registered it. Earlier signals went only to the other source.
     func takeBack(
         _ stolen: Set<SignalNumber>, of signals: Set<SignalNumber>,
         report: @escaping @Sendable (DaemonTransition) -> Void, onSignal: @escaping @Sendable (SignalEvent) -> Void
@@ -66,8 +69,8 @@ final class SignalRecovery: Sendable {
         }
     }
 
-    /// Whether a source of the daemon's is told of the signal. If there is none, makes one, which reports when it is. It does not
-    /// displace the handler, because the other source came first.
+    /// Whether a source of the daemon gets the signal. If there is none, makes one, which reports when Dispatch has
+    /// registered it. It does not displace the handler, because the other source came first.
     private func hasSource(
         _ signal: SignalNumber, _ report: @escaping @Sendable (DaemonTransition) -> Void,
         _ onSignal: @escaping @Sendable (SignalEvent) -> Void

@@ -1,11 +1,12 @@
 import SignalBridge
 
-/// The surroundings of a daemon that is made here and now.
+/// The environment of a daemon that the calling code makes.
 func makeEnvironment() -> any DaemonEnvironment {
     SignalSimulator.current.map { SimulatedEnvironment($0) } ?? SystemEnvironment()
 }
 
-/// A simulation: signals and time come from a `SignalSimulator`, and whoever sends or moves the clock does the work.
+/// A simulation: signals and time come from a `SignalSimulator`, and the thread that sends or moves the clock does the
+/// work.
 final class SimulatedEnvironment: DaemonEnvironment {
     private let simulator: SignalSimulator
     private let clock = Lock<Int?>(nil)

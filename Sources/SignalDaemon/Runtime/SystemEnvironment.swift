@@ -1,19 +1,19 @@
 import Dispatch
 import SignalBridge
 
-/// The system: threads, the real clock, and an end that no code of the user's can hold up.
+/// The system: threads, the real clock, and an end of the process that user code cannot delay.
 ///
-/// N1  No code of the user's runs on the monitor thread, except a previous handler that another subscription chains to. And
-///     the thread calls nothing that Dispatch or Swift's pool could delay. So signals, deadlines and the forced exit come in
-///     time whatever hangs (StuckCodeTests).
-/// N2  The monitor thread blocks every signal before the dispositions are restored. Otherwise it would be a thread that takes
-///     signals that no other thread takes.
+/// N1  No user code runs on the monitor thread, except a previous handler that another subscription chains to. The
+///     thread calls nothing that Dispatch or Swift's pool could delay. So signals, deadlines and the forced exit come
+///     in time whatever hangs (StuckCodeTests).
+/// N2  The monitor thread blocks every signal before the dispositions are restored. Otherwise it would take signals
+///     that no other thread takes.
 struct SystemEnvironment: DaemonEnvironment {
-    /// How long the last transitions and datagrams, and then `onForcedExit`, may take before a forced exit.
+    /// The time for the last transitions and datagrams, and then for `onForcedExit`, before a forced exit.
     private static let lastTransitions = DispatchTimeInterval.milliseconds(200)
     private static let lastCall = DispatchTimeInterval.milliseconds(500)
-    /// When everything has ended, how long `Daemon.main` may take to return and to end the process. It needs Swift's pool, which may
-    /// be blocked by what is no work of the daemon's.
+    /// The time for `Daemon.main` to return and to end the process, when everything has ended. It needs Swift's pool,
+    /// which code outside of the daemon may block.
     private static let lastReturn = DispatchTimeInterval.seconds(1)
 
     let isInline = false
@@ -54,7 +54,7 @@ struct SystemEnvironment: DaemonEnvironment {
         summary.exitStatus.endImmediately()
     }
 
-    /// Runs on the monitor thread (N1). The last transitions, and then what the user wants called, have a bounded time on other
+    /// Runs on the monitor thread (N1). The last transitions, and then `onForcedExit`, have a bounded time on other
     /// threads. The adopted children are killed in between.
     static func callLast(
         of runtime: DaemonRuntime, _ summary: DaemonSummary, then: @escaping @Sendable () -> Void = {}

@@ -1,7 +1,7 @@
 import SignalBridge
 
-/// Hands transitions to the user's closure, in order. The closure may be slow or hang: ten thousand transitions wait for it, and
-/// further ones are counted.
+/// Calls the user's closure with transitions, in order. The closure may be slow or hang: ten thousand transitions wait
+/// for it, and further ones are counted.
 final class TransitionReporter: Sendable {
     private enum Item: Sendable {
         case transition(DaemonTransition)
@@ -17,7 +17,7 @@ final class TransitionReporter: Sendable {
     private let worker: SerialWorker<Item>
     private let hasListener: Bool
 
-    /// Starts a thread only if there is a closure.
+    /// Makes a reporter, which has a thread only if there is a closure.
     init(_ onTransition: (@Sendable (DaemonTransition) -> Void)?, isInline: Bool) throws(SignalBridgeError) {
         hasListener = onTransition != nil
         worker = try SerialWorker(isInline: isInline || onTransition == nil) { [backlog] item in
@@ -52,7 +52,7 @@ final class TransitionReporter: Sendable {
         worker.append(.transition(transition))
     }
 
-    /// Calls this when everything before it has been reported.
+    /// Calls the closure when all earlier transitions have been reported.
     func append(call: @escaping @Sendable () -> Void) { worker.append(.call(call)) }
 
     func runInline(waits: Bool = false) { worker.runInline(waits: waits) }

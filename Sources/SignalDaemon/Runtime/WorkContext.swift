@@ -1,10 +1,10 @@
 import SignalBridge
 
-/// What the calling task or thread is a part of.
+/// The daemon and the work to which the calling task or thread belongs.
 struct WorkContext: Sendable {
     @TaskLocal static var current: WorkContext?
 
     let daemon: Daemon
-    /// Opens when the shutdown reaches this work; `nil`: when it begins.
+    /// A latch that opens when the shutdown reaches this work; `nil`: when the shutdown begins.
     let latch: Latch?
 }

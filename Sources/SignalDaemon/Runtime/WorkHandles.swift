@@ -1,12 +1,12 @@
 import SignalBridge
 
-/// What a runtime holds for the work of its state machine, by id. A plain value.
+/// The closures and latches of a runtime's work, by id. A plain value.
 struct WorkHandles: Sendable {
-    /// Registered, and not started yet.
+    /// Registered work that has not started yet.
     private var registered: [Int: @Sendable () async throws -> Void] = [:]
-    /// Cancels what runs.
+    /// Closures that cancel running work.
     private var cancellations: [Int: @Sendable () -> Void] = [:]
-    /// Open when the shutdown reaches work that comes after other work.
+    /// Latches that open when the shutdown reaches work that comes after other work.
     private var latches: [Int: Latch] = [:]
 
     mutating func register(_ id: Int, _ work: @escaping @Sendable () async throws -> Void) { registered[id] = work }
@@ -25,7 +25,7 @@ struct WorkHandles: Sendable {
         return latch
     }
 
-    /// The work has ended. The caller releases the result outside of its locks.
+    /// Removes ended work. The caller releases the result outside of its locks.
     mutating func remove(_ id: Int) -> (@Sendable () -> Void)? {
         latches[id] = nil
         return cancellations.removeValue(forKey: id)

@@ -1,7 +1,6 @@
 import SignalBridge
 
-/// Starts the work of a daemon. Tasks have the task-local values of whoever runs the daemon: a task of that caller's starts
-/// them.
+/// Starts the work of a daemon. A task of the daemon's caller starts tasks, so they inherit its task-local values.
 final class WorkLauncher: Sendable {
     private let launches: AsyncStream<@Sendable () -> Void>
     private let launch: AsyncStream<@Sendable () -> Void>.Continuation
@@ -10,7 +9,7 @@ final class WorkLauncher: Sendable {
         (launches, launch) = AsyncStream.makeStream()
     }
 
-    /// The task that starts tasks; it ends after `finish`. Call this once, with the task-local values to be inherited.
+    /// Runs the task that starts tasks, until `finish`. Call this once, with the task-local values to be inherited.
     func begin() -> Task<Void, Never> {
         Task { [launches] in
             for await launch in launches { launch() }
@@ -19,7 +18,7 @@ final class WorkLauncher: Sendable {
 
     func finish() { launch.finish() }
 
-    /// Runs something that is not work of the daemon's.
+    /// Runs a task that is not work of the daemon.
     func run(_ operation: @escaping @Sendable () async -> Void) {
         launch.yield { Task { await operation() } }
     }

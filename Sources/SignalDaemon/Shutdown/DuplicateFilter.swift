@@ -1,10 +1,10 @@
 import SignalBridge
 
-/// Tells a request that arrives twice from two requests. A plain value; M7 in ShutdownStateMachine.swift.
+/// Decides whether a signal is a new request or the same one again. A plain value; M7 in ShutdownStateMachine.swift.
 ///
-/// timeout(1) signals its child and then the child's group, launchers pass on what the terminal sent to all, and a closing terminal
-/// is told of by the shell and by the kernel. The time of a duplicate counts from the last request that had an effect, so that
-/// duplicates do not prolong it.
+/// timeout(1) signals its child and then the child's group. Launchers pass on a signal that the terminal sent to the
+/// whole group. When a terminal closes, both the shell and the kernel send SIGHUP. The window counts from the last
+/// request that had an effect, so that duplicates do not prolong it.
 struct DuplicateFilter {
     private struct Request {
         let end: Duration
@@ -13,8 +13,8 @@ struct DuplicateFilter {
     }
     private var request: Request?
 
-    /// Whether the event says once more what the last request said. A hard exit after a graceful signal says something else. So
-    /// does a second key press; a launcher may have passed on the first one, or may do that with the second.
+    /// Whether the event repeats the last request. A hard exit after a graceful signal does not. Nor does a second key
+    /// press, even if a launcher passes on the first or the second one.
     mutating func isDuplicate(_ event: SignalEvent, isHard: Bool) -> Bool {
         guard let request, event.time < request.end, request.isHard || !isHard else { return false }
         if !event.isKeyPress { return true }
@@ -22,7 +22,7 @@ struct DuplicateFilter {
         return !request.isKeyPress
     }
 
-    /// The event has an effect, and duplicates of it may come for so long.
+    /// Records an event that has an effect, and starts the window for its duplicates.
     mutating func accept(_ event: SignalEvent, isHard: Bool, window: Duration) {
         request = Request(end: event.time + window, isHard: isHard, isKeyPress: event.isKeyPress)
     }

@@ -1,10 +1,12 @@
-/// Reloads, one at a time: requests during one lead to exactly one more. They are numbered, so that each request knows its own.
+/// The state of reloads. They run one at a time, and requests during one lead to exactly one more. Reloads are
+/// numbered, so that each request knows its own.
 struct ReloadState {
     private enum Phase {
         /// The daemon has nothing to reload.
         case unavailable
         case idle
-        /// From the request until all is done, a restart included; at the start, until the first configuration is there.
+        /// A reload runs: from the request to its end, including a restart. At the start, until the first configuration
+        /// is loaded.
         case running(again: Bool)
     }
 

@@ -1,11 +1,11 @@
 extension ShutdownStateMachine {
-    /// What is to be done. The caller carries it out in this order.
+    /// An action for the caller, which carries actions out in order.
     enum Action {
         /// Starts work that was registered: an action or a clean-up.
         case start(Int)
         case startReload(Int)
         case cancel(Int)
-        /// `shutdownRequested()` returns; for work that comes after other work, by `tell`.
+        /// `shutdownRequested()` returns, except in work that comes after other work: see `tell`.
         case signalShutdown
         case tell(Int)
         case announce(DaemonTransition)
@@ -13,7 +13,7 @@ extension ShutdownStateMachine {
         case startBody(Int)
         /// Reloads up to this number have ended, with this error.
         case reloadEnded(Int, (any Error)?)
-        /// The callers of `reload()` that still wait are not to wait: work that a shutdown or a restart waits for may be one.
+        /// The callers of `reload()` stop waiting, because a shutdown or a restart may wait for one of them.
         static var endOfRequests: Action { .reloadEnded(.max, CancellationError()) }
         case finish
         case force(ForcedExitReason)

@@ -1,16 +1,17 @@
 import SignalBridge
 
-/// Where a daemon is in its life, with what only that place has.
+/// The state of a daemon's life, with the values that only this state has.
 enum ShutdownState {
     enum Purpose {
         case shutdown
-        /// A reload replaces the body. Overdue: the wait for the old body was reported.
+        /// A reload replaces the body. `overdue`: the wait for the old body was reported.
         case restart(isOverdue: Bool)
 
         var isShutdown: Bool { if case .shutdown = self { true } else { false } }
     }
 
-    /// The clean-up whose turn it is. When its time is up, the next one starts; if its user set a limit, it is cancelled then.
+    /// The current clean-up. When its time is up, the next one starts, and this one is cancelled if its user set a
+    /// limit.
     struct Cleanup {
         let id: Int
         var deadline: Duration
@@ -18,13 +19,14 @@ enum ShutdownState {
     }
 
     struct CleanupTimes {
-        /// No deadline: a restart that waits.
+        /// `nil`: a restart, which waits without a deadline.
         var deadline: Duration?
-        /// When all clean-ups that still run are cancelled; `nil`: that was done.
+        /// The time at which all running clean-ups are cancelled; `nil`: they were.
         var cancels: Duration?
         var current: Cleanup?
 
-        /// Gives a clean-up its turn. Without a limit it has an equal part of what the limits of those that wait leave.
+        /// Gives a clean-up its turn. Without a limit it has an equal share of the time that the limits of the waiting
+        /// ones leave.
         mutating func begin(
             _ id: Int, _ limit: Duration?, waiting: (limits: Duration, unlimited: Int), at now: Duration,
             of period: Duration
@@ -36,13 +38,13 @@ enum ShutdownState {
         }
     }
 
-    /// The body loads its first configuration: there is nothing yet that could drain.
+    /// The body loads its first configuration, so no work could drain yet.
     case loading
     case running
     case draining(Purpose, deadline: Duration)
-    /// No deadline: a restart that waits.
+    /// `nil`: a restart, which waits without a deadline.
     case cancelling(Purpose, deadline: Duration?)
-    /// It is one clean-up's turn at a time. One that overran its time may still run beside it.
+    /// One clean-up has its turn at a time. An earlier one that overran its time may still run.
     case cleaningUp(Purpose, CleanupTimes)
     case over
 
@@ -77,7 +79,7 @@ enum ShutdownState {
         }
     }
 
-    /// The same purpose in another phase, for at most so long. A clean-up that runs goes on.
+    /// Returns the same purpose in another phase, for at most this time. A running clean-up continues.
     func entering(_ phase: DaemonPhase, _ purpose: Purpose, at now: Duration, for period: Duration) -> ShutdownState {
         let deadline = now + period
         switch phase {
@@ -90,14 +92,14 @@ enum ShutdownState {
         }
     }
 
-    /// The clean-up's turn is over: it ended, or its time is up.
+    /// Ends the turn of a clean-up, because it ended, or its time is up.
     func leaving(cleanup id: Int) -> ShutdownState {
         guard case .cleaningUp(let purpose, var times) = self, times.current?.id == id else { return self }
         times.current = nil
         return .cleaningUp(purpose, times)
     }
 
-    /// With deadlines no later than these.
+    /// Returns the state with deadlines no later than these.
     func shortened(at now: Duration, to period: Duration) -> ShutdownState {
         let end = now + period
         switch self {
@@ -114,7 +116,7 @@ enum ShutdownState {
         }
     }
 
-    /// A restart that waits for ever: nothing is forced for the sake of a new configuration.
+    /// A restart that waits without limit, because a new configuration never forces an exit.
     var overdue: ShutdownState {
         if case .cleaningUp(_, var times) = self {
             times.deadline = nil

@@ -1,15 +1,15 @@
-// Every decision of a daemon's life, as a plain value. What happened goes in with the time; what is to be done comes out,
-// as actions in their order. It knows no thread, clock or closure, so ShutdownExplorationTests can walk all of its states.
+// Every decision of a daemon's life, as a plain value. Events go in with the time, and actions come out in order. It
+// uses no thread, clock or closure, so ShutdownExplorationTests can visit all of its states.
 //
 //     loading → running → draining → cancelling → cleaning up → over
 //
-// M1  It is over once, by `finish` or by `force`. Then every input has no effect.
+// M1  It ends once, by `finish` or by `force`. After that, inputs have no effect.
 // M2  Outside of `loading` and `running` there is a deadline, except where a restart waits for work of the old body.
 // M3  Work that completes (`ShutdownBehavior.complete`) and clean-ups within their time are never cancelled.
 // M4  Clean-ups run after all other work, one at a time, the last first. One that overran its share runs on beside the next.
 // M5  At most one reload runs. Requests during one lead to exactly one more. A shutdown cancels the one that runs.
 // M6  Actions run if a shutdown or a restart was requested, and never if all work ended by itself.
-// M7  One request may arrive twice. A signal within the duplicate window of the last request changes nothing but counts.
+// M7  One request may arrive twice. A signal within the duplicate window of the last request only changes counts.
 // M8  Draining reaches work only when the work that it comes after has ended. Cancelling reaches all work at once.
 import SignalBridge
 
@@ -25,7 +25,7 @@ struct ShutdownStateMachine {
     private(set) var summary = DaemonSummary()
     private(set) var duplicates = DuplicateFilter()
 
-    /// Begins with its body, whose id is 0. If that loads a configuration first, `loaded` follows.
+    /// Begins with the body, whose id is 0. If the body loads a configuration first, `loaded` follows.
     init(_ policy: SignalPolicy, loads: Bool = false, restarts: Bool = false, at now: Duration) {
         self.policy = policy
         restartsOnReload = restarts
@@ -39,7 +39,7 @@ struct ShutdownStateMachine {
 
     var isOver: Bool { if case .over = state { true } else { false } }
     var isShuttingDown: Bool { purpose?.isShutdown ?? false }
-    /// When `tick` must be called.
+    /// The time at which `tick` must be called.
     var deadline: Duration? { state.deadline }
 
     private var phase: DaemonPhase? { state.phase }
@@ -48,7 +48,7 @@ struct ShutdownStateMachine {
     func isCancelled(_ id: Int) -> Bool { work.running[id]?.isCancelled ?? isOver }
     func takesWork(of generation: Int) -> Bool { phase == .running && generation == self.generation }
 
-    /// What the summary no longer keeps. Release it outside of every lock: an error may have a `deinit`.
+    /// The results that the summary no longer keeps. Release them outside of every lock: an error may have a `deinit`.
     mutating func takeDropped() -> [any Sendable] { summary.takeDropped() }
 
     // MARK: work
@@ -58,7 +58,7 @@ struct ShutdownStateMachine {
         takesWork(of: generation) ? work.add(item, at: now) : nil
     }
 
-    /// Adds a part of work that runs already, so a shutdown does not refuse it.
+    /// Adds a part of running work, so a shutdown does not refuse it.
     mutating func addShield(_ name: String, at now: Duration) -> Int? {
         if isOver { return nil }
         return work.add(
@@ -81,7 +81,7 @@ struct ShutdownStateMachine {
         }
     }
 
-    /// The caller could not start what it added.
+    /// Removes work that the caller could not start.
     mutating func withdraw(_ id: Int, at now: Duration) -> [Action] {
         _ = work.end(id)
         return settle(at: now)
@@ -130,14 +130,14 @@ struct ShutdownStateMachine {
             return [.announce(.received(event, .forcedExit))] + force(.signal(event), at: now)
         }
         if isHard { summary.hardExit = event }
-        if phase != .draining {  // its period is the hard exit's from here on
+        if phase != .draining {  // its period is now that of the hard exit
             state = state.shortened(at: now, to: period(of: phase))
         }
         return [.announce(.received(event, isHard ? .stoppedImmediately : .escalated))]
             + (phase == .draining ? enter(.cancelling, .shutdown, at: now) : []) + settle(at: now)
     }
 
-    /// A closed terminal is no request to reload, and a daemon without reloads ends by SIGHUP. Neither hurries a shutdown.
+    /// A closed terminal does not request a reload, and a daemon without reloads ends by SIGHUP. Neither escalates.
     private func isReload(_ event: SignalEvent) -> Bool {
         guard policy.reload.contains(event.signal) else { return false }
         return event.signal != .sighup || isShuttingDown || (event.cause != .kernel && !reloads.isUnavailable)
@@ -179,7 +179,7 @@ struct ShutdownStateMachine {
         return actions
     }
 
-    /// The clean-up has had its time. What was cancelled before is only late.
+    /// Handles a clean-up that used up its time. One that was cancelled before is only late.
     private mutating func timeOut(cleanup id: Int) -> [Action] {
         guard let item = work.running[id], item.kind == .cleanup, !item.isCancelled else { return [] }
         return [.announce(.cleanupTimedOut(item.name))] + cancel(id)
@@ -187,7 +187,7 @@ struct ShutdownStateMachine {
 
     // MARK: phases
 
-    /// A shutdown begins.
+    /// Begins a shutdown.
     private mutating func begin(_ reason: ShutdownReason, at now: Duration) -> [Action] {
         let isInterruptedRestart = purpose != nil
         summary.reason = reason
@@ -226,7 +226,7 @@ struct ShutdownStateMachine {
         return (item.after == nil ? [] : [.tell(id)]) + (item.onShutdown == .cancel ? cancel(id) : [])
     }
 
-    /// Moves on if all work, or all clean-ups, have ended. Every input ends here.
+    /// Begins the next phase if all work, or all clean-ups, have ended. Every input ends here.
     private mutating func settle(at now: Duration) -> [Action] {
         var actions: [Action] = []
         if phase == .running, !work.hasWork {
@@ -285,7 +285,7 @@ struct ShutdownStateMachine {
 
     mutating func allowReloads(_ areAllowed: Bool) { reloads.allow(areAllowed) }
 
-    /// Returns the number of the reload that the caller's request leads to; `nil`: there is none.
+    /// Returns the number of the reload that answers the caller's request; `nil`: there is none.
     mutating func reload(at now: Duration) -> (number: Int, actions: [Action])? {
         if isOver || isShuttingDown { return nil }
         let answer = reloads.request()
@@ -306,14 +306,14 @@ struct ShutdownStateMachine {
         [.announce(.reloading), .startReload(work.add(WorkTable.Item(name: "reload", kind: nil), at: now))]
     }
 
-    /// The first configuration is there.
+    /// Records that the first configuration was loaded.
     mutating func loaded(at now: Duration) -> [Action] {
         guard state.isLoading else { return [] }
         state = .running
         return [.announce(.started)] + finishReload(at: now)
     }
 
-    /// The work of a reload has ended: loading, the actions, and applying.
+    /// Ends the work of a reload: loading, the actions, and applying.
     private mutating func reloadEnded(_ outcome: DaemonTask.Outcome, at now: Duration) -> [Action] {
         switch outcome {
         case .failed(let error):

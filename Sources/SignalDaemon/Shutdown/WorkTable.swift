@@ -1,4 +1,4 @@
-/// The work of a daemon by id: what runs, and what is registered to run later.
+/// The work of a daemon, by id: running work, and work that is registered to run later.
 struct WorkTable {
     struct Item {
         let name: String
@@ -10,11 +10,11 @@ struct WorkTable {
         var isErrorHandled = false
         /// A shutdown reaches this work only when the work of this name has ended.
         var after: String?
-        /// How long a clean-up may take; `nil`: its share of the period.
+        /// The time for a clean-up; `nil`: its share of the period.
         var limit: Duration?
         fileprivate(set) var since = Duration.zero
         private(set) var isCancelled = false
-        /// Whether the shutdown has reached it.
+        /// Whether the shutdown has reached the work.
         private(set) var isTold = false
 
         fileprivate mutating func cancel() { isCancelled = true }
@@ -23,12 +23,12 @@ struct WorkTable {
 
     private(set) var running: [Int: Item] = [:]
     private var registered: [Int: Item] = [:]
-    /// Ids of what is registered, in the order of registration.
+    /// The ids of registered work, in the order of registration.
     private(set) var actions: [Int] = []
     private(set) var cleanups: [Int] = []
     private var lastID = -1
 
-    /// What runs, in the order of its start. What was registered has an id from before that.
+    /// The running work, in the order of its start. Registered work got its id earlier than that.
     func list(at now: Duration) -> [RunningWork] {
         running.sorted { ($0.value.since, $0.key) < ($1.value.since, $1.key) }.compactMap { _, item in
             item.kind.map {
@@ -43,7 +43,7 @@ struct WorkTable {
     var hasWork: Bool { running.values.contains { $0.kind != nil } }
     /// Whether anything runs that clean-up waits for.
     var delaysCleanup: Bool { running.values.contains { $0.kind != .cleanup } }
-    /// What would be left behind now: what runs, then the clean-ups that have not started.
+    /// The work that a forced exit would abandon now: running work, then the clean-ups that have not started.
     var unfinished: [Item] { runningIDs.map { running[$0]! } + cleanups.reversed().map { registered[$0]! } }
 
     /// The work that a shutdown can reach now, in the order of the ids.
@@ -67,7 +67,7 @@ struct WorkTable {
         return false
     }
 
-    /// The time that the clean-ups which have not started ask for, and how many of them ask for none.
+    /// The sum of the limits of the clean-ups that have not started, and the number of those without a limit.
     var waitingCleanups: (limits: Duration, unlimited: Int) {
         let limits = cleanups.compactMap { registered[$0]!.limit }
         return (limits.reduce(.zero, +), cleanups.count - limits.count)
@@ -112,7 +112,7 @@ struct WorkTable {
         running[id]!.since = now
     }
 
-    /// Marks work as cancelled; `false` if it was so already, or does not run.
+    /// Marks work as cancelled; `false` if it was cancelled already, or does not run.
     mutating func cancel(_ id: Int) -> Bool {
         guard running[id]?.isCancelled == false else { return false }
         running[id]!.cancel()

@@ -1,19 +1,19 @@
 import SignalBridge
 
-/// Decides what the supervisor is told, and when. A plain value.
+/// Decides which notifications the supervisor gets, and when. A plain value.
 struct NotificationSchedule {
-    /// Ten seconds more, asked for every five.
+    /// The daemon asks for ten more seconds, every five seconds.
     static let extendTimeout = "EXTEND_TIMEOUT_USEC=10000000"
     private static let extendInterval = Duration.seconds(5)
 
-    /// Half of the watchdog's time, as sd_watchdog_enabled(3) asks.
+    /// Half of the watchdog's interval, as sd_watchdog_enabled(3) recommends.
     private let watchdogInterval: Duration?
     private let hasListener: Bool
     private var nextWatchdog: Duration?
     private var nextExtension: Duration?
     private var isStopping = false
     private var isReady = false
-    /// Not the same after a restart: the new body has yet to say so.
+    /// Whether the present body has reported that it is ready; a restart resets this.
     private var isBodyReady = false
     private var isReloading = false
     private var isCheckRunning = false
@@ -26,7 +26,7 @@ struct NotificationSchedule {
 
     var deadline: Duration? { [nextWatchdog, nextExtension].compactMap { $0 }.min() }
 
-    /// `nil`: too late, a daemon that is stopping does not become ready.
+    /// `nil`: the daemon is stopping, so it does not become ready.
     mutating func ready() -> String? {
         if isStopping { return nil }
         isReady = true

@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// The service manager that is told how a daemon is doing: systemd, or another one that speaks the protocol of `sd_notify(3)`.
+/// The service manager that a daemon notifies: systemd, or another one with the protocol of `sd_notify(3)`.
 ///
 /// | datagram | when |
 /// |---|---|
@@ -11,18 +11,18 @@ import SignalBridge
 /// | `STOPPING=1` | the shutdown begins |
 /// | `EXTEND_TIMEOUT_USEC=` | the shutdown begins, and every five seconds until its end |
 ///
-/// A datagram that cannot be sent is reported as ``DaemonTransition/notificationFailed(_:)`` and disturbs nothing.
+/// A datagram that cannot be sent is reported as ``DaemonTransition/notificationFailed(_:)`` and has no other effect.
 public struct Supervisor: Hashable, Sendable {
     let socket: String?
     let watchdog: Duration?
-    /// Takes a line when the daemon is ready, as s6 wants it.
+    /// The descriptor that gets a line when the daemon is ready, as in s6.
     private(set) var readinessDescriptor: Int32?
     private let environment: EnvironmentUse
 
     private enum EnvironmentUse {
         case none
         case read
-        /// Read, and taken out.
+        /// Read, and then removed.
         case taken
     }
 
@@ -35,24 +35,26 @@ public struct Supervisor: Hashable, Sendable {
     /// The supervisor that the environment names: `NOTIFY_SOCKET`, and `WATCHDOG_USEC` unless `WATCHDOG_PID` is another
     /// process. Without these variables, and in a simulation, nothing is sent.
     ///
-    /// The variables are taken out of the environment when the daemon starts. A child would inherit them, and what it says would
-    /// count as this process's word.
+    /// The variables are removed from the environment when the daemon starts. A child would inherit them, and its
+    /// notifications would count as those of this process.
     public static let fromEnvironment = Supervisor(socket: nil, watchdog: nil, .taken)
-    /// The same, but the variables stay in the environment, for children that notify the supervisor themselves.
+    /// The supervisor that the environment names. The variables stay in the environment, for children that notify the
+    /// supervisor themselves.
     public static let fromEnvironmentForChildrenToo = Supervisor(socket: nil, watchdog: nil, .read)
     /// No supervisor: nothing is sent.
     public static let disabled = Supervisor(socket: nil, watchdog: nil)
 
-    /// A supervisor that listens at this datagram socket.
+    /// Makes a supervisor that listens on this datagram socket.
     ///
     /// - Parameters:
     ///   - socket: an absolute path; or, on Linux, a name in the abstract namespace, written with an `@` in front.
-    ///   - watchdog: after how much silence the supervisor acts; `nil`: never.
+    ///   - watchdog: the time without a notification after which the supervisor acts; `nil`: never.
     public init(socket: String, watchdog: Duration? = nil) {
         self.init(socket: socket, watchdog: watchdog, .none)
     }
 
-    /// A copy that also writes a line to this descriptor when the daemon is ready, and closes it: the `notification-fd` of s6.
+    /// Returns a copy that also writes a line to this descriptor when the daemon is ready, and closes it: the
+    /// `notification-fd` of s6.
     public func withReadinessDescriptor(_ descriptor: Int32) -> Supervisor {
         var supervisor = self
         supervisor.readinessDescriptor = descriptor
@@ -61,11 +63,11 @@ public struct Supervisor: Hashable, Sendable {
 
     var isEnabled: Bool { socket != nil || readinessDescriptor != nil }
 
-    /// What the environment said before it was taken out, for a later daemon of the process.
+    /// The values of the removed variables, for a later daemon of the process.
     private static let taken = Lock<Supervisor?>(nil)
 
-    /// The supervisor with the environment read. This is done once, at the start, because `getenv(3)` is unsafe beside
-    /// threads that change the environment.
+    /// Returns the supervisor with the values of the environment. They are read once, at the start, because `getenv(3)`
+    /// is unsafe beside threads that change the environment.
     var resolved: Supervisor {
         if environment == .none { return self }
         var supervisor = Supervisor.inEnvironment ?? Self.taken.withLock { $0 } ?? .disabled
@@ -88,7 +90,7 @@ public struct Supervisor: Hashable, Sendable {
         return Supervisor(socket: socket, watchdog: watchdog)
     }
 
-    /// The same in a simulation, which does not read the environment.
+    /// Returns the supervisor in a simulation, which does not read the environment.
     var simulated: Supervisor { environment == .none ? self : .disabled }
 
     /// Writes the line that says that the daemon is ready.

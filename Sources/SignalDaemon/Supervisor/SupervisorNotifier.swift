@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// Keeps the supervisor informed, on a thread of its own: a closure of the user's that hangs does not silence it.
+/// Sends notifications to the supervisor on its own thread, so that a stuck user closure does not delay them.
 ///
 /// Except for `runInline`, its functions may be called under a lock.
 final class SupervisorNotifier: Sendable {
@@ -21,7 +21,7 @@ final class SupervisorNotifier: Sendable {
     private let worker: SerialWorker<Item>
     private let isEnabled: Bool
 
-    /// Starts a thread only if there is a supervisor.
+    /// Makes a link, which has a thread only if there is a supervisor.
     init(
         _ supervisor: Supervisor, at now: Duration, isInline: Bool,
         onFailure: @escaping @Sendable (SignalBridgeError) -> Void
@@ -53,7 +53,7 @@ final class SupervisorNotifier: Sendable {
         }
     }
 
-    /// When `isCheckDue` must be called.
+    /// The time at which `isCheckDue` must be called.
     var deadline: Duration? { state.withLock { $0.schedule.deadline } }
 
     func report(_ transition: DaemonTransition, of machine: ShutdownStateMachine, at now: Duration) {
@@ -79,8 +79,8 @@ final class SupervisorNotifier: Sendable {
         return checks
     }
 
-    /// Asks the program whether it is well, and tells the supervisor if it is. In a task, so that a daemon whose tasks do not
-    /// run is noticed.
+    /// Runs the program's check, and answers the watchdog if it succeeds. It runs in a task, so that the supervisor
+    /// notices if tasks do not run.
     func check() async {
         let check = state.withLock { $0.check }
         let isWell = await check?() ?? true
@@ -97,7 +97,7 @@ final class SupervisorNotifier: Sendable {
         }
     }
 
-    /// Calls this when every datagram so far was sent.
+    /// Calls the closure when every datagram so far was sent.
     func afterSending(_ call: @escaping @Sendable () -> Void) { worker.append(.call(call)) }
 
     func runInline(waits: Bool = false) { worker.runInline(waits: waits) }
@@ -117,6 +117,6 @@ final class SupervisorNotifier: Sendable {
 }
 
 extension String {
-    /// Without line breaks: in a datagram, a new line would be a new assignment.
+    /// Removes line breaks, because in a datagram a new line would be a new assignment.
     var onOneLine: String { String(map { $0.isNewline ? " " : $0 }) }
 }

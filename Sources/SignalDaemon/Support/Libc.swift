@@ -1,4 +1,4 @@
-// The C library, whatever it is called here: what only a daemon needs of it.
+// The C library, whose module has another name on each system: the functions that only a daemon needs.
 import SignalBridge
 
 #if canImport(Darwin)
@@ -24,7 +24,8 @@ let hasThreads = EBUSY
 /// `exit(3)`.
 func exitProcess(_ code: Int32) -> Never { exit(code) }
 
-/// Sets the limit to 1 byte: too small for a file, and the value with which Linux starts no core_pattern program either.
+/// Sets the limit of core dumps to 1 byte. That is too small for a file, and with this value Linux does not start a
+/// core_pattern program.
 func disableCoreDumps() {
     var limit = rlimit()
     guard getrlimit(coreLimit, &limit) == 0 else { return }
@@ -40,7 +41,7 @@ func environmentVariable(_ name: String) -> String? {
 
 func removeEnvironmentVariable(_ name: String) { unsetenv(name) }
 
-/// Whether the process is a child of this one that nobody has waited for: `waitid(2)`, which leaves its status.
+/// Whether the process is a child of this one that was not waited for: `waitid(2)`, which leaves its status.
 func isUnreapedChild(_ process: Int32) -> Bool {
     if process <= 0 { return false }
     var info = siginfo_t()
@@ -51,10 +52,11 @@ func isUnreapedChild(_ process: Int32) -> Bool {
     return result == 0
 }
 
-/// Kills an unreaped child; its process group, if it leads one.
+/// Kills a child that was not waited for, or its process group, if it leads one.
 func killChild(_ process: Int32) { kill(getpgid(process) == process ? -process : process, SIGKILL) }
 
-/// Tells a supervisor such as s6 that the program is ready: a line on the descriptor, which is closed. Returns errno or 0.
+/// Notifies a supervisor such as s6 that the program is ready, by a line on the descriptor, which is then closed.
+/// Returns errno or 0.
 func reportReadiness(on descriptor: Int32) -> Int32 {
     var (line, result): (UInt8, Int) = (UInt8(ascii: "\n"), 0)
     repeat {
@@ -65,8 +67,8 @@ func reportReadiness(on descriptor: Int32) -> Int32 {
     return failure
 }
 
-/// The signals that descriptors of this process take: `signalfd(2)`, as proc(5) shows them. Dispatch has one for each of its
-/// signal sources on Linux.
+/// The signals that signalfds of this process take, as proc(5) shows them. On Linux, Dispatch has a signalfd for each
+/// of its signal sources.
 func signalsReadByDescriptors() -> Set<SignalNumber> {
     guard let directory = opendir("/proc/self/fdinfo") else { return [] }
     defer { closedir(directory) }
@@ -83,7 +85,7 @@ func signalsReadByDescriptors() -> Set<SignalNumber> {
     return Set((1...64).filter { mask >> ($0 - 1) & 1 == 1 }.map { SignalNumber(rawValue: $0) })
 }
 
-/// The address of the function that handles a signal; `nil` where this module cannot tell.
+/// The address of the function that handles a signal; `nil` if that is unknown.
 func handlerAddress(of signal: SignalNumber) -> UInt? {
     #if canImport(Glibc)
         var action = sigaction()
@@ -94,7 +96,7 @@ func handlerAddress(of signal: SignalNumber) -> UInt? {
     #endif
 }
 
-/// Whether the function belongs to the library of Dispatch; `false` where that is linked into the program.
+/// Whether the function belongs to the library of Dispatch; `false` if Dispatch is linked into the program.
 func isPartOfDispatch(_ address: UInt?) -> Bool {
     var isFound = false
     guard let address else { return false }
@@ -116,7 +118,7 @@ private func forEachLine(of path: String, _ body: (String) -> Void) {
 
 func isThisProcess(_ id: String) -> Bool { pid_t(id) == getpid() }
 
-/// The longest name of a datagram socket.
+/// The length of the longest name of a datagram socket.
 let longestSocketName = MemoryLayout<sockaddr_un>.size - MemoryLayout<sockaddr_un>.offset(of: \.sun_path)! - 1
 
 /// Sends one datagram to a Unix-domain socket, whose name begins with `/`, or with `@` in the abstract namespace. Waits up to
@@ -162,7 +164,7 @@ func sendDatagram(_ text: String, to name: String) -> (call: String, errno: Int3
     return sent < 0 ? ("sendto(\(name))", errno) : nil
 }
 
-/// Writes a text on standard error as one line, in one piece if the system takes it so.
+/// Writes a text on standard error as one line, with one system call if possible.
 func printError(_ text: String) {
     let bytes = Array(text.map { $0.isNewline ? " " : $0 } + "\n").flatMap { $0.utf8 }
     var written = 0

@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// What the command line asks for.
+/// The command that the command line gives.
 enum Command: Hashable, Sendable {
     case help
     case inspect(process: Int32, signal: SignalNumber, json: Bool)

@@ -1,13 +1,13 @@
 import SignalBridge
 
-/// The options of a command, and its one operand.
+/// The options of a command, and its only operand.
 struct CommandOptions {
     private(set) var json = false
     private(set) var signal = SignalNumber.sigterm
     private(set) var interval = Duration.milliseconds(500)
     private(set) var operand: String?
 
-    /// An option's value may follow it or stand after "=". After "--" there are no options.
+    /// Reads options. An option's value is the next argument, or follows "=". After "--" there are no options.
     mutating func parse(_ arguments: ArraySlice<String>, of verb: String) throws(UsageError) {
         var rest = arguments
         var mayBeOption = true

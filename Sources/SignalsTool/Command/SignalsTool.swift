@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// The program `signals`: says what a process does with signals, and why one has no effect.
+/// The program `signals`: shows what a process does with signals, and why one has no effect.
 @main
 struct SignalsTool {
     static func main() {
@@ -20,7 +20,7 @@ struct SignalsTool {
         case .help: Terminal.print([Command.usage])
         case .inspect(let process, let signal, let json): try inspect(process, signal, json)
         case .watch(let process, let signal, let interval, let json):
-            // It dies by the signal, so that a shell's loop ends, too.
+            // Dies by the signal, so that a shell's loop ends, too.
             try Watch(process: process, signal: signal, interval: interval, json: json).run()?.performDefaultAction()
         case .explain(let word, let json): try explain(word, json)
         }

@@ -8,7 +8,7 @@
 
 /// The standard streams.
 enum Terminal {
-    /// Colours go to a terminal, if neither `NO_COLOR` nor `TERM=dumb` says otherwise.
+    /// Standard output has colours on a terminal, unless `NO_COLOR` or `TERM=dumb` is set.
     static var style: TextStyle {
         let terminal = getenv("TERM").map { String(cString: $0) }
         let isRefused = getenv("NO_COLOR").map { $0.pointee != 0 } ?? false
@@ -42,13 +42,14 @@ enum Terminal {
         #endif
     }
 
-    /// Without a buffer: what `watch` says is there at once. Where nobody reads any more, the program ends.
+    /// Writes without a buffer, so that the output of `watch` appears at once. If the reader has gone, the program
+    /// ends.
     private static func write(_ text: String, to descriptor: Int32) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { writeBytes(descriptor, $0) }
             if count < 0 && errno == EINTR { continue }
-            if count < 0 && errno == EAGAIN {  // who shares the terminal or the pipe has made it non-blocking
+            if count < 0 && errno == EAGAIN {  // another process made the terminal or pipe non-blocking
                 var state = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 _ = poll(&state, 1, -1)
                 continue

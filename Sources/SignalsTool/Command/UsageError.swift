@@ -1,4 +1,4 @@
-/// A command line that does not make sense: exit status 64.
+/// An invalid command line: exit status 64.
 struct UsageError: Error, Hashable, CustomStringConvertible {
     let description: String
 

@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// Prints a process, and then each change, until it ends or a signal asks this program to end.
+/// Prints a process, and then each change, until the process ends or a signal ends this program.
 struct Watch {
     let process: Int32
     let signal: SignalNumber

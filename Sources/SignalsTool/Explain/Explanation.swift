@@ -1,9 +1,9 @@
 import SignalBridge
 
-/// What a signal is, without a process: `signals explain`.
+/// A description of a signal, without a process: `signals explain`.
 struct Explanation: Sendable {
     let signal: SignalNumber
-    /// Whether the C library keeps the number for itself, for thread cancellation and the like.
+    /// Whether the C library reserves the number, for instance for thread cancellation.
     let isReserved: Bool
 
     /// Finds the signal of a name or a number; `nil` if the system has no such signal.
@@ -17,7 +17,7 @@ struct Explanation: Sendable {
     var facts: SignalFacts { SignalFacts(of: signal) }
     var isCatchable: Bool { signal != .sigkill && signal != .sigstop }
 
-    /// Whether SignalBridge subscribes to it.
+    /// Whether SignalBridge can subscribe to it.
     var isSubscribable: Bool { SignalNumber.catchable.contains(signal) }
 
     var policies: [(name: String, meaning: PolicyMeaning)] {

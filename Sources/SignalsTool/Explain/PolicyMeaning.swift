@@ -1,7 +1,7 @@
 import SignalBridge
 import SignalDaemon
 
-/// What a policy of SignalDaemon does with a signal. The raw values are keys of the output for programs.
+/// The meaning of a signal in a policy of SignalDaemon. The raw values are keys of the output for programs.
 enum PolicyMeaning: String, Sendable {
     case graceful, hardExit, reload, untouched
 

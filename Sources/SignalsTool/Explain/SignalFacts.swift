@@ -1,10 +1,10 @@
 import SignalBridge
 
-/// Who sends a signal, and where its manual page is, for the signals that `signal(7)` describes.
+/// The usual senders of a signal, and its manual page, for the signals that `signal(7)` describes.
 struct SignalFacts: Sendable {
-    /// Who sends it as a rule, and what for. Sentences.
+    /// The usual senders and their purpose, in sentences.
     let sentBy: String
-    /// The manual page that says most, besides `signal(7)`.
+    /// The most important manual page besides `signal(7)`.
     let page: String
 
     private init(_ sentBy: String, _ page: String) {
@@ -23,10 +23,10 @@ struct SignalFacts: Sendable {
     }
 
     private static let realtime = SignalFacts(
-        "Programs that agree on it, with sigqueue(3) and a value; POSIX timers. The kernel queues each one, and merges none. "
+        "Programs that agree on it, with sigqueue(3) and a value; POSIX timers. The kernel queues each one, and coalesces none. "
             + "systemd has meanings for SIGRTMIN+0 to SIGRTMIN+29; see systemd(1).", "sigqueue(3)")
 
-    /// What people, shells and supervisors send.
+    /// Signals that users, shells and supervisors send.
     private static let ofJobs: [SignalNumber: SignalFacts] = [
         .sigterm: SignalFacts(
             "kill(1) without an option, systemd, Docker and Kubernetes: a request to end. The last three send SIGKILL some "
@@ -49,11 +49,11 @@ struct SignalFacts: Sendable {
             "The terminal, to a process in the background that changes it, or writes to it after stty tostop.",
             "termios(3)"),
         .sigwinch: SignalFacts("The terminal when its window changes its size.", "ioctl_tty(2)"),
-        .sigusr1: SignalFacts("Nobody but programs that agree on it: often to reopen log files.", "kill(2)"),
-        .sigusr2: SignalFacts("Nobody but programs that agree on it.", "kill(2)"),
+        .sigusr1: SignalFacts("Only programs that agree on it: often to reopen log files.", "kill(2)"),
+        .sigusr2: SignalFacts("Only programs that agree on it.", "kill(2)"),
     ]
 
-    /// What the kernel sends to the thread that made a mistake.
+    /// Signals that the kernel sends to a thread that caused a fault.
     private static let ofFaults: [SignalNumber: SignalFacts] = [
         .sigsegv: SignalFacts("The kernel, to a thread that uses memory which is not its own.", "sigaction(2)"),
         .sigbus: SignalFacts(
@@ -68,7 +68,7 @@ struct SignalFacts: Sendable {
             "The process itself, by abort(3) and assert(3); systemd, when the watchdog was not fed.", "abort(3)"),
     ]
 
-    /// What the kernel sends when something has happened.
+    /// Signals that the kernel sends for an event.
     private static let ofEvents: [SignalNumber: SignalFacts] = [
         .sigchld: SignalFacts("The kernel, to the parent of a process that ended, stopped or went on.", "wait(2)"),
         .sigpipe: SignalFacts(

@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// What a signal is, for people.
+/// The description of a signal, for people.
 struct ExplanationText {
     let explanation: Explanation
     let style: TextStyle
@@ -25,7 +25,7 @@ struct ExplanationText {
             ? "yes" : "by a handler of C; SignalBridge refuses it, because it stands for a fault of the thread"
     }
 
-    /// Policies that do the same share a line.
+    /// Policies with the same meaning share a line.
     private var policies: [String] {
         var groups: [(meaning: PolicyMeaning, names: [String])] = []
         for (name, meaning) in explanation.policies {

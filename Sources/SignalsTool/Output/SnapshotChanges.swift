@@ -1,10 +1,10 @@
 import SignalBridge
 
-/// What has changed between two snapshots of a process, in sentences.
+/// The changes between two snapshots of a process, in sentences.
 struct SnapshotChanges {
     private(set) var sentences: [String] = []
 
-    /// Changes between running and waiting are left out: they happen all the time.
+    /// Changes between running and waiting are left out, because they are frequent.
     init(from old: ProcessSnapshot, to new: ProcessSnapshot) {
         addState(old, new)
         add("catches", "no longer catches", from: old.caught, to: new.caught)

@@ -3,7 +3,7 @@ enum TextLayout {
     static let width = 100
     private static let labelWidth = 10
 
-    /// A line for the label, with the lines that do not fit below it.
+    /// Lays out a label and a text; further lines of the text are below the first.
     static func row(_ label: String, _ text: String) -> [String] {
         let lines = wrap(text, to: width - labelWidth - 2)
         return lines.enumerated().map { index, line in

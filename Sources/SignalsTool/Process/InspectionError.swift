@@ -1,4 +1,4 @@
-/// Why a process could not be inspected.
+/// The reason why a process could not be inspected.
 enum InspectionError: Error, Hashable, CustomStringConvertible {
     case noSuchProcess(Int32)
     case hidden(Int32)

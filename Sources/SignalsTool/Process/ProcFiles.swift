@@ -6,7 +6,7 @@
     import Musl
 #endif
 
-/// Why a file could not be read: a code of `errno(3)`.
+/// The reason why a file could not be read: a code of `errno(3)`.
 struct FileError: Error, Hashable {
     let code: Int32
 
@@ -15,15 +15,16 @@ struct FileError: Error, Hashable {
     var text: String { String(cString: strerror(code)) }
 }
 
-/// Reads files of `/proc`, by the C library alone.
+/// Reads files of `/proc`, with only the C library.
 enum ProcFiles {
-    /// The whole text, without what could deceive the reader of a terminal.
+    /// Returns the whole text, without characters that could mislead the user of a terminal.
     static func text(_ path: String) throws(FileError) -> String {
         harmless(String(decoding: try bytes(path), as: UTF8.self))
     }
 
-    /// Replaces control characters other than line ends, tabs and NUL by "?", so that the name of a process cannot send
-    /// escape sequences to the terminal; and so what separates lines or changes the direction of writing.
+    /// Replaces control characters other than line ends, tabs and NUL by "?". So the name of a process cannot send
+    /// escape sequences to the terminal. Characters that separate lines or change the direction of writing are
+    /// replaced, too.
     static func harmless(_ text: String) -> String {
         var result = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
@@ -53,7 +54,7 @@ enum ProcFiles {
         }
     }
 
-    /// A word of another process's memory; `nil` if that may not be read.
+    /// Returns a word of another process's memory; `nil` if that may not be read.
     static func word(at address: UInt64, of path: String) -> UInt64? {
         guard let offset = off_t(exactly: address) else { return nil }
         let file = open(path, O_RDONLY | O_CLOEXEC)
@@ -85,14 +86,14 @@ enum ProcFiles {
     /// Whether the process is in the session of this program.
     static func isOfOwnSession(_ process: Int32) -> Bool { getsid(process) == getsid(0) }
 
-    /// Whether `/proc` numbers processes as `kill(2)` does here. In a new PID namespace without a mount of its own it
-    /// shows the pids of the outer one.
+    /// Whether `/proc` has the pids that `kill(2)` uses here. A new PID namespace without its own mount shows the pids
+    /// of the outer one.
     static var isOfOwnNamespace: Bool { target(of: "/proc/self") == String(getpid()) }
 
     /// Whether this program is in the first PID namespace, whose PID 1 is the init of the kernel.
     static var isInFirstNamespace: Bool { target(of: "/proc/self/ns/pid") == "pid:[4026531836]" }
 
-    /// Where a symbolic link leads; empty if that may not be read.
+    /// Returns the target of a symbolic link; empty if that may not be read.
     private static func target(of link: String) -> String {
         var target = [UInt8](repeating: 0, count: 64)
         let length = target.withUnsafeMutableBytes { bytes in

@@ -1,7 +1,7 @@
 import SignalBridge
 
-/// Reads a process from `/proc`. What it reads at different moments is put together, so a process that changes meanwhile
-/// may show both of its states.
+/// Reads a process from `/proc`. It reads the files one after the other, so the result may mix two states of a process
+/// that changes meanwhile.
 struct ProcessReader {
     let id: Int32
     let signal: SignalNumber
@@ -9,7 +9,7 @@ struct ProcessReader {
 
     /// - Parameters:
     ///   - id: a pid, or the id of any thread of the process.
-    ///   - signal: the one that is asked about. What matters for other signals alone may be left out.
+    ///   - signal: the signal for which to read. Facts that matter only for other signals may be left out.
     /// - Throws: ``InspectionError``.
     static func read(_ id: Int32, for signal: SignalNumber = .sigterm) throws(InspectionError) -> ProcessSnapshot {
         #if os(Linux) || os(Android)
@@ -74,7 +74,7 @@ struct ProcessReader {
         return bytes.split { $0 == "\0" || $0 == "\n" }.joined(separator: " ")
     }
 
-    /// The threads that have not ended, and the main thread as long as the process is there. It comes first.
+    /// The threads that have not ended, and the main thread while the process exists. The main thread comes first.
     private func threads() -> [ThreadSnapshot] {
         let ids = (try? ProcFiles.numbers(in: "\(directory)/task")) ?? []
         return (ids.filter { $0 == id } + ids.filter { $0 != id }).compactMap(thread)
@@ -101,7 +101,7 @@ struct ProcessReader {
         }
     }
 
-    /// Looks where distributions mount control groups of both versions.
+    /// Searches where distributions mount control groups of both versions.
     /// - Parameter group: a line of the process's `cgroup` file.
     private func isFrozen(by group: Substring, version: Int) -> Bool {
         let parts = group.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)

@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// A process as `/proc` showed it: what it does with signals, and what may hold one up.
+/// A snapshot of a process from `/proc`: what it does with signals, and what may delay one.
 struct ProcessSnapshot: Hashable, Sendable {
     var id: Int32
     var name: String
@@ -13,46 +13,46 @@ struct ProcessSnapshot: Hashable, Sendable {
     var tracer: Int32 = 0
     /// The real user id.
     var user: UInt32 = 0
-    /// The pids from the namespace of `/proc` inwards: `NSpid`.
+    /// The pids, from the namespace of `/proc` to the innermost one: `NSpid`.
     var namespaceIDs: [Int32] = []
     var isKernelThread = false
     /// Whether the process has begun to exit.
     var isExiting = false
     /// Whether a control group has frozen it, as `docker pause` does.
     var isFrozen = false
-    /// Whether the freezer of control groups of version 1 did, which holds up SIGKILL, too.
+    /// Whether the freezer of control groups of version 1 did, which delays even SIGKILL.
     var isFrozenByVersion1 = false
-    /// Whether no process outside its process group could let it go on after a stop; read for such stops only.
+    /// Whether no process outside its process group could continue it after a stop; read only for such stops.
     var isInOrphanedGroup = false
-    /// When it started, in clock ticks since the boot: tells it from a later process with the same pid.
+    /// The time of its start, in clock ticks since the boot, which a later process with the same pid does not have.
     var startTime: UInt64 = 0
 
     var caught = SignalSet()
     var ignored = SignalSet()
-    /// `ShdPnd`: what is pending for the process, and any thread may take.
+    /// `ShdPnd`: the signals that are pending for the process, and that any thread may take.
     var pending = SignalSet()
-    /// How many signals are queued for all processes of the user, and how many may be: `SigQ`.
+    /// The number of signals that are queued for all processes of the user, and its limit: `SigQ`.
     var queued = 0
     var queueLimit = 0
     /// The main thread is the first one.
     var threads: [ThreadSnapshot] = []
-    /// `nil` if the kernel does not let the reader see them.
+    /// `nil` if this program may not see them.
     var signalDescriptors: [SignalDescriptor]?
-    /// Whether the reader may send this process a signal; `nil` if that is not known.
+    /// Whether this program may send the process a signal; `nil` if that is not known.
     var isPermitted: Bool?
-    /// Whether it is in the session of the reader, which may send it SIGCONT in any case.
+    /// Whether it is in the session of this program, which may then always send it SIGCONT.
     var isOfOwnSession = false
 
     /// The threads that can still take a signal.
     var liveThreads: [ThreadSnapshot] { threads.filter { !$0.state.hasEnded } }
 
-    /// Whether all of it has ended, and only the parent's wait is missing.
+    /// Whether it has ended, and its parent has not waited for it.
     var hasEnded: Bool { liveThreads.isEmpty && state.hasEnded }
 
-    /// The state of the first thread that has not ended: that of the process, when its main thread has ended.
+    /// The state of the first thread that has not ended. It is the state of the process if its main thread has ended.
     var liveState: RunState { liveThreads.first?.state ?? state }
 
-    /// Whether SIGSTOP or a relative has stopped it. One thread may show it before the others.
+    /// Whether SIGSTOP, or another stop signal, has stopped it. One thread may show this before the others.
     var isStopped: Bool { state == .stopped || threads.contains { $0.state == .stopped } }
 
     /// Whether it is the first process of a PID namespace, to which the kernel gives no default action.

@@ -1,7 +1,7 @@
 /// The processes that `/proc` shows, with their parents, process groups and sessions.
 struct ProcessTable {
     let processes: [Int32: StatFile]
-    /// Whether PID 1 is the init of the kernel. That of another PID namespace is a parent like any other.
+    /// Whether PID 1 is the init of the kernel. The PID 1 of another namespace is a parent like any other.
     let hasKernelInit: Bool
 
     static func read() -> ProcessTable {
@@ -13,7 +13,7 @@ struct ProcessTable {
     }
 
     /// Whether no member has a parent in another group of the same session, as the kernel's `will_become_orphaned_pgrp`
-    /// has it. A parent that `/proc` hides counts as one, and so does that of a group of another PID namespace.
+    /// has it. A parent that `/proc` hides counts, and so does the parent of a group of another PID namespace.
     func isOrphaned(_ group: Int32) -> Bool {
         group != 0
             && !processes.values.contains { member in

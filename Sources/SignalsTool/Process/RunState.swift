@@ -36,7 +36,7 @@ enum RunState: Hashable, Sendable {
         }
     }
 
-    /// What the process does, for people.
+    /// The state in words, for people.
     var words: String {
         switch self {
         case .running: "runs"

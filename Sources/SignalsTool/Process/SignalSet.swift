@@ -33,13 +33,13 @@ struct SignalSet: Hashable, Sendable {
         (1...64).contains(signal.rawValue) ? 1 << UInt64(signal.rawValue - 1) : 0
     }
 
-    /// Without the numbers that the C library keeps for itself.
+    /// The set without the numbers that the C library reserves.
     var ofPrograms: SignalSet { SignalSet(bits: bits & Self.programs.union(.unstoppable).bits) }
 
-    /// What no program can catch, block or ignore. It can be pending, as long as a system call holds it up.
+    /// The signals that no program can catch, block or ignore. One can be pending while a system call delays it.
     static let unstoppable = SignalSet(.sigkill, .sigstop)
 
-    /// What a program can catch, block or ignore.
+    /// The signals that a program can catch, block or ignore.
     private static let programs = SignalSet(
         bits: SignalNumber.catchable.reduce(SignalSet(.sigill, .sigtrap, .sigbus, .sigfpe, .sigsegv, .sigsys).bits) {
             $0 | bit($1)
@@ -47,7 +47,7 @@ struct SignalSet: Hashable, Sendable {
 }
 
 extension SignalSet: CustomStringConvertible {
-    /// "INT TERM", "nothing", "all signals", or "all but TERM", without what the C library keeps for itself.
+    /// "INT TERM", "nothing", "all signals", or "all but TERM", without the signals that the C library reserves.
     var description: String {
         let missing = Self.programs.subtracting(self).signals
         let signals = ofPrograms.signals

@@ -1,11 +1,11 @@
-/// Whether a thread is inside `sigwait(3)` or one of its relatives, all of which are `rt_sigtimedwait(2)`.
+/// Whether a thread is inside `sigwait(3)` or a similar function, all of which call `rt_sigtimedwait(2)`.
 enum SignalWait: Hashable, Sendable {
-    /// It is not.
+    /// The thread is in no such call.
     case none
-    /// It waits for these signals. The kernel unblocks them in the thread as long as it waits.
+    /// The thread waits for these signals. The kernel unblocks them in the thread while it waits.
     case signals(SignalSet)
-    /// It waits, but the kernel does not show for which signals.
+    /// The thread waits, but the kernel does not show for which signals.
     case unknownSignals
-    /// The kernel does not show whether it waits.
+    /// The kernel does not show whether the thread waits.
     case unreadable
 }

@@ -1,6 +1,7 @@
-/// What a `stat` file of `/proc` has that `status` has not, such as the kernel's flags and the time of the start.
+/// The fields of a `stat` file of `/proc` that are not in `status`, such as the kernel's flags and the time of the
+/// start.
 struct StatFile {
-    /// Whether all of the process has ended, and not only its main thread.
+    /// Whether the whole process has ended, and not only its main thread.
     let hasEnded: Bool
     let parent: Int32
     /// The ids of the process group and the session; 0 for those of another PID namespace.

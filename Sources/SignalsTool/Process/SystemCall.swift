@@ -1,9 +1,9 @@
-/// The system call in which a thread is, from a `syscall` file of `/proc`.
+/// The present system call of a thread, from a `syscall` file of `/proc`.
 struct SystemCall {
     private let number: Int
     let firstArgument: UInt64
 
-    /// `nil` for a thread that runs, and for a file that has another form.
+    /// `nil` for a running thread, and for a file with another format.
     init?(_ text: String) {
         let words = text.split { $0 == " " || $0 == "\n" }
         guard words.count > 2, let number = Int(words[0]), number >= 0,

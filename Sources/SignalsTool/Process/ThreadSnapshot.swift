@@ -1,13 +1,13 @@
 import SignalBridge
 
-/// A thread as `/proc/PID/task` showed it.
+/// A snapshot of a thread from `/proc/PID/task`.
 struct ThreadSnapshot: Hashable, Sendable {
     var id: Int32
     var name: String
     var state: RunState
-    /// `SigBlk`: what the thread blocks now. A call such as `ppoll(2)` has its own mask while it waits.
+    /// `SigBlk`: the signals that the thread blocks now. A call such as `ppoll(2)` has its own mask while it waits.
     var blocked: SignalSet
-    /// `SigPnd`: what is pending for this thread alone.
+    /// `SigPnd`: the signals that are pending for this thread only.
     var pending: SignalSet
     var wait: SignalWait = .none
     /// The kernel function in which the thread sleeps, where the kernel shows it.

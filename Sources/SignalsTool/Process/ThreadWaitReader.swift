@@ -1,15 +1,16 @@
-/// Reads in which system call a thread waits.
+/// Finds the system call in which a thread waits.
 struct ThreadWaitReader {
     /// `/proc/PID/task/TID`.
     let directory: String
 
-    /// The kernel function in which the thread sleeps; `nil` if the kernel does not say.
+    /// The kernel function in which the thread sleeps; `nil` if the kernel does not show it.
     var kernelFunction: String? {
         guard let name = try? ProcFiles.text("\(directory)/wchan"), name != "0", !name.isEmpty else { return nil }
         return name
     }
 
-    /// The system call and the memory of another process take the permission to trace it. The function's name takes less.
+    /// Reading the system call and the memory of another process needs the permission to trace it. The function's name
+    /// needs less.
     var signalWait: SignalWait {
         if let text = try? ProcFiles.text("\(directory)/syscall") {
             guard let call = SystemCall(text), call.isSignalWait else { return .none }

@@ -1,6 +1,6 @@
 import SignalBridge
 
-/// What the kernel does with a signal that has no handler and is not ignored: `signal(7)`.
+/// The kernel's action for a signal that has no handler and is not ignored: `signal(7)`.
 enum DefaultAction: String, Sendable {
     case terminate, dumpCore, ignore, stop, `continue`
 
@@ -19,7 +19,7 @@ enum DefaultAction: String, Sendable {
         #endif
     }
 
-    /// Whether it is a stop for the jobs of a terminal, which the kernel discards in an orphaned process group.
+    /// Whether it is a stop signal of job control, which the kernel discards in an orphaned process group.
     static func isStopOfTerminal(_ signal: SignalNumber) -> Bool {
         [.sigtstp, .sigttin, .sigttou].contains(signal)
     }

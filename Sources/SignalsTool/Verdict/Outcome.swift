@@ -1,13 +1,13 @@
-/// What becomes of a signal in the end. The raw values are keys of the output for programs.
+/// The final effect of a signal. The raw values are keys of the output for programs.
 enum Outcome: String, Sendable {
     /// The default action ends the process.
     case terminates
     /// The default action ends it, with a core dump if limits allow that.
     case dumpsCore
     case stops
-    /// The process was stopped, and goes on.
+    /// The process was stopped, and continues.
     case continues
-    /// A handler of the program's runs.
+    /// A handler of the program runs.
     case handled
     /// A thread that waits in `sigwait(3)` gets it.
     case accepted
@@ -15,6 +15,6 @@ enum Outcome: String, Sendable {
     case pending
     /// The kernel drops it.
     case discarded
-    /// The process ends or has ended, and nothing happens.
+    /// The process is ending or has ended, so there is no effect.
     case nothing
 }

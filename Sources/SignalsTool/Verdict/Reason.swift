@@ -1,6 +1,6 @@
-/// Why a signal has the effect that it has, or none.
+/// The reason why a signal has its effect, or none.
 struct Reason: Hashable, Sendable {
-    /// What programs can rely on. The raw values are keys of the output for programs.
+    /// The reason for programs. The raw values are keys of the output for programs.
     enum Code: String, Sendable {
         case permission, otherNamespace, nestedNamespace
         case zombie, exiting, kernelThread, namespaceInit

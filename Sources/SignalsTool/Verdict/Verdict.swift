@@ -1,13 +1,13 @@
 import SignalBridge
 
-/// What becomes of a signal that is sent to a process now, and why: the rules of the kernel's `send_signal`,
-/// `complete_signal` and `get_signal`, as `signal(7)` describes them, applied to a snapshot.
+/// The effect of a signal that is sent to a process now, and the reasons. It applies the rules of the kernel's
+/// `send_signal`, `complete_signal` and `get_signal` to a snapshot; `signal(7)` describes them.
 struct Verdict: Hashable, Sendable {
     let signal: SignalNumber
     private(set) var outcome = Outcome.pending
-    /// Whether something has to happen first: SIGCONT, a tracer, the end of a system call.
+    /// Whether the effect must wait: for SIGCONT, a tracer, or the end of a system call.
     private(set) var isDelayed = false
-    /// The threads that do not block the signal. The kernel asks the first one first.
+    /// The threads that do not block the signal. The kernel tries the first one first.
     private(set) var takers: [Int32] = []
     private(set) var reasons: [Reason] = []
 
@@ -23,7 +23,7 @@ struct Verdict: Hashable, Sendable {
     private var name: String { signal.name }
     private var isUnstoppable: Bool { signal == .sigkill || signal == .sigstop }
     private var threads: [ThreadSnapshot] { process.liveThreads }
-    /// Whether a SIGKILL is on its way. `exec(2)` gives one to each thread but its own.
+    /// Whether a SIGKILL is pending. `exec(2)` sends one to each thread except its own.
     private var isKilled: Bool {
         process.pending.contains(.sigkill) || !threads.isEmpty && threads.allSatisfy { $0.pending.contains(.sigkill) }
     }
@@ -107,8 +107,8 @@ struct Verdict: Hashable, Sendable {
         addUninterruptible(threads)
     }
 
-    /// The kernel looks at the thread that was addressed, which is the main thread. It keeps what that one blocks, and
-    /// what a tracer could want.
+    /// The kernel checks the addressed thread, which is the main thread. It keeps a signal that this thread blocks, and
+    /// any signal of a traced process.
     private var isDiscardedWhenSent: Bool {
         guard process.tracer == 0, let main = process.threads.first else { return false }
         return isDiscarded && !main.blocked.contains(signal) && !main.waits(for: signal)
@@ -230,7 +230,7 @@ struct Verdict: Hashable, Sendable {
         add(.traced, "Its tracer, process \(process.tracer)\(stop) gets \(name) first, and may keep it.")
     }
 
-    /// The freezer of version 2 lets through what ends a process without a core dump.
+    /// The freezer of version 2 does not delay a signal that ends a process without a core dump.
     private mutating func addFreezer() {
         if !process.isFrozen { return }
         let isHeldUp =
@@ -244,7 +244,7 @@ struct Verdict: Hashable, Sendable {
         add(.frozen, "Its control group is frozen (docker pause): until it is thawed, \(effect)")
     }
 
-    /// Says which of the threads are in an uninterruptible sleep, in one reason.
+    /// Names the threads in an uninterruptible sleep, in one reason.
     private mutating func addUninterruptible(_ threads: [ThreadSnapshot]) {
         let asleep = threads.filter { $0.state == .uninterruptible }
         guard let first = asleep.first else { return }
@@ -263,7 +263,7 @@ struct Verdict: Hashable, Sendable {
 }
 
 extension Verdict {
-    /// What happens, in a sentence.
+    /// The effect, in a sentence.
     var summary: String {
         let name = signal.name
         let sentence =
