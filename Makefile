@@ -5,7 +5,7 @@
 ##   make demo               starts a daemon, signals it from another process, and prints what it got
 ##   make test               runs the tests: Swift, C, C++, documentation, programs that are signalled
 ##   make examples           builds, runs and signals each example; fetches packages, needs more tools
-##   make docs               builds the documentation in .build/docs
+##   make docs               builds the documentation in .build/docs; PORT=8000 serves it as well
 ##   make install            installs the C target as a C library; PREFIX, DESTDIR; needs no Swift
 ##   make uninstall          removes what `make install` installed
 ##
@@ -213,6 +213,11 @@ docs: toolchain
 	    generate-documentation --target SignalBridge --target SignalDaemon --enable-experimental-combined-documentation \
 	    --warnings-as-errors --output-path $(SCRATCH)/docs; \
 	    status=$$?; rm -f Package.resolved; exit $$status # or the next build would fetch what only this needs
+ifneq ($(PORT),)
+	@echo "http://localhost:$(PORT)/documentation/ until Ctrl-C"
+	@Tests/tools/need.sh python3
+	@cd $(SCRATCH)/docs && python3 -m http.server --bind localhost $(PORT)
+endif
 
 guide:
 	@Tests/tools/need.sh python3
