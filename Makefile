@@ -3,7 +3,7 @@
 ## For users, from a fresh clone with a Swift 6.1 toolchain:
 ##
 ##   make demo               starts a daemon, signals it from another process, and prints what it got
-##   make test               runs the tests: Swift, C, C++, documentation, programs that are signalled
+##   make test               runs the tests of Swift, C and the documentation, in about five minutes
 ##   make examples           builds, runs and signals each example; fetches packages, needs more tools
 ##   make docs               builds the documentation in .build/docs; PORT=8000 serves it as well
 ##   make install            installs the C target as a C library; PREFIX, DESTDIR; needs no Swift
@@ -18,9 +18,9 @@
 ##   make test-swift         a part of `make test`: the Swift tests
 ##   make test-c             a part of `make test`: the C tests
 ##   make test-documentation a part of `make test`: the code that the documentation shows
-##   make test-library       a part of `make test`: the installed C library
-##   make test-integration   a part of `make test`: packages that depend on this one
-##   make test-situations    a part of `make test`: daemons under timeout, npm, terminals and others
+##   make test-library       a part of `make check`: the installed C library
+##   make test-integration   a part of `make check`: packages that depend on this one
+##   make test-situations    a part of `make check`: daemons under timeout, npm, terminals and others
 ##   make test-adapters      the adapters, with each package trait; fetches packages
 ##   make sanitize           the tests again, under the thread and address sanitizers
 ##   make layers             prints the C files in layers, and fails at a cycle
@@ -29,7 +29,9 @@
 ##   make darwin             compiles for macOS, on Linux; darwin-tests: the tests too
 ##   make prove              40 minutes: each instruction, models, mutants, failing calls, soak
 ##   make prove-quick        the quick part of it
-##   make bench              7 minutes: this library and its peers, in tables; bench-peers installs these
+##   make bench              9 minutes: this library and its peers, in tables; bench-peers installs these
+##   make bench-counts       a part of it: system calls and instructions for each signal
+##   make bench-baseline     writes those counts of this library, which `make check` compares with
 ##   make footprint          the size of programs and the time of builds, against their budgets
 ##   make supervisors        a daemon under systemd (as root), s6, runit and others; writes their table
 ##   make clean              removes what was built
@@ -94,7 +96,7 @@ supervisors-quick: toolchain
 supervisors: toolchain
 	SWIFT=$(SWIFT) SCRATCH=$(SCRATCH)/situations Tests/supervisors/run.sh --all
 
-test: test-swift test-integration test-c test-documentation test-library test-situations
+test: test-swift test-c test-documentation
 
 test-swift: toolchain
 	SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH)
@@ -118,7 +120,8 @@ test-adapters: toolchain
 check: checks
 	@$(MAKE) bench-smoke
 
-checks: lint workflows header builds darwin layers symbols api budgets man-calls release docs test sanitize prove-quick
+checks: lint workflows header builds darwin layers symbols api budgets man-calls release docs test \
+    test-integration test-library test-situations sanitize prove-quick
 
 header:
 	Tests/c/header.sh
@@ -186,6 +189,12 @@ bench: toolchain
 
 bench-peers:
 	Benchmarks/peers.sh
+
+bench-counts: toolchain
+	SWIFT=$(SWIFT) Benchmarks/run.sh counts
+
+bench-baseline: toolchain
+	SWIFT=$(SWIFT) Benchmarks/run.sh baseline
 
 bench-smoke: toolchain
 	SWIFT=$(SWIFT) Benchmarks/run.sh smoke

@@ -112,6 +112,15 @@ void bench_got(void) {
     say('s');
 }
 
+int bench_avoids_dispatch_main(void) {
+    return getenv("BENCH_PAUSE") != NULL;
+}
+
+_Noreturn void bench_pause(void) {
+    for (;;)
+        pause();
+}
+
 static sigset_t ping(void) {
     sigset_t set;
     sigemptyset(&set);

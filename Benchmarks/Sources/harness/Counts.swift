@@ -26,11 +26,17 @@ struct Counts {
                 skipped[contestant.name] = "is not installed"
                 continue
             }
-            let systemCalls = attempt("system calls, \(contestant.name)") { () throws(Skipped) in
-                try countSystemCalls(command, pings: pings)
+            var systemCalls: Double?
+            var instructions: (whole: Int, inHandler: Int?)?
+            do throws(Skipped) {
+                systemCalls = try countSystemCalls(command, pings: pings)
+            } catch {
+                skipped["system calls, \(contestant.name)"] = error.description
             }
-            let instructions = attempt("instructions, \(contestant.name)") { () throws(Skipped) in
-                try countInstructions(contestant, command, pings: pings)
+            do throws(Skipped) {
+                instructions = try countInstructions(contestant, command, pings: pings)
+            } catch {
+                skipped["instructions, \(contestant.name)"] = error.description
             }
             rows.append(
                 Row(
@@ -41,15 +47,6 @@ struct Counts {
     }
 
     subscript(name: String) -> Row? { rows.first { $0.name == name } }
-
-    private mutating func attempt<Value>(_ what: String, _ body: () throws(Skipped) -> Value) -> Value? {
-        do throws(Skipped) {
-            return try body()
-        } catch {
-            skipped[what] = error.description
-            return nil
-        }
-    }
 
     /// The lines that strace writes while so many pings are answered.
     private func countSystemCalls(_ command: [String], pings: Int) throws(Skipped) -> Double {
@@ -87,6 +84,8 @@ struct Counts {
         let profile = folder.appendingPathComponent("profile").path
         let tool = [valgrind, "--tool=callgrind", "--callgrind-out-file=\(profile)"]
         let command = contestant.group == .python ? command : stripped(command)
+        setenv("BENCH_PAUSE", "1", 1)
+        defer { unsetenv("BENCH_PAUSE") }
         let few = try collected(tool + command, pings: pings)
         let more = try collected(tool + command, pings: 6 * pings)
         let answered = 6 * pings + 6 * pings / 5

@@ -53,7 +53,7 @@ enum Ours {
     /// The baseline: Swift's runtime, Dispatch, and no signal.
     static func nothing() -> Never {
         bench_ready()
-        dispatchMain()
+        park()
     }
 
     /// The same with a task that waits, which is more than nothing: Dispatch looks after the pool that it runs on.
@@ -62,7 +62,7 @@ enum Ours {
             bench_ready()
             await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
         }
-        dispatchMain()
+        park()
     }
 
     static func waiter(_ mode: Mode) throws {
@@ -75,7 +75,7 @@ enum Ours {
         let queue = DispatchQueue(label: "contestant")
         let observer = try SignalObserver(mode.signals, queue: queue) { mode.got($0) }
         bench_ready()
-        withExtendedLifetime(observer) { dispatchMain() }
+        withExtendedLifetime(observer) { park() }
     }
 
     /// With many subscribers, the last one to have it answers.
@@ -88,7 +88,7 @@ enum Ours {
             }
         }
         bench_ready()
-        dispatchMain()
+        park()
     }
 
     static func loop(_ mode: Mode, _ mechanism: SignalLoop.Mechanism) throws {
@@ -108,7 +108,7 @@ enum Ours {
                 await daemon.shutdownRequested()
             }
         }
-        dispatchMain()
+        park()
     }
 
     /// The least that many subscribers cost: a thread takes the signal, and yields to so many streams, each read by a task.
@@ -142,6 +142,11 @@ enum Ours {
             }
         }
     }
+}
+
+private func park() -> Never {
+    if bench_avoids_dispatch_main() != 0 { bench_pause() }
+    dispatchMain()
 }
 
 /// Which of the subscribers of one signal is the last one to have it.

@@ -32,6 +32,11 @@ void bench_got(void);
 void bench_block(void);
 void bench_take(void);
 
+/* In a contestant, in place of dispatchMain(), which valgrind does not survive: whether the harness asks for that;
+ * waits for ever. */
+int bench_avoids_dispatch_main(void);
+_Noreturn void bench_pause(void);
+
 /* In a contestant, for a storm: a delivery with its value; `count` deliveries without. */
 void bench_account(uint64_t value);
 void bench_account_merged(uint64_t count);
