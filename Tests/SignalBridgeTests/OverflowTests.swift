@@ -8,10 +8,10 @@ import Testing
 
 @Suite("Overflow") struct OverflowTests {
     @Test("A buffer in Swift and a bridge in C hold the same number of deliveries")
-    func sameCapacity() throws {
+    func sameCapacity() {
         var bridge: OpaquePointer?
-        try #require(csigshim_open(&bridge, CSIGSHIM_HANDLER) == 0)
-        #expect(csigshim_capacity(bridge) == EventQueue.capacity)
+        #expect(csigshim_open(&bridge, CSIGSHIM_HANDLER) == 0)
+        #expect(Int(csigshim_capacity(bridge)) == EventQueue.capacity)
         csigshim_close(bridge)
     }
 

@@ -19,7 +19,7 @@ import Testing
             source.wake()  // where it does sleep, it ends now
             #expect(await eventually { returned.now == 1 })
 
-            #expect(!source.drain())
+            #expect(!source.collectPending())
             startThread {
                 _ = source.wait(until: nil)
                 returned { $0 += 1 }
