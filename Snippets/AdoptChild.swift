@@ -1,5 +1,5 @@
-// A child process that a forced exit does not leave behind.
 // snippet.hide
+// A child process that a forced exit does not leave behind.
 // signals: TERM
 import Foundation
 import SignalDaemon

@@ -1,5 +1,5 @@
-// Signals as calls on a dispatch queue, in a program that is parked in dispatchMain().
 // snippet.hide
+// Signals as calls on a dispatch queue, in a program that is parked in dispatchMain().
 // signals: HUP TERM
 import Dispatch
 import SignalBridge

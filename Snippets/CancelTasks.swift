@@ -1,5 +1,5 @@
-// A signal that cancels a group of tasks.
 // snippet.hide
+// A signal that cancels a group of tasks.
 // signals: TERM
 // snippet.show
 import SignalBridge

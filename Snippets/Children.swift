@@ -1,5 +1,5 @@
-// A child that a task starts, and that can be ended.
 // snippet.hide
+// A child that a task starts, and that can be ended.
 import Foundation
 import SignalBridge
 

@@ -1,5 +1,5 @@
-// Clean-ups, one of them with a limit of its own.
 // snippet.hide
+// Clean-ups, one of them with a limit of its own.
 // signals: TERM
 import SignalDaemon
 

@@ -1,5 +1,7 @@
+// snippet.hide
 // A daemon that goes on as PID 1 where it cannot have an init.
 // signals: TERM
+// snippet.show
 // snippet.hide
 import SignalDaemon
 

@@ -1,5 +1,5 @@
-// Code deep down that finds its daemon, and a loop that ends when a shutdown begins.
 // snippet.hide
+// Code deep down that finds its daemon, and a loop that ends when a shutdown begins.
 // signals: TERM
 import SignalDaemon
 

@@ -1,5 +1,5 @@
-// A worker that stops after the server which fills its queue.
 // snippet.hide
+// A worker that stops after the server which fills its queue.
 // signals: TERM
 import SignalDaemon
 

@@ -1,5 +1,5 @@
-// A part of a daemon that ends while the rest runs on.
 // snippet.hide
+// A part of a daemon that ends while the rest runs on.
 // signals: TERM
 import SignalDaemon
 

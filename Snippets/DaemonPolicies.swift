@@ -1,5 +1,5 @@
-// Which signal does what, and how long each phase may take.
 // snippet.hide
+// Which signal does what, and how long each phase may take.
 import SignalBridge
 import SignalDaemon
 

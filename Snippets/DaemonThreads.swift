@@ -1,5 +1,5 @@
-// Worker threads, with the same shutdown as tasks have.
 // snippet.hide
+// Worker threads, with the same shutdown as tasks have.
 // signals: TERM
 import SignalBridge
 import SignalDaemon

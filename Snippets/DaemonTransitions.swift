@@ -1,5 +1,5 @@
-// Everything that happens, for a logger; and what is unfinished at a forced exit.
 // snippet.hide
+// Everything that happens, for a logger; and what is unfinished at a forced exit.
 // signals: TERM
 import SignalBridge
 import SignalDaemon

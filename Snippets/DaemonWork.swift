@@ -1,5 +1,5 @@
-// Named work, and what shutdown does to it.
 // snippet.hide
+// Named work, and what shutdown does to it.
 // signals: TERM
 import SignalBridge
 import SignalDaemon

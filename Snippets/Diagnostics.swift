@@ -1,5 +1,5 @@
-// Why does my signal not arrive?
 // snippet.hide
+// Why does my signal not arrive?
 import SignalBridge
 
 // snippet.show

@@ -1,5 +1,5 @@
-// Nobody answers the first SIGTERM, or its clean-up hangs: the second one ends the process, whatever its threads do.
 // snippet.hide
+// Nobody answers the first SIGTERM, or its clean-up hangs: the second one ends the process, whatever its threads do.
 // signals: TERM
 import SignalBridge
 

@@ -1,5 +1,5 @@
-// An exit code that the program chooses.
 // snippet.hide
+// An exit code that the program chooses.
 import SignalDaemon
 
 // snippet.show

@@ -1,5 +1,5 @@
-// A daemon that finishes the job in hand when it is asked to end: the example of the README.
 // snippet.hide
+// A daemon that finishes the job in hand when it is asked to end: the example of the README.
 // signals: TERM
 // snippet.show
 import SignalDaemon

@@ -1,5 +1,5 @@
-// A program that receives SIGTERM, prints the sender, and ends: the first example of the README.
 // snippet.hide
+// A program that receives SIGTERM, prints the sender, and ends: the first example of the README.
 // signals: TERM
 // snippet.show
 import SignalBridge

@@ -1,5 +1,5 @@
-// Signals as an asynchronous sequence: the first example of the documentation.
 // snippet.hide
+// Signals as an asynchronous sequence: the first example of the documentation.
 // signals: HUP TERM
 func reloadConfiguration() {}
 // snippet.show

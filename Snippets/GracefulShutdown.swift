@@ -1,5 +1,5 @@
-// A server that finishes what it has begun when it is asked to end.
 // snippet.hide
+// A server that finishes what it has begun when it is asked to end.
 // signals: TERM
 actor Server {
     private var waiting: CheckedContinuation<Void, Never>?

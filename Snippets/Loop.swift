@@ -1,5 +1,5 @@
-// The main thread runs asynchronous code and reads the signals for it, with no other thread.
 // snippet.hide
+// The main thread runs asynchronous code and reads the signals for it, with no other thread.
 // signals: HUP TERM
 import SignalBridge
 

@@ -1,5 +1,5 @@
-// A loop inside the event loop of a host, which polls one more descriptor.
 // snippet.hide
+// A loop inside the event loop of a host, which polls one more descriptor.
 // signals: USR1 TERM
 import SignalBridge
 

@@ -1,5 +1,5 @@
-// The same over signalfd(2), in a program whose first thread blocks the signals before there is another.
 // snippet.hide
+// The same over signalfd(2), in a program whose first thread blocks the signals before there is another.
 // signals: USR1 TERM
 import SignalBridge
 

@@ -1,5 +1,5 @@
-// Names of signals.
 // snippet.hide
+// Names of signals.
 import SignalBridge
 
 // snippet.show

@@ -1,5 +1,5 @@
-// A signal of the program's own, which works until the very end.
 // snippet.hide
+// A signal of the program's own, which works until the very end.
 // signals: USR1 TERM
 import SignalBridge
 import SignalDaemon

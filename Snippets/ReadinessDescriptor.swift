@@ -1,5 +1,5 @@
-// A daemon under s6, which reads a line from descriptor 3 when the daemon is ready.
 // snippet.hide
+// A daemon under s6, which reads a line from descriptor 3 when the daemon is ready.
 // signals: TERM
 import Foundation
 import SignalDaemon

@@ -1,5 +1,5 @@
-// Realtime signals carry a value, and each one arrives.
 // snippet.hide
+// Realtime signals carry a value, and each one arrives.
 import SignalBridge
 
 #if canImport(Glibc)

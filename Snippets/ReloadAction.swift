@@ -1,5 +1,5 @@
-// Something to do on SIGHUP, and nothing else.
 // snippet.hide
+// Something to do on SIGHUP, and nothing else.
 // signals: HUP TERM
 import SignalBridge
 import SignalDaemon

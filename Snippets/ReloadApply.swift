@@ -1,5 +1,5 @@
-// A new configuration is applied while the body runs.
 // snippet.hide
+// A new configuration is applied while the body runs.
 // signals: HUP TERM
 import SignalBridge
 import SignalDaemon

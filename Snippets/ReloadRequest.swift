@@ -1,5 +1,5 @@
-// A reload that an administrator asks for, and its result.
 // snippet.hide
+// A reload that an administrator asks for, and its result.
 // signals: TERM
 import SignalDaemon
 

@@ -1,5 +1,5 @@
-// A new configuration restarts the body.
 // snippet.hide
+// A new configuration restarts the body.
 // signals: HUP TERM
 import SignalBridge
 import SignalDaemon

@@ -1,5 +1,5 @@
-// A daemon whose program looks at the report before it exits.
 // snippet.hide
+// A daemon whose program looks at the report before it exits.
 // signals: TERM
 import SignalDaemon
 

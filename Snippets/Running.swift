@@ -1,5 +1,5 @@
-// What a shutdown waits for.
 // snippet.hide
+// What a shutdown waits for.
 // signals: TERM
 import SignalDaemon
 

@@ -1,5 +1,5 @@
-// Signals for the length of a scope.
 // snippet.hide
+// Signals for the length of a scope.
 // signals: USR1 USR1 INT
 // snippet.show
 import SignalBridge

@@ -1,5 +1,5 @@
-// Testing code that waits for signals, in parallel, without sending one.
 // snippet.hide
+// Testing code that waits for signals, in parallel, without sending one.
 import SignalBridge
 
 // snippet.show

@@ -1,5 +1,5 @@
-// Testing code that sleeps, in no time.
 // snippet.hide
+// Testing code that sleeps, in no time.
 import SignalBridge
 
 // snippet.show

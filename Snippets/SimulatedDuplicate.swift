@@ -1,5 +1,5 @@
-// Testing a drain that takes a second, and a request that arrives twice.
 // snippet.hide
+// Testing a drain that takes a second, and a request that arrives twice.
 import SignalBridge
 import SignalDaemon
 

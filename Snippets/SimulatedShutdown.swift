@@ -1,5 +1,5 @@
-// Testing a shutdown, its deadlines and its forced exit, in no time and without a signal.
 // snippet.hide
+// Testing a shutdown, its deadlines and its forced exit, in no time and without a signal.
 import SignalBridge
 import SignalDaemon
 

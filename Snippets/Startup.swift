@@ -1,5 +1,5 @@
-// A start that a signal interrupts, and a program that keeps the signals which come before its daemon.
 // snippet.hide
+// A start that a signal interrupts, and a program that keeps the signals which come before its daemon.
 // signals: TERM
 import SignalBridge
 import SignalDaemon

@@ -1,5 +1,5 @@
-// A daemon under systemd: when it is ready, how it is, and whether it is well.
 // snippet.hide
+// A daemon under systemd: when it is ready, how it is, and whether it is well.
 // signals: TERM
 import SignalBridge
 import SignalDaemon

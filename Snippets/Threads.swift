@@ -1,5 +1,5 @@
-// Worker threads, and a main thread that sleeps until it is asked to end: no Swift concurrency.
 // snippet.hide
+// Worker threads, and a main thread that sleeps until it is asked to end: no Swift concurrency.
 // signals: INT
 import Foundation
 import SignalBridge

@@ -1,5 +1,5 @@
-// What happens to a daemon, with a level for the log.
 // snippet.hide
+// What happens to a daemon, with a level for the log.
 // signals: TERM
 import SignalBridge
 import SignalDaemon

@@ -159,7 +159,10 @@ class Guide:
             self.problems.append(f"{self.source(name)}: there is no {path}")
             return []
         wanted, shown, slice_name, lines = arguments.get("slice"), True, None, []
-        for line in read(path).split("\n"):
+        text = read(path)
+        if re.match(r"// (?!snippet\.)", text):
+            self.problems.append(f"{path}: DocC shows the comment above `// snippet.hide` as a paragraph")
+        for line in text.split("\n"):
             directive = re.match(r"\s*// snippet\.(\S+)", line)
             if directive:
                 word = directive.group(1)
@@ -169,11 +172,11 @@ class Guide:
                 elif word not in ("hide", "show"):
                     slice_name = word
                 continue
-            if line.startswith("// signals:") or not shown or (wanted and slice_name != wanted):
+            if not shown or (wanted and slice_name != wanted):
                 continue
             lines.append(line)
-        while lines and (not lines[0].strip() or lines[0].startswith("//")):
-            lines.pop(0)  # the header
+        while lines and not lines[0].strip():
+            lines.pop(0)
         while lines and not lines[-1].strip():
             lines.pop()
         margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
@@ -195,6 +198,7 @@ class Guide:
     def prose(self, text, name):
         text = outside_spans(text, lambda part: re.sub(r"!\[([^\]]*)\]\(([^)/\s]+)\)", lambda m: self.image(m.group(1), m.group(2), name), part))
         text = outside_spans(text, lambda part: re.sub(r"<doc:([^>]+)>", lambda m: self.link(m.group(1), name), part))
+        text = re.sub(r"\]\(/documentation/(\w+)(?:/(\w+))?\)", lambda m: f"]({self.page(m.group(1), m.group(2), name)})", text)
         text = re.sub(r"(?<!`)``([^`\n]+)``(?!`)", lambda m: f"`{m.group(1).replace('/', '.')}`", text)
         return re.sub(r"(?<![`\[])`([\w.+-]+/[\w./+-]*|[A-Z]+\.md)`(?![`\]])", lambda m: self.file_link(m.group(1)), text)
 
@@ -207,6 +211,16 @@ class Guide:
             return f"`{reference.replace('/', '.')}`"
         self.problems.append(f"{self.source(name)}: <doc:{reference}> is no article")
         return reference
+
+    def page(self, module, symbol, name):
+        """The folder or file that a page of the other module documents."""
+        folders = {folder.lower(): folder for folder in self.folders if re.fullmatch(r"Sources/\w+", folder)}
+        folder = folders.get(f"sources/{module}")
+        files = [path for path in self.files if folder and path.startswith(folder + "/") and path.lower().endswith(f"/{symbol}.swift")]
+        if not folder or (symbol and not files):
+            self.problems.append(f"{self.source(name)}: /documentation/{module}/{symbol or ''} is no page")
+            return UP
+        return UP + (files[0] if symbol else folder)
 
     def file_link(self, path):
         """A file or folder of this repository becomes a link to it."""
@@ -324,6 +338,8 @@ def check_links(guide, files):
             if re.match(r"[a-z][a-z+.-]*:", target) or target.startswith("//"):
                 continue
             place, _, anchor = target.partition("#")
+            if in_catalogue and place.startswith("/documentation/"):
+                continue  # convert() has looked it up
             if in_catalogue and place and "/" not in place and (place in guide.images or place + ".svg" in guide.images):
                 continue
             full = os.path.normpath(os.path.join(os.path.dirname(path), place)) if place else path
@@ -389,6 +405,7 @@ def self_test():
     expect("symbol", guide.prose("``SignalEvent/count`` and `x`", "Loops"), "`SignalEvent.count` and `x`")
     expect("article", guide.prose("see <doc:Loops>, `<doc:Loops>`", "Loops"), "see [A thread's run loop](Loops.md), `<doc:Loops>`")
     expect("file", guide.prose("`Makefile/x`, `Tests/tools/guide.py`", "Loops"), f"`Makefile/x`, [`Tests/tools/guide.py`]({UP}Tests/tools/guide.py)")
+    expect("page", guide.prose("[x](/documentation/signaldaemon/daemon)", "Loops"), f"[x]({UP}Sources/SignalDaemon/Daemon/Daemon.swift)")
     expect("dropped", guide.directives("a\n@Metadata {\n    @TitleHeading(\"x\")\n}\nb", "Loops"), "a\nb")
     expect("unwrapped", guide.directives("@Row {\n    @Column {\n        text\n    }\n}", "Loops"), "text")
     expect("code", guide.directives("```swift\n@Sendable func f() {\n}\n```", "Loops"), "```swift\n@Sendable func f() {\n}\n```")
