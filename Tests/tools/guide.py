@@ -75,6 +75,7 @@ class Guide:
         self.titles = {name: self.heading(name) for name in self.articles}
         self.abstracts = {name: self.abstract(name) for name in self.articles}
         self.images = {os.path.basename(path): path for path in self.files if path.startswith(CATALOGUE + "/") and not path.endswith(".md")}
+        self.sites = {f"/documentation/{os.path.basename(CATALOGUE)[:-5].lower()}/{name.lower()}" for name in self.articles}
         self.problems = []
         self.declarations = None
 
@@ -199,7 +200,7 @@ class Guide:
         text = outside_spans(text, lambda part: re.sub(r"!\[([^\]]*)\]\(([^)/\s]+)\)", lambda m: self.image(m.group(1), m.group(2), name), part))
         text = outside_spans(text, lambda part: re.sub(r"<doc:([^>]+)>", lambda m: self.link(m.group(1), name), part))
         text = re.sub(r"\]\(/documentation/(\w+)(?:/(\w+))?\)", lambda m: f"]({self.page(m.group(1), m.group(2), name)})", text)
-        text = re.sub(r"(?<!`)``([^`\n]+)``(?!`)", lambda m: f"`{m.group(1).replace('/', '.')}`", text)
+        text = re.sub(r"(?<!`)``([^`\n]+)``(?!`)", lambda m: f"`{brief(m.group(1).replace('/', '.'))}`", text)
         return re.sub(r"(?<![`\[])`([\w.+-]+/[\w./+-]*|[A-Z]+\.md)`(?![`\]])", lambda m: self.file_link(m.group(1)), text)
 
     def link(self, reference, name):
@@ -241,6 +242,8 @@ class Guide:
                 line += ": " + self.plain(self.abstracts[article.group(1)])
             elif symbol:
                 line = self.symbol(symbol.group(1))
+                if line in lines:
+                    continue  # another overload
             lines.append(re.sub(r"^### ", "## ", line))
         return head + "\n".join(lines)
 
@@ -291,6 +294,11 @@ class Guide:
         return {f"{GUIDE}/{self.target(name)}": self.convert(name) for name in self.articles}
 
 
+def brief(symbol):
+    """A code host does not break a long name, which would widen a table."""
+    return re.sub(r"\(.+\)$", "(…)", symbol) if len(symbol) > 40 else symbol
+
+
 def slug(heading):
     """The anchor that a code host gives a heading."""
     heading = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading.strip())
@@ -338,8 +346,10 @@ def check_links(guide, files):
             if re.match(r"[a-z][a-z+.-]*:", target) or target.startswith("//"):
                 continue
             place, _, anchor = target.partition("#")
-            if in_catalogue and place.startswith("/documentation/"):
-                continue  # convert() has looked it up
+            if ".docc/" in path and place.startswith("/documentation/"):
+                if place not in guide.sites and not in_catalogue:  # convert() has looked up those of the catalogue
+                    guide.problems.append(f"{path}:{number}: {target} is no article")
+                continue
             if in_catalogue and place and "/" not in place and (place in guide.images or place + ".svg" in guide.images):
                 continue
             full = os.path.normpath(os.path.join(os.path.dirname(path), place)) if place else path
@@ -403,6 +413,7 @@ def self_test():
             print(f"FAIL {what}: {have!r}, not {want!r}")
 
     expect("symbol", guide.prose("``SignalEvent/count`` and `x`", "Loops"), "`SignalEvent.count` and `x`")
+    expect("long symbol", guide.prose("``SignalWaiter/insert(_:escalateAfterUnread:)``", "Loops"), "`SignalWaiter.insert(…)`")
     expect("article", guide.prose("see <doc:Loops>, `<doc:Loops>`", "Loops"), "see [A thread's run loop](Loops.md), `<doc:Loops>`")
     expect("file", guide.prose("`Makefile/x`, `Tests/tools/guide.py`", "Loops"), f"`Makefile/x`, [`Tests/tools/guide.py`]({UP}Tests/tools/guide.py)")
     expect("page", guide.prose("[x](/documentation/signaldaemon/daemon)", "Loops"), f"[x]({UP}Sources/SignalDaemon/Daemon/Daemon.swift)")
