@@ -203,7 +203,7 @@ class Nohup(OnTerminal):
 
 
 class Setsid(OnTerminal):
-    name = "setsid --wait"
+    name = "`setsid --wait`"
     tools = "setsid",
     product = "util-linux"
 
@@ -269,4 +269,5 @@ class Timeout(Launcher):
         return self.ended()
 
 
-launchers = [Tini, DumbInit, SignalInit, Tmux, Nohup, Setsid, Timeout]
+inits = [Tini, DumbInit, SignalInit]
+launchers = [Tmux, Nohup, Setsid, Timeout]

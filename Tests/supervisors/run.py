@@ -20,7 +20,7 @@ import traceback
 
 sys.dont_write_bytecode = True
 from fixture import Skip, Wrong, need, remove
-from launchers import launchers
+from launchers import inits, launchers
 from services import services
 from systemd import boots
 from table import ROWS, Table
@@ -94,8 +94,8 @@ def main():
         enter_namespace(options.program or build())
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(1))  # PID 1 needs a handler, and the daemons must not inherit an ignored signal
-    groups = [[make(program, scratch) for make in group] for group in (services, launchers)]
-    groups[0][:0] = boots(program, scratch, article)
+    groups = [[make(program, scratch) for make in group] for group in (services, inits, launchers)]
+    groups.insert(0, boots(program, scratch, article))  # four narrow tables, which a page can show
     chosen = [
         supervisor for group in groups for supervisor in group
         if (supervisor.name in options.names if options.names else options.all or not supervisor.is_booted)
