@@ -79,6 +79,28 @@ import Testing
         }
     }
 
+    @Test("A signal that comes after the timeout, and before the subscription ends, is returned")
+    func lastMoment() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let loop = try SignalLoop()
+            let event = try await onThread {
+                Swift.Result {
+                    try loop.run {
+                        let waiting = Task(executorPreference: loop) {
+                            try await nextSignal(.sigterm, loop: loop, timeout: .milliseconds(10))
+                        }
+                        while disposition(of: .sigterm) != .handler { await Task.yield() }
+                        usleep(200_000)  // the timer asks this thread, which is busy, to resume the task
+                        raise(SIGTERM)
+                        return try await waiting.value
+                    }
+                }
+            }.get()
+            #expect(event?.signal == .sigterm)
+        }
+    }
+
     @Test("A timeout follows the clock of a simulation")
     func simulatedTimeout() async throws {
         try await withSimulatedSignals { simulator in
