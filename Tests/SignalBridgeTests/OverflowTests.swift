@@ -10,7 +10,7 @@ import Testing
     @Test("A buffer in Swift and a bridge in C hold the same number of deliveries")
     func sameCapacity() {
         var bridge: OpaquePointer?
-        #expect(csigshim_open(&bridge, CSIGSHIM_HANDLER) == 0)
+        #expect(csigshim_open(&bridge, Int32(CSIGSHIM_HANDLER)) == 0)
         #expect(Int(csigshim_capacity(bridge)) == EventQueue.capacity)
         csigshim_close(bridge)
     }

@@ -30,7 +30,7 @@
                         _ = try? Daemon.runBlocking(
                             policy: policy, onTransition: { if case .reloading = $0 { received.signal() } }
                         ) { daemon in
-                            for _ in 0..<20 {
+                            for _ in 0..<100 {  // for so long that the monitor thread has no more deadlines
                                 kill(getpid(), SIGUSR1)
                                 usleep(20_000)  // in which a thread of the daemon would take it
                                 if !take(.sigusr1) { _exit(3) }

@@ -192,11 +192,11 @@ final class DaemonRuntime: Sendable {
         case .start(let id):
             guard let work = state.handles.takeRegistered(id) else { break }
             let context = context(state.machine.generation)
-            workers.start { [self] in launcher.startTask(id, of: self, context, work) }
+            workers.perform { [self] in launcher.startTask(id, of: self, context, work) }
         case .startReload(let id):
             let reload = state.reloadActions.work(of: state.program) { [self] in try checkNotShuttingDown() }
             let context = context(state.machine.generation)
-            workers.start { [self] in launcher.startTask(id, of: self, context, reload) }
+            workers.perform { [self] in launcher.startTask(id, of: self, context, reload) }
         case .reloadEnded(let number, let error):
             for request in state.reloadRequests.take(upTo: number) { workers.perform { request.finish(error) } }
         case .cancel(let id):
@@ -209,7 +209,7 @@ final class DaemonRuntime: Sendable {
         case .startBody(let id):
             workers.perform { [old = state.takeGeneration()] in for action in old.signalActions { action.silence() } }
             let generation = state.machine.generation
-            workers.start { [self] in
+            workers.perform { [self] in
                 launcher.startTask(id, of: self, context(generation), body(generation: generation))
             }
         case .finish: return { [self] in finish() }

@@ -7,8 +7,6 @@ final class DaemonWorkers: Sendable {
     /// The time for which stuck user code delays other effects.
     private static let patience = Duration.milliseconds(50)
     private let effects: SerialWorker<@Sendable () -> Void>
-    /// Starts tasks, without running their code, so a stuck cancellation handler does not delay clean-ups.
-    private let starts: SerialWorker<@Sendable () -> Void>
 
     init(
         _ onTransition: (@Sendable (DaemonTransition) -> Void)?, _ supervisor: Supervisor, at now: Duration,
@@ -17,21 +15,16 @@ final class DaemonWorkers: Sendable {
         let reporter = try TransitionReporter(onTransition, isInline: isInline)
         self.reporter = reporter
         var started: SupervisorNotifier?
-        var startedEffects: SerialWorker<@Sendable () -> Void>?
         do throws(SignalBridgeError) {
             self.supervisor = try SupervisorNotifier(supervisor, at: now, isInline: isInline) { error in
                 reporter.append(.notificationFailed(error))
                 reporter.runInline()
             }
             started = self.supervisor
-            let effects = try SerialWorker<@Sendable () -> Void>(isInline: isInline, patience: Self.patience) { $0() }
-            self.effects = effects
-            startedEffects = effects
-            starts = try SerialWorker(isInline: isInline) { $0() }
+            effects = try SerialWorker(isInline: isInline, patience: Self.patience) { $0() }
         } catch {
             reporter.stop()
             started?.stop()
-            startedEffects?.stop()
             throw error
         }
     }
@@ -39,7 +32,6 @@ final class DaemonWorkers: Sendable {
     // These may be called under a lock. The caller calls `runInline` after releasing it.
     func report(_ transition: DaemonTransition) { reporter.append(transition) }
     func perform(_ effect: @escaping @Sendable () -> Void) { effects.append(effect) }
-    func start(_ start: @escaping @Sendable () -> Void) { starts.append(start) }
 
     /// The time at which `relieve` must be called.
     var deadline: Duration? { effects.deadline }
@@ -49,7 +41,6 @@ final class DaemonWorkers: Sendable {
     func runInline(waits: Bool = false) {
         supervisor.runInline(waits: waits)  // before the user's closure, which may hang
         reporter.runInline(waits: waits)
-        starts.runInline(waits: waits)
         effects.runInline(waits: waits)
     }
 
@@ -65,7 +56,6 @@ final class DaemonWorkers: Sendable {
     /// Lets the threads end when they have handled all items.
     func stop() {
         effects.stop()
-        starts.stop()
         reporter.stop()
         supervisor.stop()
     }
