@@ -16,7 +16,7 @@
 ##   make lint               what `make format` would change; long sentences; dead links
 ##   make guide              writes the articles as plain Markdown, in docs/guide
 ##   make test-swift         a part of `make test`: the Swift tests
-##   make test-c             a part of `make test`: the C tests
+##   make test-c             the C tests; `make test` leaves out three slow programs of them
 ##   make test-documentation a part of `make test`: the code that the documentation shows
 ##   make test-library       a part of `make check`: the installed C library
 ##   make test-integration   a part of `make check`: packages that depend on this one
@@ -96,13 +96,19 @@ supervisors-quick: toolchain
 supervisors: toolchain
 	SWIFT=$(SWIFT) SCRATCH=$(SCRATCH)/situations Tests/supervisors/run.sh --all
 
-test: test-swift test-c test-documentation
+# Two lanes, because much of it waits.
+test: toolchain
+	@$(MAKE) -j 2 test-swift test-c-quick
+	@$(MAKE) test-documentation
 
 test-swift: toolchain
 	SWIFT=$(SWIFT) Tests/tools/swift-test.sh $(WIDTH)
 
 test-c:
 	Tests/c/run.sh
+
+test-c-quick:
+	Tests/c/run.sh quick
 
 test-documentation: toolchain
 	Tests/tools/documentation.sh
@@ -120,8 +126,8 @@ test-adapters: toolchain
 check: checks
 	@$(MAKE) bench-smoke
 
-checks: lint workflows header builds darwin layers symbols api budgets man-calls release docs test \
-    test-integration test-library test-situations sanitize prove-quick
+checks: lint workflows header builds darwin layers symbols api budgets man-calls release docs \
+    test-swift test-c test-documentation test-integration test-library test-situations sanitize prove-quick
 
 header:
 	Tests/c/header.sh
