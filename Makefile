@@ -16,7 +16,7 @@
 ##   make lint               what `make format` would change; long sentences; dead links
 ##   make guide              writes the articles as plain Markdown, in docs/guide
 ##   make test-swift         a part of `make test`: the Swift tests
-##   make test-c             the C tests; `make test` leaves out three slow programs of them
+##   make test-c             the C tests; `make test` leaves out the slow ones
 ##   make test-documentation a part of `make test`: the code that the documentation shows
 ##   make test-library       a part of `make check`: the installed C library
 ##   make test-integration   a part of `make check`: packages that depend on this one

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles the tests of the C target and runs them: run.sh [quick|thread|address,undefined] [program...]
-# quick leaves out the three programs that take half of the time.
+# quick leaves out the six programs that take most of the time.
 # Each program runs once for each mechanism: "ok name" is the handler mechanism, "ok name (signalfd)" the other (Linux).
 # CSIGSHIM_MECHANISM=handler or =signalfd in the environment selects one of them.
 # The last line is "N passed, N failed"; the exit status is 0 if none failed.
@@ -20,7 +20,7 @@ sanitizer=
 slow=
 case ${1:-} in
 quick)
-    slow=" interleavings races stress "
+    slow=" interleavings races stress sandbox exec jumps "
     shift
     ;;
 thread | address | undefined | address,undefined)

@@ -6,13 +6,15 @@ struct Baseline {
         let name: String
         let systemCalls: Double
         let instructions: Int
+
+        /// Where threads wake one another, or a wait meets a signal early, the counts differ from run to run.
+        private var varies: Bool { !name.hasPrefix("c-") && !name.hasPrefix("loop-") }
+        var mostCalls: Double { systemCalls + (varies ? 1.9 : 0.6) }
+        var mostInstructions: Int { Int(Double(instructions) * (varies ? 1.7 : 1.05)) }
     }
 
     private let compiler: String
     private let rows: [Row]
-    /// Of threads that sometimes meet and sometimes do not.
-    private static let moreCalls = 0.6
-    private static let moreInstructions = 1.05
 
     init(_ counts: Counts) {
         compiler = Self.currentCompiler
@@ -45,11 +47,10 @@ struct Baseline {
         rows.flatMap { row -> [String] in
             guard let now = counts[row.name], let calls = now.systemCalls else { return [] }
             var found: [String] = []
-            if calls > row.systemCalls + Self.moreCalls {
+            if calls > row.mostCalls {
                 found.append("\(row.name): \(calls) system calls for each signal, \(row.systemCalls) before")
             }
-            let most = Int(Double(row.instructions) * Self.moreInstructions)
-            if let instructions = now.instructions, row.instructions > 0, instructions > most,
+            if let instructions = now.instructions, row.instructions > 0, instructions > row.mostInstructions,
                 compiler == Self.currentCompiler
             {
                 found.append("\(row.name): \(instructions) instructions for each signal, \(row.instructions) before")
