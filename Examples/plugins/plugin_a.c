@@ -9,7 +9,7 @@ static csigshim_bridge *bridge;
 static int start(void) {
     if (csigshim_open(&bridge, CSIGSHIM_HANDLER) != 0)
         return -1;
-    if (csigshim_add(bridge, SIGHUP, 0) == 0)
+    if (csigshim_add(bridge, SIGHUP, CSIGSHIM_CHAIN | CSIGSHIM_KEEP_IGNORED) >= 0) /* a handler of the host runs too */
         return csigshim_fd(bridge);
     csigshim_close(bridge);
     return -1;
