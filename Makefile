@@ -27,7 +27,7 @@
 ##   make symbols            what signal context calls, and the public C names
 ##   make budgets            lines, bytes and system calls of the C target, against their budgets
 ##   make darwin             compiles for macOS, on Linux; darwin-tests: the tests too
-##   make prove              40 minutes: each instruction, models, mutants, failing calls, soak
+##   make prove              an hour: each instruction, models, mutants, failing calls, soak
 ##   make prove-quick        the quick part of it
 ##   make bench              9 minutes: this library and its peers, in tables; bench-peers installs these
 ##   make bench-counts       a part of it: system calls and instructions for each signal

@@ -51,7 +51,6 @@ enum Bench {
             bench_one_core(1)
             results.pingPong = PingPong(contestants, programs, rounds: smoke ? 1 : 15, pings: smoke ? 50 : 2000)
             bench_one_core(0)
-            if !smoke { results.allCores = PingPong(contestants, programs, rounds: 9, pings: 2000) }
         }
         if wanted("saturated") {
             let pool = contestants.filter {

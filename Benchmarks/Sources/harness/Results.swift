@@ -3,9 +3,7 @@ import Foundation
 /// All that one run found, as it is printed and as it is written for machines.
 struct Results: Encodable {
     var machine = Machine()
-    /// On one core, and on all.
     var pingPong: PingPong?
-    var allCores: PingPong?
     var saturated: PingPong?
     var storm: Storm?
     var footprint: Footprint?
@@ -40,7 +38,7 @@ struct Results: Encodable {
     }
 
     private enum Keys: String, CodingKey {
-        case machine, pingPong, allCores, saturated, storm, footprint, counts, growth, librarySize, targets,
+        case machine, pingPong, saturated, storm, footprint, counts, growth, librarySize, targets,
             skipped
     }
 
@@ -48,7 +46,6 @@ struct Results: Encodable {
         var container = encoder.container(keyedBy: Keys.self)
         try container.encode(machine, forKey: .machine)
         try container.encodeIfPresent(pingPong?.rows, forKey: .pingPong)
-        try container.encodeIfPresent(allCores?.rows, forKey: .allCores)
         try container.encodeIfPresent(saturated?.rows, forKey: .saturated)
         try container.encodeIfPresent(storm?.rows, forKey: .storm)
         try container.encodeIfPresent(footprint?.rows, forKey: .footprint)
@@ -63,7 +60,7 @@ struct Results: Encodable {
     var skipped: [String: String] {
         var all: [String: String] = [:]
         let parts = [
-            ("ping-pong", pingPong?.skipped), ("all cores", allCores?.skipped), ("saturated", saturated?.skipped),
+            ("ping-pong", pingPong?.skipped), ("saturated", saturated?.skipped),
             ("storm", storm?.skipped),
             ("footprint", footprint?.skipped), ("counts", counts?.skipped), ("growth", growth?.skipped),
         ]
@@ -76,7 +73,6 @@ struct Results: Encodable {
     var text: String {
         var parts = ["\(machine.processor), \(machine.cores) cores, \(machine.kernel), \(machine.date)"]
         if let pingPong { parts.append(latencyTable(pingPong, "one core")) }
-        if let allCores { parts.append(latencyTable(allCores, "all cores")) }
         if let saturated {
             parts.append("Every thread of Swift's cooperative pool at work (microseconds)\n" + shortTable(saturated))
         }

@@ -92,6 +92,6 @@ func growthTable(_ growth: Growth) -> String {
 func targetsTable(_ targets: [Target]) -> String {
     "Targets\n"
         + table(
-            ["", "asked", "seen", "", "all cores"],
-            targets.map { [$0.path, $0.asked, $0.seen, $0.met ? "met" : "MISSED", $0.allCores ?? ""] }, leftColumns: 5)
+            ["", "asked", "seen", ""],
+            targets.map { [$0.path, $0.asked, $0.seen, $0.met ? "met" : "MISSED"] }, leftColumns: 4)
 }

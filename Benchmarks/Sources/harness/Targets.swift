@@ -4,8 +4,6 @@ struct Target: Codable {
     let asked: String
     let seen: String
     let met: Bool
-    /// The same ratio where the processes have all cores.
-    var allCores: String?
 
     static func all(_ results: Results) -> [Target] {
         var targets: [Target] = []
@@ -14,7 +12,7 @@ struct Target: Codable {
             targets.append(
                 Target(
                     path: name, asked: "at most \(fixed(limit, 2)) x \(other)", seen: ratio.text,
-                    met: ratio.median <= limit, allCores: results.allCores?.ratio(of: name, to: other)?.text))
+                    met: ratio.median <= limit))
         }
         for (name, limit) in [("c-handler", 8.0), ("c-signalfd", 5)] {
             guard let calls = results.counts?[name]?.systemCalls else { continue }
