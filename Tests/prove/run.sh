@@ -1,6 +1,6 @@
 #!/bin/sh
-# run.sh [quick]: every method of Tests/prove, then one table: method, how much it tried, what it found. About 40
-# minutes on two cores; quick, as in `make check`, less than two minutes. The exit status is 0 if nothing was found.
+# run.sh [quick]: every method of Tests/prove, then one table: method, how much it tried, what it found. About an hour
+# on two cores; quick, as in `make check`, less than two minutes. The exit status is 0 if nothing was found.
 #
 # Three lanes on two cores, because soak and mutants often wait. A method is a directory with a run.sh. Its output has
 # lines RESULT method|how much it tried|what it found.
