@@ -411,7 +411,7 @@ def testing():
             process.end()
         check("testing: passes", status == 0, process.text)
         check("testing: runs XCTest", "Executed 1 test, with 0 failures" in process.text, process.text)
-        check("testing: runs Swift Testing", "Test run with 1 test in 1 suite passed" in process.text, process.text)
+        check("testing: runs Swift Testing", "Test run with 2 tests in 1 suite passed" in process.text, process.text)
 
 
 def main():
