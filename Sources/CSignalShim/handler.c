@@ -2,7 +2,7 @@
  * bridge that has the signal (ring.c), and wakes the reader (notify.c). Then it runs the old handler if a bridge
  * chains, or takes the old action if no bridge recorded the delivery (old_action.c).
  *
- * Only this file and the files that it uses run in signal context. Tests/tools/symbols.sh names them, and checks the
+ * Only this file and the files that it uses run in the handler. Tests/tools/symbols.sh names them, and checks the
  * functions that they call against a list. They take no lock, allocate nothing, keep errno, and contain no cancellation
  * point. The handler runs with every signal blocked except the synchronous faults, which are left to the host.
  *

@@ -5,7 +5,7 @@
 #include "check.h"
 
 enum { SKIPPED = 77 }; /* the exit status of SKIP */
-#if defined(SANITIZED)
+#if defined(EMULATED)
 enum { PATIENCE_SECONDS = 60 }; /* an emulator on a busy machine takes long, too */
 #else
 enum { PATIENCE_SECONDS = 15 };

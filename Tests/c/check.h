@@ -40,8 +40,11 @@
 #define UNDER_TSAN 0
 #endif
 
-#if defined(SANITIZED) /* run.sh defines it */
+#if defined(EMULATED) /* Tests/prove/systems/run.sh defines it, and SANITIZED */
 enum { DEADLINE_SECONDS = 240 };
+#define SCALED(n) ((n) / 10)
+#elif defined(SANITIZED) /* run.sh defines it */
+enum { DEADLINE_SECONDS = 90 };
 #define SCALED(n) ((n) / 10)
 #else
 enum { DEADLINE_SECONDS = 60 };

@@ -8,9 +8,9 @@
 #   symbols.sh --files         prints the files of signal context
 set -eu
 
-# These files are signal context: the handler and csigshim_wake, with all that they call. (csigshim_reset_for_exec, which may be
-# called in a handler, uses sigaction(2) besides, which POSIX lists as async-signal-safe.) They
-# refer to one another, to the allow-list, and to these other files: none.
+# These files are signal context: the handler and csigshim_wake, with all that they call. They refer to one another, to
+# the allow-list, and to these other files: none. A handler of the host's may also call csigshim_reset_for_exec. That is
+# in spawn.c, and uses sigaction(2), which POSIX lists as async-signal-safe.
 signal_context="table.c ring.c notify.c old_action.c handler.c"
 others=""
 

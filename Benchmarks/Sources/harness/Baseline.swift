@@ -45,8 +45,12 @@ struct Baseline {
     /// What has grown. Instructions are compared only if the same compilers made them.
     func exceeded(by counts: Counts) -> [String] {
         rows.flatMap { row -> [String] in
-            guard let now = counts[row.name], let calls = now.systemCalls else { return [] }
+            guard let now = counts[row.name] else { return [] }  // it was not asked for
+            guard let calls = now.systemCalls else { return ["\(row.name): its system calls were not counted"] }
             var found: [String] = []
+            if row.instructions > 0, now.instructions == nil {
+                found.append("\(row.name): its instructions were not counted")
+            }
             if calls > row.mostCalls {
                 found.append("\(row.name): \(calls) system calls for each signal, \(row.systemCalls) before")
             }

@@ -78,7 +78,7 @@ compile() { # target, output, what
     target=$1 output=$2
     shift 2
     # Without -DSANITIZED, which scales the tests down, they would take an hour under an emulator.
-    zig cc -target "$target" -std=gnu11 -O1 -Wall -Wextra -Wpedantic -Werror -DSANITIZED -pthread \
+    zig cc -target "$target" -std=gnu11 -O1 -Wall -Wextra -Wpedantic -Werror -DSANITIZED -DEMULATED -pthread \
         -I"$root/Sources/CSignalShim/include" -I"$root/Sources/CSignalInit/include" "$@" -o "$output" >"$output.messages" 2>&1
 }
 
