@@ -201,15 +201,12 @@ private func timed(_ body: () -> SignalEvent?) -> (SignalEvent?, Double) {
     return (event, ProcessInfo.processInfo.systemUptime - start)
 }
 
-/// Seconds that the calling thread has computed, and how often it went to sleep; 0 where the system counts that for the
-/// process alone.
+/// Seconds that the calling thread has computed, and how often it has slept; 0 on systems without /proc.
 private func threadUsage() -> (cpu: Double, sleeps: Int) {
     var time = timespec()
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    var sleeps = 0
-    #if os(Linux)
-        var usage = rusage()
-        if getrusage(RUSAGE_THREAD, &usage) == 0 { sleeps = usage.ru_nvcsw }
-    #endif
+    let status = (try? String(contentsOfFile: "/proc/thread-self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("voluntary_ctxt_switches:") }
+    let sleeps = line?.split(separator: "\t").last.flatMap { Int($0) } ?? 0
     return (Double(time.tv_sec) + Double(time.tv_nsec) / 1e9, sleeps)
 }
