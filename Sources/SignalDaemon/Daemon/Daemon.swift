@@ -231,7 +231,7 @@ public final class Daemon: Sendable {
     public func atExit(_ action: sending @escaping () -> Void) {
         if let outer { return outer.atExit(action) }
         let action = Sent(action)
-        runtime.finalActions.add { action.closure() }
+        runtime.exitActions.add { action.closure() }
     }
 
     /// Requests a graceful shutdown, as a signal would. During a shutdown it sets the exit code, if that was not set.

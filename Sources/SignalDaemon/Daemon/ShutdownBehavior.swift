@@ -7,11 +7,3 @@ public enum ShutdownBehavior: Hashable, Sendable {
     /// The work is never cancelled. The daemon waits for it until the process is forced to end.
     case complete
 }
-
-/// The effect of an error of a task or a thread on its daemon.
-public enum FailureBehavior: Hashable, Sendable {
-    /// The daemon shuts down gracefully.
-    case shutDown
-    /// The error is reported, and the daemon continues.
-    case report
-}

@@ -25,7 +25,7 @@ final class DaemonRuntime: Sendable {
     let launcher = WorkLauncher()
     let parts = DaemonParts()
     let children = AdoptedChildren()
-    let finalActions = FinalActions()
+    let exitActions = ExitActions()
     private let recovery = SignalRecovery()
     private let closed = DispatchSemaphore(value: 0)
 
@@ -289,7 +289,7 @@ final class DaemonRuntime: Sendable {
     private func finish() {
         state.withLock { $0.reportDeadline = environment.now + .seconds(1) }
         workers.perform { [self] in
-            finalActions.run()
+            exitActions.run()
             workers.afterReporting { [self] in requestClose() }
         }
         waiter?.wake()  // now that the effect waits, because a stuck worker must be relieved
@@ -313,8 +313,8 @@ final class DaemonRuntime: Sendable {
     /// The actions of a forced exit on a thread that may be abandoned.
     func lastCall() -> (@Sendable (DaemonSummary) -> Void)? {
         let onForcedExit = state.withLock { $0.program.onForcedExit }
-        return { [finalActions] summary in
-            finalActions.run()
+        return { [exitActions] summary in
+            exitActions.run()
             onForcedExit?(summary)
         }
     }

@@ -1,7 +1,7 @@
 import SignalBridge
 
 /// The actions that run last, even at a forced exit: ``Daemon/atExit(_:)``.
-final class FinalActions: Sendable {
+final class ExitActions: Sendable {
     private let actions = Lock<[@Sendable () -> Void]>([])
 
     func add(_ action: @escaping @Sendable () -> Void) { actions.withLock { $0.append(action) } }
