@@ -117,6 +117,16 @@ for mechanism in handler signalfd; do
 
 done
 
+start jobs
+says '^ready'
+send HUP
+says "^reload, asked by pid $$"
+send USR1
+check "starts a job" within pgrep -P "$main"
+send TERM
+ends 0
+says '^job [0-9]* has ended'
+
 needs_swift() { ldd "$1" | grep -q libswift; }
 name=embedding
 swiftc=${SWIFTC:-swiftc}

@@ -35,13 +35,13 @@ static void load(const char *path) {
         fprintf(stderr, "%s\n", dlerror());
         exit(1);
     }
-    const int fd = new->plugin->start();
-    if (fd < 0) {
+    int descriptor = -1;
+    if (new->plugin->start(&descriptor) != 0) {
         perror(path);
         exit(1);
     }
     new->path = strdup(path);
-    polled[new - loaded] = (struct pollfd){.fd = fd, .events = POLLIN};
+    polled[new - loaded] = (struct pollfd){.fd = descriptor, .events = POLLIN};
     printf("loaded %s\n", path);
 }
 

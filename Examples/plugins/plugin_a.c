@@ -6,11 +6,12 @@
 
 static csigshim_bridge *bridge;
 
-static int start(void) {
+static int start(int *descriptor) {
     if (csigshim_open(&bridge, CSIGSHIM_HANDLER) != 0)
         return -1;
+    *descriptor = csigshim_fd(bridge);
     if (csigshim_add(bridge, SIGHUP, CSIGSHIM_CHAIN | CSIGSHIM_KEEP_IGNORED) >= 0) /* a handler of the host runs too */
-        return csigshim_fd(bridge);
+        return 0;
     csigshim_close(bridge);
     return -1;
 }

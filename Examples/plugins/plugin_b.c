@@ -7,15 +7,16 @@
 static csigshim_bridge *bridge;
 static unsigned deliveries;
 
-static int start(void) {
+static int start(int *descriptor) {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGUSR1);
     if (csigshim_open_sized(&bridge, CSIGSHIM_HANDLER, 64) != 0)
         return -1;
+    *descriptor = csigshim_fd(bridge);
     if (csigshim_add_set(bridge, &signals, 0) == 0)
-        return csigshim_fd(bridge);
+        return 0;
     csigshim_close(bridge);
     return -1;
 }

@@ -323,6 +323,21 @@ echo "load $a" >&9
 check "plugin_a_upgraded_starts" said 3 '^loaded '
 kill -HUP "$child"
 check "plugin_a_upgraded_gets_the_signal" said 1 "^new a: SIGHUP from pid $$"
+# A plugin with a thread of its own.
+threads() { [ ! -d "/proc/$child/task" ] || [ "$(ls "/proc/$child/task" | wc -l)" = "$1" ]; }
+c=$work/plugins/plugin_c.so
+echo "load $c" >&9
+check "plugin_c_starts" said 4 '^loaded '
+check "plugin_c_has_a_thread" threads 2
+kill -USR2 "$child"
+check "plugin_c_gets_the_signal" said 1 "^c: SIGUSR2 from pid $$"
+echo "unload $c" >&9
+check "plugin_c_is_unloaded" said 2 '^unloaded '
+check "plugin_c_ends_its_thread" threads 1
+echo "load $c" >&9
+check "plugin_c_starts_again" said 5 '^loaded '
+kill -USR2 "$child"
+check "plugin_c_gets_another" said 2 "^c: SIGUSR2 from pid $$"
 exec 9>&-
 check "host_ends" host_ends
 

@@ -104,7 +104,7 @@ int csigshim_capacity(const csigshim_bridge *bridge);
  * each SIGCHLD call waitpid(-1, …, WNOHANG) until it finds no more children. */
 int csigshim_add(csigshim_bridge *bridge, int signo, unsigned flags);
 
-/* Adds every signal of the set, or none. Returns 1 if CSIGSHIM_KEEP_IGNORED left one out, else 0. */
+/* Adds every signal of the set, or none. Returns 1 if CSIGSHIM_KEEP_IGNORED left one out, else 0; never 2. */
 int csigshim_add_set(csigshim_bridge *bridge, const sigset_t *set, unsigned flags);
 
 /* Unsubscribes the bridge from signo; captured events stay readable. The last removal of a signal restores the exact
