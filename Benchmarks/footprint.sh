@@ -104,10 +104,6 @@ done
 first=$(build --package-path "$root" --scratch-path "$work/first" --target SignalBridge)
 second=$(build --package-path "$root" --scratch-path "$work/second" --target SignalBridge)
 target=$(printf '%s\n' "${first% *}" "${second% *}" | sort -n | head -1)
-for file in "$root"/Sources/CSignalShim/*.c; do
-    ${CC:-cc} -std=gnu11 -O2 -DNDEBUG -I"$root/Sources/CSignalShim/include" -c "$file" -o "$work/$(basename "$file").o"
-done
-text=$(size "$work"/*.o | awk 'NR > 1 { sum += $1 } END { print sum }')
 
 missed=0
 row() { # row WHAT NOW BUDGET
@@ -119,5 +115,4 @@ echo
 printf '%-64s | %7s | %7s\n' what now budget
 row "a program with one SignalEvents, KB more than an empty one" "$(kilobytes $((events - empty)))" 300
 row "clean release build of SignalBridge, seconds of processor time" "$target" 15
-row "CSignalShim, KB of text (cc -O2)" "$(kilobytes "$text")" 28
 exit $missed

@@ -74,9 +74,11 @@ int bench_byte(int fd, int timeout_ms) {
     return read(fd, &byte, 1) == 1 ? byte : -2;
 }
 
-size_t bench_ping(pid_t pid, int fd, int signo, uint64_t *nanoseconds, size_t count) {
+size_t bench_ping(pid_t pid, int fd, int signo, uint64_t *nanoseconds, size_t count, unsigned pause_us) {
     char byte;
     for (size_t i = 0; i < count; i++) {
+        if (pause_us > 0)
+            usleep(pause_us);
         const uint64_t start = now();
         if (kill(pid, signo) != 0 || read(fd, &byte, 1) != 1)
             return i;

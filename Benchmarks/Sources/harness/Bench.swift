@@ -112,7 +112,7 @@ enum Bench {
             try write(
                 "storm.svg",
                 barChart(
-                    "Lost of \(storm.rows.first?.sent ?? 0) queued values", unit: "%", bars.sorted { $0.2 < $1.2 }))
+                    "Deliveries lost of \(storm.rows.first?.sent ?? 0) queued signals", unit: "%", bars.sorted { $0.2 < $1.2 }))
         }
     }
 

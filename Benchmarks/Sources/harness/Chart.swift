@@ -2,7 +2,7 @@
 func barChart(_ title: String, unit: String, _ bars: [(name: String, group: Contestant.Group, value: Double)]) -> String
 {
     let (left, width, height) = (128.0, 480.0, 24.0)
-    let top = 40.0
+    let top = 62.0
     let most = bars.map(\.value).max() ?? 1
     let scale = (width - left - 78) / most
     let total = Int(top + height * Double(bars.count) + 10)
@@ -19,6 +19,13 @@ func barChart(_ title: String, unit: String, _ bars: [(name: String, group: Cont
         ##"<rect class="page" width="100%" height="100%"/>"##,
         ##"<text class="text strong" x="8" y="24">\##(title)</text>"##,
     ]
+    for (index, (group, name)) in [("this", "this library"), ("limit", "by hand, in C"), ("other", "peers")].enumerated() {
+        let x = 8 + 130 * index
+        lines += [
+            ##"<rect class="\##(group)" x="\##(x)" y="37" width="12" height="12"/>"##,
+            ##"<text class="text" x="\##(x + 18)" y="49">\##(name)</text>"##,
+        ]
+    }
     for (index, bar) in bars.enumerated() {
         let y = top + height * Double(index)
         let length = max(1, bar.value * scale)

@@ -119,13 +119,15 @@ final class Running {
     deinit { end() }
 
     /// Nanoseconds of each ping, sorted. A contestant that loses one does not answer for 20 seconds, and is ended.
-    func ping(_ count: Int, warmUp: Int) throws(Skipped) -> [UInt64] {
+    ///
+    /// - Parameter pause: microseconds before each ping, in which the contestant goes back to sleep.
+    func ping(_ count: Int, warmUp: Int, pause: UInt32 = 0) throws(Skipped) -> [UInt64] {
         let watchdog = DispatchWorkItem { [process] in kill(process, SIGKILL) }
         DispatchQueue.global().asyncAfter(deadline: .now() + 20, execute: watchdog)
         defer { watchdog.cancel() }
         var times = [UInt64](repeating: 0, count: max(count, warmUp))
         for part in [warmUp, count] {
-            let answered = bench_ping(process, output, SIGUSR1, &times, part)
+            let answered = bench_ping(process, output, SIGUSR1, &times, part, pause)
             if answered != part { throw .because("did not answer ping \(answered + 1), or ended") }
         }
         return times[..<count].sorted()

@@ -16,6 +16,8 @@ struct Counts {
     private(set) var rows: [Row] = []
     private(set) var skipped: [String: String] = [:]
     private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("bench-counts-\(getpid())")
+    /// A contestant that is not asleep when the next signal comes makes fewer calls, or more, from run to run.
+    private static let pause: UInt32 = 3000
     private static let handlers = ["selfpipe": "on_ping", "threads": "on_ping", "c-handler": "csigshim__handler"]
 
     init(_ contestants: [Contestant], _ programs: Programs, pings: Int) {
@@ -56,9 +58,9 @@ struct Counts {
         // -D: the contestant is the child, and strace a grandchild.
         let running = try Running([strace, "-D", "-f", "-qq", "-s", "1", "-o", log] + command)
         defer { running.end() }
-        _ = try running.ping(pings, warmUp: 10)
+        _ = try running.ping(pings, warmUp: 10, pause: Self.pause)
         let before = try Self.settledCalls(log)
-        _ = try running.ping(pings, warmUp: 0)
+        _ = try running.ping(pings, warmUp: 0, pause: Self.pause)
         return (Double(try Self.settledCalls(log) - before) / Double(pings) * 10).rounded() / 10
     }
 
@@ -125,7 +127,7 @@ struct Counts {
         var command = command
         command.insert("--log-file=\(log)", at: 1)
         let running = try Running(command, readyWithin: 60)
-        _ = try running.ping(pings, warmUp: pings / 5)
+        _ = try running.ping(pings, warmUp: pings / 5, pause: Self.pause)
         kill(running.process, SIGTERM)
         _ = running.lastWords(patience: 20)
         running.end()

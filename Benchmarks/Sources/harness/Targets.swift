@@ -1,4 +1,5 @@
-/// What the library is to reach, as ratios within one run, so that a machine's speed is no part of it.
+/// What the library is to reach: counts, and ratios within one run, so that a machine's speed is no part of it. Only growth is
+/// asked in nanoseconds. `make footprint` and `make budgets` compare sizes and build times with their targets.
 struct Target: Codable {
     let path: String
     let asked: String
