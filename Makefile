@@ -215,6 +215,8 @@ lint: toolchain
 	@Tests/tools/english.py
 	@Tests/tools/guide.py --self-test
 	@Tests/tools/guide.py --check
+	@Tests/tools/commits.sh --self-test
+	@Tests/tools/commits.sh
 	@$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)
 	@clang-format --dry-run --Werror $(C_FILES)
 

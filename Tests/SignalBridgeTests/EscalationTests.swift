@@ -27,7 +27,7 @@ import Testing
             try await Task.sleep(for: .milliseconds(100))
             executor.stuck { $0 = true }
             await deliver(.sigusr1)
-            try #require(await eventually { executor.reached.now }, "whoever reads now has got stuck")
+            try #require(await eventually { executor.reached.now }, "the reader is stuck now")
             raiseSlowly(SIGTERM, times: 2)
             exitUnlessKilled((events, trap))
         }

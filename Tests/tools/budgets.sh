@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the budgets of the C targets as a table: lines with comments, the size of the shared library, and the system
+# Prints the budgets of the sources as a table: lines with comments, the size of the shared library, and the system
 # calls that one signal takes, as Tests/c/syscall_count.c counts them. Fails if one is exceeded.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -31,6 +31,9 @@ row "files of signal context, lines" "$(lines /dev/null $context)" 900
 row "CSignalShim.h, lines" "$(lines $sources/include/CSignalShim.h)" 190
 longest=$(find $sources -name '*.[ch]' -exec wc -l {} \; | sort -rn | sed -n '1s/^ *//p')
 row "longest file ($(basename "${longest#* }")), lines" "${longest%% *}" 350
+longest=$(find Sources -name '*.swift' -exec wc -l {} \; | sort -rn | sed -n '1s/^ *//p')
+row "longest Swift file ($(basename "${longest#* }")), lines" "${longest%% *}" 350
+row "Sources/SignalBridge, lines (2,500 asked: decision 31)" "$(lines $(find Sources/SignalBridge -name '*.swift'))" 3250
 
 "${MAKE:-make}" --no-print-directory lib SCRATCH="$work/build" >"$work/make" 2>&1 || { cat "$work/make"; exit 1; }
 library=$(find "$work/build/lib" -name 'libcsignalshim*.so.*' -o -name 'libcsignalshim*.dylib' | head -1)

@@ -71,7 +71,7 @@ typedef struct csigshim_event {
     uint32_t reserved[3]; /* 0 */
 } csigshim_event;         /* 64 bytes; the layout is fixed within a major version */
 
-/* Opens a bridge that keeps the details of 16,384 unread deliveries (1.2 MiB, used on demand) and counts the rest.
+/* Opens a bridge that keeps the details of 16,384 unread deliveries (1.2 MB, used on demand) and counts the rest.
  * CSIGSHIM_HANDLER: a handler captures the signal, on whichever thread the kernel chooses; works in every program.
  * CSIGSHIM_SIGNALFD (Linux, else ENOTSUP): csigshim_add blocks the signal in the calling thread. Add signals at the
  * start of main, so that all threads inherit the block. Signals then wait in the kernel's queue until csigshim_read

@@ -9,7 +9,7 @@
 ///
 /// Create it before other threads. It is subscribed for its lifetime, so no signal is lost between two calls of
 /// ``next(timeout:)``. Signals are coalesced as ``SignalEvents`` does. Each waiter has its own bridge (a pipe and at
-/// most 1.2 MiB of buffer); a process has 64 bridges. At least one thread of the process must not block the signal; the
+/// most 1.2 MB of buffer); a process has 64 bridges. At least one thread of the process must not block the signal; the
 /// one that waits is enough. Callable from any thread. <doc:Choosing> shows a program.
 public final class SignalWaiter: Sendable {
     private let bridge: any Waitable

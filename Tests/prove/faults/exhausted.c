@@ -120,7 +120,7 @@ TEST(no_address_space_lets_open_fail) {
     long pages = 0;
     FILE *statm = fopen("/proc/self/statm", "r");
     CHECK(statm != NULL && fscanf(statm, "%ld", &pages) == 1 && fclose(statm) == 0);
-    limit(RLIMIT_AS, (rlim_t)(pages + 64) * (rlim_t)sysconf(_SC_PAGESIZE)); /* not a ring of 1.2 MiB */
+    limit(RLIMIT_AS, (rlim_t)(pages + 64) * (rlim_t)sysconf(_SC_PAGESIZE)); /* not a ring of 1.2 MB */
     FAILS(csigshim_open(&bridge, test_mechanism()), ENOMEM);
     FAILS(csigshim_open(&bridge, test_mechanism()), ENOMEM);
     CHECK(csigshim_open_sized(&bridge, test_mechanism(), 16) == 0 && csigshim_close(bridge) == 0);

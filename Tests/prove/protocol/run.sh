@@ -59,7 +59,7 @@ both |sleep|F1_nobody_sleeps_on|-DBREAK_WAITER_COUNTS_LATE -DWAKES=0|a waiter is
 both |sleep|F1_nobody_sleeps_on|-DBREAK_FUTEX_WAKE_BEFORE_FLAG -DWAKES=0|a handler looks for waiters before it sets notified
 both |sleep|F1_nobody_sleeps_on|-DBREAK_NO_FUTEX_WAKE -DWAKES=0|nobody wakes the waiter
 both |sleep|F1_nobody_sleeps_on|-DBREAK_NO_COMPARE -DWAKES=0|the kernel does not compare
-both |sleep|F1_nobody_sleeps_on|-DBREAK_FD_GIVES_UP -DWAKES=0 -DEACH=2 -DFAILURES=1|csigshim_fd whose write fails clears fd_in_use while somebody polls
+both |sleep|F1_nobody_sleeps_on|-DBREAK_FD_GIVES_UP -DWAKES=0 -DEACH=2 -DFAILURES=1|csigshim_fd whose write fails clears fd_in_use while a poller has it
 both |sleep|W1_unread_is_notified|-DBREAK_NOTIFY_BEFORE_STORE -DWAKES=0|a handler notifies before it publishes
 both |sleep|W1_unread_is_notified|-DBREAK_LEFT_IS_NOT_NOTIFIED -DWAKES=0 -DEACH=3|what a small buffer leaves is not notified again
 both |sleep|W2_notified_is_heard|-DBREAK_CLEAR_BEFORE_DRAIN -DWAKES=0 -DEACH=2|notified is cleared before the pipe is emptied
@@ -69,7 +69,7 @@ both |sleep|W2_notified_is_heard|-DBREAK_FD_IN_USE_BEFORE_FLAG -DWAKES=0|a handl
 both |sleep|W2_notified_is_heard|-DBREAK_FAILED_STAYS_NOTIFIED -DWAKES=0 -DFAILURES=1|notified stays set although the write failed
 both |sleep|W2_descriptor_tells|-DBREAK_FD_NO_LOOK -DDESCRIPTOR_ALONE -DWAKES=0|so the descriptor does not tell of what is there
 both |sleep|W2_no_spinning|-DBREAK_NO_DRAIN_WHEN_EMPTY -DWAKES=0|a reader that found nothing leaves the pipe as it is
-long |sleep|W2_wake_is_heard|-DBREAK_WAKE_BY_PIPE_ALONE|csigshim_wake writes, and does not wake whoever slept before fd_in_use
+long |sleep|W2_wake_is_heard|-DBREAK_WAKE_BY_PIPE_ALONE|csigshim_wake writes, and does not wake a thread that slept before fd_in_use
 both |sleep|D1_pipe_was_looked_at|-DBREAK_RECORD_WITHOUT_LOOK -DWAKES=0|a handler writes without a look at the pipe
 both |sleep|D1_pipe_was_looked_at|-DBREAK_FD_LOOKS_LATE -DWAKES=0|csigshim_fd looks at the pipe after it set fd_in_use
 both |lifetime|whole|-DTHREADS=1 -DUSED=1 -DCALLS=3|one thread, one bridge, a host that closes descriptors
