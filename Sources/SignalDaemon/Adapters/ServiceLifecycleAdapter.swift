@@ -3,23 +3,6 @@
     import ServiceLifecycle
     import SignalBridge
 
-    /// The effect on the daemon if a service returns before a shutdown was requested. With the trait
-    /// `ServiceLifecycle`.
-    public enum ReturnBehavior: Hashable, Sendable {
-        /// The service has failed, with ``ServiceReturnedError``: see ``FailureBehavior``.
-        case fail
-        /// The daemon shuts down gracefully, without an error.
-        case shutDown
-        /// The service has finished, and the daemon runs on.
-        case finish
-    }
-
-    /// The failure of a service that returned before a shutdown was requested. With the trait `ServiceLifecycle`.
-    public struct ServiceReturnedError: Error, CustomStringConvertible {
-        /// A phrase such as "the service returned".
-        public var description: String { "the service returned, although nothing had requested a shutdown" }
-    }
-
     extension Daemon {
         /// Runs a `Service` as a task of the daemon. With the trait `ServiceLifecycle`.
         ///

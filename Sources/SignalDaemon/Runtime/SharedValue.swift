@@ -1,0 +1,19 @@
+import SignalBridge
+
+/// A value that threads share, released outside of the lock.
+final class SharedValue<Value: Sendable>: Sendable {
+    private let value: Lock<Value?>
+
+    init() { value = Lock(nil) }
+
+    var current: Value? {
+        get { value.withLock { $0 } }
+        set {
+            let old = value.withLock { value in
+                defer { value = newValue }
+                return value
+            }
+            _ = old
+        }
+    }
+}
