@@ -7,7 +7,7 @@ import Testing
 @testable import SignalDaemon
 
 @Suite("Taking signals back") struct SignalRecoveryTests {
-    @Test("A stolen signal is taken back once at a time, and the next look is a second later, not at once")
+    @Test("A displaced signal is taken back once at a time, and the next look is a second later, not at once")
     func oneAtATime() async {
         await #expect(processExitsWith: .success) {
             limit()
@@ -16,14 +16,14 @@ import Testing
             install(countingHandler, for: .sigusr1)
             let recovery = SignalRecovery()
             #expect(recovery.deadline == nil)
-            let stolen = recovery.search([.sigusr1], at: .seconds(10))
-            #expect(stolen == [.sigusr1])
+            let displaced = recovery.search([.sigusr1], at: .seconds(10))
+            #expect(displaced == [.sigusr1])
             #expect(recovery.deadline == .seconds(11))
             #expect(recovery.search([.sigusr1], at: .seconds(11)) == nil, "it is being taken back")
             #expect(recovery.deadline == .seconds(12), "a monitor that waits for it does not spin meanwhile")
 
             let reported = Shared<[String]>([])
-            recovery.takeBack(stolen ?? [], of: [.sigusr1]) { transition in
+            recovery.takeBack(displaced ?? [], of: [.sigusr1]) { transition in
                 reported { $0.append("\(transition)") }
             } onSignal: { _ in
             }

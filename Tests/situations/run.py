@@ -397,14 +397,14 @@ def the_daemon_takes_over_what_came_before_it(times):
         daemon.expect_end(0, f"SIGTERM from pid {os.getpid()}", "shuts down", "drained", "signals 1, duplicates 0")
 
 
-# B5: stolen signals
+# B5: displaced signals
 
 
 @situation
-def a_stolen_signal_is_taken_back(times):
+def a_displaced_signal_is_taken_back(times):
     for moment in ("before", "while-starting", "later"):
         with Daemon(f"handler-{moment}") as daemon:
-            daemon.wait_for("ready").wait_for("stolen")
+            daemon.wait_for("ready").wait_for("displaced")
             if moment != "before":
                 daemon.wait_for("took it back")
             daemon.send(signal.SIGTERM)

@@ -182,7 +182,7 @@ struct DaemonRequests: Sendable {
     func notifyReady() {
         notify { $0.reportReady() }
         runtime.environment.reportReady()
-        if !runtime.environment.isInline { runtime.waiter?.wake() }  // to look for stolen signals
+        if !runtime.environment.isInline { runtime.waiter?.wake() }  // to look for displaced signals
     }
 
     /// Notifies the supervisor, unless the daemon has ended.

@@ -144,7 +144,7 @@ final class DaemonRuntime: Sendable {
 
     /// Takes pending signals, and checks the clock.
     func poll(waits: Bool = false) {
-        if !environment.isInline { takeBackStolenSignals() }
+        if !environment.isInline { takeBackDisplacedSignals() }
         process(waits: waits) { state, now in
             if !state.hasStarted { return [] }
             var actions: [Action] = []
@@ -156,11 +156,11 @@ final class DaemonRuntime: Sendable {
     }
 
     /// Takes back the signals for which other code has installed a handler.
-    private func takeBackStolenSignals() {
+    private func takeBackDisplacedSignals() {
         let signals = state.withLock { $0.hasStarted && !$0.isClosing ? $0.signals?.waiter.signals : nil }
-        guard let signals, let stolen = recovery.search(signals, at: environment.now) else { return }
+        guard let signals, let displaced = recovery.search(signals, at: environment.now) else { return }
         workers.perform { [self] in  // which may wait for the loader
-            recovery.takeBack(stolen, of: signals) { [weak self] transition in
+            recovery.takeBack(displaced, of: signals) { [weak self] transition in
                 self?.process { state, _ in state.machine.isOver ? [] : [.announce(transition)] }
             } onSignal: { [weak self] event in
                 self?.process { $0.machine.receive(event, at: $1) }

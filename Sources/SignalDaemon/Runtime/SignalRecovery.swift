@@ -36,22 +36,22 @@ final class SignalRecovery: Sendable {
     /// Makes few system calls, and never blocks.
     func search(_ signals: Set<SignalNumber>, at now: Duration) -> Set<SignalNumber>? {
         let accepted = state.withLock { $0.accepted }
-        let stolen = signals.filter { signal in
+        let displaced = signals.filter { signal in
             signal.isDisplaced && (accepted[signal] == nil || accepted[signal] != handlerAddress(of: signal))
         }
         return state.withLock { state in
             let isDue = state.deadline.map { $0 <= now } ?? false
-            if !stolen.isEmpty { state.deadline = now + .seconds(1) } else if isDue { state.deadline = nil }
-            if state.isTakingBack || signals.isEmpty || (stolen.isEmpty && !isDue) { return nil }
+            if !displaced.isEmpty { state.deadline = now + .seconds(1) } else if isDue { state.deadline = nil }
+            if state.isTakingBack || signals.isEmpty || (displaced.isEmpty && !isDue) { return nil }
             state.isTakingBack = true
-            return stolen
+            return displaced
         }
     }
 
     /// Recovers the taken signals, and shares those that an older Dispatch source takes. Calls `report` afterwards;
     /// with a source, that is when Dispatch has registered it. Earlier signals went only to the other source.
     func takeBack(
-        _ stolen: Set<SignalNumber>, of signals: Set<SignalNumber>,
+        _ displaced: Set<SignalNumber>, of signals: Set<SignalNumber>,
         report: @escaping @Sendable (DaemonTransition) -> Void, onSignal: @escaping @Sendable (SignalEvent) -> Void
     ) {
         defer { state.withLock { $0.isTakingBack = false } }
@@ -59,13 +59,13 @@ final class SignalRecovery: Sendable {
         for signal in signals.sorted(by: { $0.rawValue < $1.rawValue }) {
             let isShared = read.contains(signal)
             let handler = handlerAddress(of: signal)
-            if isShared, stolen.contains(signal), isPartOfDispatch(handler) {
+            if isShared, displaced.contains(signal), isPartOfDispatch(handler) {
                 state.withLock { $0.accepted[signal] = handler }
-            } else if stolen.contains(signal), (try? signal.rearm()) == nil {
+            } else if displaced.contains(signal), (try? signal.rearm()) == nil {
                 continue
             }
             if isShared, !hasSource(signal, report, onSignal) { continue }
-            if stolen.contains(signal) { report(.tookBack(signal, isShared: isShared)) }
+            if displaced.contains(signal) { report(.tookBack(signal, isShared: isShared)) }
         }
     }
 

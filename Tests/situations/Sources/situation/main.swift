@@ -32,7 +32,7 @@ struct Failed: Error, CustomStringConvertible { let description = "no database" 
 
 func installHandler() {
     signal(SIGTERM) { _ in }
-    say("stolen")
+    say("displaced")
 }
 
 nonisolated(unsafe) var source: (any DispatchSourceSignal)?
@@ -42,7 +42,7 @@ func makeSource() {
     source!.setEventHandler {}
     source!.activate()
     usleep(200_000)
-    say("stolen")
+    say("displaced")
 }
 
 let quick = SignalPolicy.server.with(
