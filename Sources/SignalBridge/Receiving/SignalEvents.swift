@@ -224,7 +224,7 @@ public func withSignalEvents<Result>(
         body)
 }
 
-/// The same for a collection.
+/// Subscribes to a collection of signals for the duration of `body`. The rest is as with a list of signals.
 public func withSignalEvents<Result>(
     _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil,
     loop: SignalLoop? = nil, isolation: isolated (any Actor)? = #isolation,
@@ -252,7 +252,7 @@ public func nextSignal(
     try await nextSignal([first] + rest, options: options, loop: loop, timeout: timeout)
 }
 
-/// The same for a collection.
+/// Waits for one signal of a collection. The rest is as with a list of signals.
 public func nextSignal(
     _ signals: some Collection<SignalNumber>, options: SignalOptions = [], loop: SignalLoop? = nil,
     timeout: Duration? = nil

@@ -169,14 +169,14 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
         myself.release()
     }
 
-    /// Stops the program unless it is called inside the loop; for Swift's runtime.
+    /// Stops the program unless its caller is inside the loop; for Swift's runtime.
     public func checkIsolated() {
         if !isOnLoopThread {
             fatalError("not on the thread that is inside run(), drain() or enter(_:) of this SignalLoop")
         }
     }
 
-    /// Returns whether it is called inside the loop; for Swift's runtime.
+    /// Returns whether its caller is inside the loop; for Swift's runtime.
     public func isIsolatingCurrentContext() -> Bool? {
         isOnLoopThread
     }

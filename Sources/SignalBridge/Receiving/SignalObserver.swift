@@ -29,7 +29,7 @@ public final class SignalObserver: Sendable {
             [first] + rest, options: options, escalateAfterUnread: escalateAfterUnread, queue: queue, handler: handler)
     }
 
-    /// The same for a collection.
+    /// Subscribes to a collection of signals. The rest is as with a list of signals.
     public init(
         _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil,
         queue: DispatchQueue = .global(), handler: @escaping @Sendable (SignalEvent) -> Void

@@ -59,7 +59,7 @@ public final class SignalWaiter: Sendable {
         try self.init([first] + rest, options: options, escalateAfterUnread: escalateAfterUnread)
     }
 
-    /// The same for a collection.
+    /// Subscribes to a collection of signals. The rest is as with a list of signals.
     public convenience init(
         _ signals: some Collection<SignalNumber>, options: SignalOptions = [], escalateAfterUnread: Int? = nil
     ) throws(SignalBridgeError) {

@@ -7,7 +7,7 @@ import CSignalShim
 /// print(diagnostics.explanation)  // SIGUSR2: armed; it will arrive
 /// ```
 public struct SignalDiagnostics: Sendable {
-    /// The signal.
+    /// The signal that the snapshot describes.
     public let signal: SignalNumber
     /// Whether a subscription has the signal, and the kernel calls this library's handler for it: `sigaction(2)`.
     public private(set) var isArmed = false

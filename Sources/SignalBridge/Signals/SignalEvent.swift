@@ -4,7 +4,7 @@ import CSignalShim
 ///
 /// Prints as "SIGTERM from pid 4242 (uid 1000)".
 public struct SignalEvent: Hashable, Sendable {
-    /// The signal.
+    /// The signal that was delivered.
     public let signal: SignalNumber
     /// The number of deliveries that this event stands for, at least 1. A standard signal that comes again before its event
     /// was consumed is coalesced into it; the other members stay those of the first delivery.
@@ -32,9 +32,9 @@ public struct SignalEvent: Hashable, Sendable {
 
     /// The process that sent a signal.
     public struct Sender: Hashable, Sendable, CustomStringConvertible {
-        /// `si_pid`.
+        /// The process id of the sender: `si_pid`.
         public let processID: pid_t
-        /// `si_uid`: the sender's real user.
+        /// The real user id of the sender: `si_uid`.
         public let userID: uid_t
 
         /// Makes a sender with these ids.
@@ -43,10 +43,10 @@ public struct SignalEvent: Hashable, Sendable {
             self.userID = userID
         }
 
-        /// This process.
+        /// This process as a sender.
         public static var current: Sender { Sender(processID: currentProcessID(), userID: currentUserID()) }
 
-        /// "pid 4242 (uid 1000)".
+        /// A phrase such as "pid 4242 (uid 1000)".
         public var description: String { "pid \(processID) (uid \(userID))" }
     }
 
@@ -88,7 +88,7 @@ public struct SignalEvent: Hashable, Sendable {
         public static let child = Cause(kind: .child)
         /// A descriptor with `O_ASYNC`: see ``SignalEvent/fileDescriptor``.
         public static let descriptor = Cause(kind: .descriptor)
-        /// Unknown: the details were dropped, or this version does not know the code.
+        /// An unknown cause: the details were dropped, or this version does not know the code.
         public static let unknown = Cause(kind: .unknown)
     }
 
@@ -110,7 +110,7 @@ public struct SignalEvent: Hashable, Sendable {
 }
 
 extension SignalEvent: CustomStringConvertible {
-    /// "SIGTERM from pid 4242 (uid 1000)", "2 × SIGHUP from the kernel", "SIGRTMIN from pid 1 (uid 0), value 7".
+    /// A phrase such as "2 × SIGHUP from the kernel" or "SIGRTMIN from pid 1 (uid 0), value 7".
     public var description: String {
         var text = count == 1 ? signal.name : "\(count) × \(signal.name)"
         if let sender {

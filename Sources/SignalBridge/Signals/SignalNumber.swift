@@ -35,7 +35,7 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     public static let sigbus = SignalNumber(rawValue: SIGBUS)
     /// An arithmetic error: a synchronous fault, which cannot be subscribed to.
     public static let sigfpe = SignalNumber(rawValue: SIGFPE)
-    /// The kernel ends the process; it cannot be caught.
+    /// The kernel ends the process; the signal cannot be caught.
     public static let sigkill = SignalNumber(rawValue: SIGKILL)
     /// An invalid memory access: a synchronous fault, which cannot be subscribed to.
     public static let sigsegv = SignalNumber(rawValue: SIGSEGV)
@@ -47,15 +47,15 @@ public struct SignalNumber: RawRepresentable, Hashable, Sendable {
     public static let sigalrm = SignalNumber(rawValue: SIGALRM)
     /// A request to end: from `kill(1)`, systemd, Docker and Kubernetes.
     public static let sigterm = SignalNumber(rawValue: SIGTERM)
-    /// Free for the program's own use.
+    /// The first of two signals for the program's own use.
     public static let sigusr1 = SignalNumber(rawValue: SIGUSR1)
-    /// Free for the program's own use.
+    /// The second of two signals for the program's own use.
     public static let sigusr2 = SignalNumber(rawValue: SIGUSR2)
     /// A child ended, stopped or continued.
     public static let sigchld = SignalNumber(rawValue: SIGCHLD)
     /// The process continues if it was stopped.
     public static let sigcont = SignalNumber(rawValue: SIGCONT)
-    /// The kernel stops the process; it cannot be caught.
+    /// The kernel stops the process; the signal cannot be caught.
     public static let sigstop = SignalNumber(rawValue: SIGSTOP)
     /// A request to stop: Ctrl-Z in a terminal.
     public static let sigtstp = SignalNumber(rawValue: SIGTSTP)

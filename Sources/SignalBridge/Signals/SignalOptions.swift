@@ -1,6 +1,6 @@
 /// Options of a subscription. Combine them as in a set: `[.chain, .keepIgnored]`.
 public struct SignalOptions: OptionSet, Sendable {
-    /// One bit for each option.
+    /// The bits of the options, one for each.
     public let rawValue: Int
 
     /// Makes options from their bits. Unknown bits do nothing.

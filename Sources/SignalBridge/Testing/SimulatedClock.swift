@@ -27,7 +27,7 @@ public struct SimulatedClock: Clock {
         public func advanced(by duration: Duration) -> Instant { Instant(offset: offset + duration) }
         /// The duration from this instant to the other one.
         public func duration(to other: Instant) -> Duration { other.offset - offset }
-        /// Whether the first one is earlier.
+        /// Whether the first instant is earlier than the second.
         public static func < (a: Instant, b: Instant) -> Bool { a.offset < b.offset }
     }
 
@@ -37,7 +37,7 @@ public struct SimulatedClock: Clock {
 
     /// The simulated time.
     public var now: Instant { Instant(offset: simulator.now) }
-    /// A nanosecond.
+    /// The smallest step of the clock: a nanosecond.
     public var minimumResolution: Duration { .nanoseconds(1) }
 
     /// Suspends the task until ``SignalSimulator/advance(by:)`` has moved the clock there.

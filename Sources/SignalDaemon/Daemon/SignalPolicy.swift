@@ -51,7 +51,7 @@ public struct SignalPolicy: Hashable, Sendable {
         case escalate
         /// The process is forced to exit.
         case forceExit
-        /// It has no effect, unless it is the first hard exit. Only the deadlines end the daemon.
+        /// The signal has no effect, unless it is the first hard exit. Only the deadlines end the daemon.
         case ignored
     }
 

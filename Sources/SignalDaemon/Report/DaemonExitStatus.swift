@@ -13,7 +13,7 @@ public enum DaemonExitStatus: Hashable, Sendable, CustomStringConvertible {
         self = signal.terminatesByDefault ? .signal(signal) : .code(128 &+ signal.rawValue)
     }
 
-    /// "exit code 0" or "death by SIGINT".
+    /// A phrase such as "exit code 0" or "death by SIGINT".
     public var description: String {
         switch self {
         case .code(let code): "exit code \(code)"

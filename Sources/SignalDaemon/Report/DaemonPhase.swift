@@ -12,7 +12,7 @@ public enum DaemonPhase: Hashable, Sendable, CaseIterable, CustomStringConvertib
     /// Clean-ups run, and have ``SignalPolicy/cleanupPeriod`` together.
     case cleaningUp
 
-    /// "running", "draining", "cancelling" or "cleaning up".
+    /// The phase in words: "running", "draining", "cancelling" or "cleaning up".
     public var description: String {
         switch self {
         case .running: "running"

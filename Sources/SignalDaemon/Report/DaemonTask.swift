@@ -1,12 +1,12 @@
 /// One piece of a daemon's work, and how it ended.
 public struct DaemonTask: Sendable, CustomStringConvertible {
-    /// The name with which it was added; "body" for the body.
+    /// The name with which the work was added; "body" for the body.
     public let name: String
     /// The kind of the work.
     public let kind: Kind
-    /// The way in which it ended.
+    /// The way in which the work ended.
     public let outcome: Outcome
-    /// The time that it ran.
+    /// The time that the work ran.
     public let duration: Duration
     /// Whether it counts as a failure, which turns a clean stop into exit code 1.
     var countsAsFailure = false
@@ -31,7 +31,7 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
         case shielded
         /// Work of ``Daemon/addThread(_:onShutdown:onFailure:after:operation:)``.
         case thread
-        /// A daemon inside: ``Daemon/addPart(_:onFailure:after:_:)``.
+        /// A part, which is a daemon inside the daemon: ``Daemon/addPart(_:onFailure:after:_:)``.
         case part
         /// An action of ``Daemon/onGracefulShutdown(_:_:)``.
         case action
@@ -44,19 +44,19 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
         @nonexhaustive
     #endif
     public enum Outcome: Sendable, CustomStringConvertible {
-        /// It returned.
+        /// The work returned.
         case finished
-        /// It threw `CancellationError` because of the shutdown, or
+        /// The work threw `CancellationError` because of the shutdown, or
         /// ``/SignalBridge/SignalBridgeError/Code/shuttingDown`` because the daemon refused more work.
         case cancelled
-        /// It threw this error.
+        /// The work threw this error.
         case failed(any Error)
-        /// It still ran when the process was forced to end, or was a clean-up that had not started.
+        /// The work still ran when the process was forced to end, or was a clean-up that had not started.
         case abandoned
 
         var isFailure: Bool { if case .failed = self { true } else { false } }
 
-        /// "finished", "cancelled", "failed: …" or "abandoned".
+        /// The outcome in words: "finished", "cancelled", "failed: …" or "abandoned".
         public var description: String {
             switch self {
             case .finished: "finished"

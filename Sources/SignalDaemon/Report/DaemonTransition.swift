@@ -30,7 +30,7 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
     /// Shared: a Dispatch source, such as that of `UnixSignals` or of a `ServiceGroup` with its own signals, gets the
     /// signal as well. Such code should leave the signals of the policy to the daemon.
     case tookBack(SignalNumber, isShared: Bool)
-    /// This is a transition of the part with this name.
+    /// A transition of the part with this name.
     indirect case part(String, DaemonTransition)
     /// A reload begins.
     case reloading
@@ -64,19 +64,19 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
         case escalated = "escalates"
         /// The process is forced to end.
         case forcedExit = "forces the exit"
-        /// None: it came within ``SignalPolicy/duplicateWindow``, and is the same request as the signal before it.
+        /// No effect: the signal came within ``SignalPolicy/duplicateWindow``, and repeats the request before it.
         case duplicate = "is a duplicate"
-        /// None, because of ``SignalPolicy/SecondSignal/ignored``.
+        /// No effect, because of ``SignalPolicy/SecondSignal/ignored``.
         case ignored = "is ignored"
         /// A reload begins.
         case beganReload = "reloads"
         /// Another reload follows the one that runs. Only the first of the signals that request it is reported.
         case queuedReload = "reloads again"
-        /// None: the daemon is ending and does not reload any more.
+        /// No effect: the daemon is ending, and does not reload any more.
         case ignoredDuringShutdown = "is ignored: shutting down"
     }
 
-    /// One line for a log.
+    /// The transition as one line for a log.
     public var description: String {
         switch self {
         case .started: "started"

@@ -5,7 +5,7 @@ import SignalBridge
     @nonexhaustive
 #endif
 public enum ForcedExitReason: Hashable, Sendable, CustomStringConvertible {
-    /// Another signal requested it.
+    /// Another signal requested the forced exit.
     case signal(SignalEvent)
     /// The period of a phase was over.
     case deadline(DaemonPhase)

@@ -5,7 +5,7 @@ import SignalBridge
     @nonexhaustive
 #endif
 public enum ShutdownReason: Hashable, Sendable, CustomStringConvertible {
-    /// A signal requested it.
+    /// A signal requested the shutdown.
     case signal(SignalEvent)
     /// The program called ``Daemon/shutdown(exitCode:)``.
     case requested
