@@ -53,6 +53,24 @@ import Testing
         }
     }
 
+    @Test("run(body) takes a body that captures what is not Sendable")
+    func bodyWithState() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            let loop = try SignalLoop()
+            await onThread {
+                final class Counter { var value = 0 }
+                let counter = Counter()
+                let result = try? loop.run {
+                    counter.value += 1
+                    await Task.yield()
+                    return counter.value
+                }
+                #expect(result == 1)
+            }
+        }
+    }
+
     @Test("stop() ends run(): from a job, from another thread, before it began, and twice", arguments: mechanisms)
     func stop(mechanism: String) async {
         await #expect(processExitsWith: .success) { [mechanism] in

@@ -26,7 +26,7 @@ private func end(_ child: pid_t) {
     func noChild() async throws {
         // The shell starts the grandchild and tells its id by a file.
         let path = "/tmp/signalbridge-\(getpid())-\(UInt32.random(in: 0 ... .max))"
-        let child = spawnShell("sleep 60 & echo $! > \(path); wait", ownGroup: true)
+        let child = spawnShell("sleep 600 & echo $! > \(path); wait", ownGroup: true)
         defer {
             kill(-child, SIGKILL)
             reap(child)
@@ -73,7 +73,7 @@ private func end(_ child: pid_t) {
 
     @Test("A simulated forced exit kills no child, and neither does an ordinary end")
     func simulated() async throws {
-        let child = spawnShell("exec sleep 60")
+        let child = spawnShell("exec sleep 600")
         defer { end(child) }
         let blocker = Blocker()
         defer { blocker.release() }
@@ -104,9 +104,9 @@ private func end(_ child: pid_t) {
             limit()
             let policy = SignalPolicy.server.with(gracePeriod: .milliseconds(100), cancelPeriod: .milliseconds(100))
             let never = Blocker()
-            let child = spawnShell("exec sleep 60")
-            let group = spawnShell("sleep 60 & wait", ownGroup: true)
-            let other = spawnShell("exec sleep 60")
+            let child = spawnShell("exec sleep 600")
+            let group = spawnShell("sleep 600 & wait", ownGroup: true)
+            let other = spawnShell("exec sleep 600")
             _ = try await Daemon.run(
                 policy: policy,
                 onForcedExit: { (_: DaemonReport<Void>) in  // called when that is done

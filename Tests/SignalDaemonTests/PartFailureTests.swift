@@ -1,11 +1,26 @@
 // Parts that fail, overrun their deadlines, or are abandoned.
 import Foundation
 import SignalBridge
-import SignalDaemon
 import TestSupport
 import Testing
 
+@testable import SignalDaemon
+
 @Suite("Failing parts") struct PartFailureTests {
+    @Test("A part that is added while the process is being forced to end is refused, because no report would have it")
+    func late() async throws {
+        try await withSimulatedSignals { _ in
+            let runtime = try DaemonRuntime(.server, .disabled, DaemonProgram(), nil)
+            runtime.parts.abandon(.deadline(.draining))
+            let error = #expect(throws: SignalBridgeError.self) {
+                try Daemon(runtime, generation: 0).addPart("late") { _ in Issue.record("it began") }
+            }
+            #expect(error?.code == .shuttingDown)
+            #expect(runtime.summary.parts.isEmpty)
+            runtime.requestClose()
+        }
+    }
+
     @Test("The failure of a part ends the daemon, or is only reported", arguments: [FailureBehavior.shutDown, .report])
     func failure(behavior: FailureBehavior) async throws {
         let (report, scene) = try await simulate { scene in

@@ -112,7 +112,8 @@ enum Bench {
             try write(
                 "storm.svg",
                 barChart(
-                    "Deliveries lost of \(storm.rows.first?.sent ?? 0) queued signals", unit: "%", bars.sorted { $0.2 < $1.2 }))
+                    "Deliveries lost of \(storm.rows.first?.sent ?? 0) queued signals", unit: "%",
+                    bars.sorted { $0.2 < $1.2 }))
         }
     }
 

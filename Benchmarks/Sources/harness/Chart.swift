@@ -19,7 +19,8 @@ func barChart(_ title: String, unit: String, _ bars: [(name: String, group: Cont
         ##"<rect class="page" width="100%" height="100%"/>"##,
         ##"<text class="text strong" x="8" y="24">\##(title)</text>"##,
     ]
-    for (index, (group, name)) in [("this", "this library"), ("limit", "by hand, in C"), ("other", "peers")].enumerated() {
+    let legend = [("this", "this library"), ("limit", "by hand, in C"), ("other", "peers")]
+    for (index, (group, name)) in legend.enumerated() {
         let x = 8 + 130 * index
         lines += [
             ##"<rect class="\##(group)" x="\##(x)" y="37" width="12" height="12"/>"##,

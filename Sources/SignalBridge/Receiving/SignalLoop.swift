@@ -109,7 +109,7 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     ///
     /// - Throws: what `body` throws.
     @available(*, noasync, message: "it blocks the thread; call it in a main without `await`, or on a Thread")
-    public func run<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) throws -> Result {
+    public func run<Result: Sendable>(_ body: sending @escaping () async throws -> Result) throws -> Result {
         let outcome = Lock<Swift.Result<Result, any Error>?>(nil)
         Task(executorPreference: self) { [self] in
             let result: Swift.Result<Result, any Error>

@@ -7,12 +7,19 @@ final class DaemonParts: Sendable {
         var ended: [String: DaemonSummary] = [:]
         /// The names of the ended parts, each once, in order.
         var names: [String] = []
+        var isAbandoned = false
     }
     /// The limit of kept reports, because a daemon may run for years and name each part after a request.
     private static let maxReports = 1000
     private let state = Lock(State())
 
-    func add(_ id: Int, _ name: String, _ part: DaemonRuntime) { state.withLock { $0.running[id] = (name, part) } }
+    /// Returns `false` after `abandon`: the report is made, so a part that began now would be in no report.
+    func add(_ id: Int, _ name: String, _ part: DaemonRuntime) -> Bool {
+        state.withLock { state in
+            if !state.isAbandoned { state.running[id] = (name, part) }
+            return !state.isAbandoned
+        }
+    }
 
     func end(_ id: Int) {
         let part = state.withLock { $0.running[id] }
@@ -29,7 +36,11 @@ final class DaemonParts: Sendable {
 
     /// Abandons the work of the parts, because the process ends.
     func abandon(_ reason: ForcedExitReason) {
-        for (id, part) in state.withLock({ $0.running }) {
+        let running = state.withLock { state in
+            state.isAbandoned = true
+            return state.running
+        }
+        for (id, part) in running {
             part.runtime.abandon(reason)
             end(id)
         }

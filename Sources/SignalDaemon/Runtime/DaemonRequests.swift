@@ -44,7 +44,11 @@ struct DaemonRequests: Sendable {
             throw error
         }
         let parts = runtime.parts
-        parts.add(id, item.name, part)
+        guard parts.add(id, item.name, part) else {
+            part.requestClose()
+            withdraw(id)
+            throw Self.refusal
+        }
         part.begin()
         let told = latch ?? shutdownLatch
         runtime.launcher.startTaskHere(id, of: runtime, context(latch)) {
