@@ -4,7 +4,7 @@
 #   commits.sh [RANGE]     or `commits.sh --self-test`
 set -eu
 cd "$(dirname "$0")/../.."
-first=BASE
+first=42e8b3fe3c23536fe501806862596bf32260945d
 
 violations() { # of the subjects on standard input
     grep -Ev '^[A-Za-z0-9_./*,+ -]+: [a-z`].*$' || true
