@@ -16,7 +16,7 @@ let report = try await Daemon.run(policy: .server.with(gracePeriod: .seconds(10)
     try daemon.addTask("consumer") {
         for await message in messages { await process(message) }
     }
-    // A loop that waits for its next message looks at nothing else: so its messages end.
+    // The loop above waits for its next message: so a shutdown ends its messages.
     daemon.onGracefulShutdown { feed.finish() }
     // Nothing worth finishing: cancelled at the first signal.
     try daemon.addTask("poller", onShutdown: .cancel) { try await poll() }

@@ -8,7 +8,7 @@ func shutDown() async {}
 let events = try SignalEvents(.sigterm, escalateAfterUnread: 2)
 for await event in events {
     print("shutting down, because of \(event)")
-    // This one was answered. From here on, the next one is one too many.
+    // The first SIGTERM is consumed. From here on, the next one kills.
     let force = try SignalEvents(.sigterm, escalateAfterUnread: 1)
     await shutDown()
     force.finish()

@@ -13,7 +13,7 @@ let connections = Connections()
 func serve() async -> Never {
     // snippet.show
     await Daemon.main { daemon in
-        daemon.notifyReady()  // now, and not before: what depends on this daemon starts
+        daemon.notifyReady()  // now systemd starts the units that depend on this daemon
         daemon.setStatus("\(await connections.count) connections")
         daemon.setWatchdogCheck { await connections.areAlive }
         await daemon.shutdownRequested()

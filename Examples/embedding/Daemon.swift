@@ -30,7 +30,7 @@ actor Logic {
         }
     }
 
-    nonisolated func finish() { events.finish() }  // signals find from here on what was there before
+    nonisolated func finish() { events.finish() }  // from here on, signals take the previous action
 }
 
 /// Another actor on the same thread: a call from one to the other is no change of thread.
@@ -53,7 +53,7 @@ nonisolated(unsafe) private var running: (loop: SignalLoop, logic: Logic)?  // C
 
 @c @implementation
 func signals_start(_ state: UnsafeMutablePointer<state>?, _ use_signalfd: Int32) -> Int32 {
-    nonisolated(unsafe) let state = state!  // C's word that it touches this on the loop's thread alone
+    nonisolated(unsafe) let state = state!  // C promises to use this only on the loop's thread
     do {
         let loop = try SignalLoop(mechanism: use_signalfd != 0 ? .signalfd : .handler)
         let logic = try Logic(loop: loop, state: state)
