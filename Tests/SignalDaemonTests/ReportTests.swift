@@ -99,37 +99,4 @@ import Testing
             #expect(report.task("task")?.outcome.description == "failed: Failure()")
         }
     }
-
-    @Test("The report has the errors of the last 100 reloads that failed")
-    func manyFailedReloads() async throws {
-        struct Numbered: Error { let number: Int }
-        let calls = Shared(0)
-        let (failures, feed) = AsyncStream<Void>.makeStream()
-        let (report, scene) = try await simulate { scene in
-            try await Daemon.run(
-                onTransition: { transition in
-                    scene.watch(transition)
-                    if case .reloadFailed = transition { feed.yield() }
-                }
-            ) { daemon in
-                try daemon.onReload {
-                    throw Numbered(
-                        number: calls { calls in
-                            calls += 1
-                            return calls
-                        })
-                }
-                var iterator = failures.makeAsyncIterator()
-                for _ in 1...105 {
-                    try? await daemon.reload()
-                    await iterator.next()
-                }
-            }
-        } drive: { _ in
-        }
-        #expect(report.failedReloads.compactMap { ($0 as? Numbered)?.number } == Array(6...105))
-        #expect(report.reloads == 0)
-        #expect(report.exitStatus == .code(0))
-        #expect(scene.lines.filter { $0 == "reloading" }.count == 105)
-    }
 }

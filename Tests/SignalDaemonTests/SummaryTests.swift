@@ -22,6 +22,16 @@ import Testing
         #expect(throws: Broken.self) { try summary.throwFailure() }
     }
 
+    @Test("The report has the errors of the last 100 reloads that failed")
+    func failedReloads() {
+        struct Numbered: Error { let number: Int }
+        var summary = DaemonSummary()
+        for number in 1...105 { summary.record(failedReload: Numbered(number: number)) }
+        let report = DaemonReport<Void>(result: .success(()), summary: summary)
+        #expect(report.failedReloads.compactMap { ($0 as? Numbered)?.number } == Array(6...105))
+        #expect(report.exitStatus == .code(0), "a failed reload is no failure of the daemon")
+    }
+
     @Test("A clean-up that returned after its time is a failure, and is thrown as one")
     func lateCleanup() {
         var summary = DaemonSummary()
