@@ -425,7 +425,7 @@ def a_dispatch_source_takes_a_share_and_the_daemon_is_told_all_the_same(times):
 def a_service_group_with_signals_of_its_own(times):
     for _ in range(times):
         with Daemon(path=framework("service-group")) as daemon:
-            daemon.wait_for("ready").wait_for("SIGTERM; took it back, but shares").send(signal.SIGTERM)
+            daemon.wait_for("ready").wait_for("SIGTERM was displaced by other code; took it back, but shares").send(signal.SIGTERM)
             daemon.expect_end(0, "group ended", "drained", "cleaned up")
 
 
@@ -433,7 +433,7 @@ def a_service_group_with_signals_of_its_own(times):
 def hummingbird_runs_as_a_service_of_its_own(times):
     for _ in range(times):
         with Daemon(path=framework("hummingbird")) as daemon:
-            daemon.wait_for("ready").wait_for("SIGTERM; took it back, but shares").send(signal.SIGTERM)
+            daemon.wait_for("ready").wait_for("SIGTERM was displaced by other code; took it back, but shares").send(signal.SIGTERM)
             daemon.expect_end(0, "server ended", "drained", "cleaned up")
 
 
