@@ -7,10 +7,8 @@ struct Baseline {
         let systemCalls: Double
         let instructions: Int
 
-        /// Where threads wake one another, or a wait meets a signal early, the counts differ from run to run.
-        private var varies: Bool { !name.hasPrefix("c-") && !name.hasPrefix("loop-") }
-        var mostCalls: Double { systemCalls + (varies ? 1.9 : 0.6) }
-        var mostInstructions: Int { Int(Double(instructions) * (varies ? 1.7 : 1.05)) }
+        var mostCalls: Double { systemCalls + 0.3 }
+        var mostInstructions: Int { Int(Double(instructions) * 1.05) }
     }
 
     private let compiler: String
