@@ -1,6 +1,7 @@
 /* A whole daemon with an epoll loop and children:
  *
- *     cc -std=gnu11 -ISources/CSignalShim/include Examples/c/jobs.c Sources/CSignalShim/[a-z]*.c -pthread -ldl -o daemon
+ *     cc -std=gnu11 -ISources/CSignalShim/include Examples/c/jobs.c Sources/CSignalShim/[a-z]*.c \
+ *         -pthread -ldl -o daemon
  *
  * SIGHUP reloads, and SIGUSR1 starts a job. SIGTERM ends the daemon after its last job. */
 #include <CSignalShim.h>

@@ -41,7 +41,8 @@ static int start(int *descriptor) {
     return -1;
 }
 
-static void ready(void) {}
+static void ready(void) {
+}
 
 static void stop(void) {
     atomic_store(&stopping, true);
