@@ -14,7 +14,7 @@
 static int jobs, ending;
 
 static void start_job(void) {
-    const pid_t pid = fork(); /* the child has the mask and the dispositions from before csigshim_add_set */
+    const pid_t pid = fork(); /* the child's mask is that from before */
     if (pid == 0) {
         execl("/bin/sleep", "sleep", "1", (char *)NULL);
         _exit(127);
@@ -25,7 +25,8 @@ static void start_job(void) {
 
 static void reap_jobs(void) {
     pid_t pid;
-    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) { /* one SIGCHLD may stand for several children */
+    /* One SIGCHLD may stand for several children. */
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
         printf("job %d has ended\n", (int)pid);
         jobs--;
     }
@@ -44,6 +45,11 @@ static void receive(csigshim_bridge *bridge) {
             ending = 1;
 }
 
+static int failed(const char *what) {
+    perror(what);
+    return 1;
+}
+
 int main(void) {
     csigshim_bridge *bridge;
     sigset_t signals;
@@ -52,21 +58,21 @@ int main(void) {
     sigaddset(&signals, SIGUSR1);
     sigaddset(&signals, SIGCHLD);
     sigaddset(&signals, SIGTERM);
-    /* First thing in main, before any thread. All signals of the set are added, or none. */
-    if (csigshim_open(&bridge, CSIGSHIM_HANDLER) != 0 || csigshim_add_set(bridge, &signals, CSIGSHIM_UNBLOCK) != 0) {
-        perror("signals");
-        return 1;
-    }
-    const int poller = epoll_create1(EPOLL_CLOEXEC), descriptor = csigshim_fd(bridge);
+    /* First thing in main, before any thread. */
+    if (csigshim_open(&bridge, CSIGSHIM_HANDLER) != 0)
+        return failed("csigshim_open");
+    if (csigshim_add_set(bridge, &signals, CSIGSHIM_UNBLOCK) != 0)
+        return failed("csigshim_add_set"); /* none is added */
+
+    const int descriptor = csigshim_fd(bridge);
+    const int poller = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event ready = {.events = EPOLLIN, .data.fd = descriptor};
-    if (poller < 0 || epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &ready) != 0) {
-        perror("epoll");
-        return 1;
-    }
+    if (poller < 0 || epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &ready) != 0)
+        return failed("epoll");
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("ready\n");
     while (!ending || jobs > 0)
-        /* -1 with EINTR: a handler ran, and the next call returns the descriptor. */
+        /* EINTR: a handler ran, and the next call returns the descriptor. */
         if (epoll_wait(poller, &ready, 1, -1) == 1 && ready.data.fd == descriptor)
             receive(bridge);
     close(poller);

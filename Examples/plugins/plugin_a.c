@@ -10,7 +10,8 @@ static int start(int *descriptor) {
     if (csigshim_open(&bridge, CSIGSHIM_HANDLER) != 0)
         return -1;
     *descriptor = csigshim_fd(bridge);
-    if (csigshim_add(bridge, SIGHUP, CSIGSHIM_CHAIN | CSIGSHIM_KEEP_IGNORED) >= 0) /* a handler of the host runs too */
+    /* CSIGSHIM_CHAIN: a handler of the host runs too. */
+    if (csigshim_add(bridge, SIGHUP, CSIGSHIM_CHAIN | CSIGSHIM_KEEP_IGNORED) >= 0)
         return 0;
     csigshim_close(bridge);
     return -1;
