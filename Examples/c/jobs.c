@@ -14,7 +14,7 @@
 static int jobs, ending;
 
 static void start_job(void) {
-    const pid_t pid = fork(); /* the child's mask is that from before */
+    const pid_t pid = fork(); /* the child has the original mask and actions */
     if (pid == 0) {
         execl("/bin/sleep", "sleep", "1", (char *)NULL);
         _exit(127);

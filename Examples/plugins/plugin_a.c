@@ -9,9 +9,9 @@ static csigshim_bridge *bridge;
 static int start(int *descriptor) {
     if (csigshim_open(&bridge, CSIGSHIM_HANDLER) != 0)
         return -1;
-    *descriptor = csigshim_fd(bridge);
     /* CSIGSHIM_CHAIN: a handler of the host runs too. */
-    if (csigshim_add(bridge, SIGHUP, CSIGSHIM_CHAIN | CSIGSHIM_KEEP_IGNORED) >= 0)
+    if (csigshim_add(bridge, SIGHUP, CSIGSHIM_CHAIN | CSIGSHIM_KEEP_IGNORED) >= 0 &&
+        (*descriptor = csigshim_fd(bridge)) >= 0)
         return 0;
     csigshim_close(bridge);
     return -1;

@@ -14,8 +14,7 @@ static int start(int *descriptor) {
     sigaddset(&signals, SIGUSR1);
     if (csigshim_open_sized(&bridge, CSIGSHIM_HANDLER, 64) != 0)
         return -1;
-    *descriptor = csigshim_fd(bridge);
-    if (csigshim_add_set(bridge, &signals, 0) == 0)
+    if (csigshim_add_set(bridge, &signals, 0) == 0 && (*descriptor = csigshim_fd(bridge)) >= 0)
         return 0;
     csigshim_close(bridge);
     return -1;

@@ -324,7 +324,14 @@ check "plugin_a_upgraded_starts" said 3 '^loaded '
 kill -HUP "$child"
 check "plugin_a_upgraded_gets_the_signal" said 1 "^new a: SIGHUP from pid $$"
 # A plugin with a thread of its own.
-threads() { [ ! -d "/proc/$child/task" ] || [ "$(ls "/proc/$child/task" | wc -l)" = "$1" ]; }
+threads() { # threads COUNT: within ten seconds, because a thread that was joined is listed for a moment
+    tries=0
+    until [ ! -d "/proc/$child/task" ] || [ "$(ls "/proc/$child/task" | wc -l)" = "$1" ]; do
+        [ $tries -lt 100 ] || return 1
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+}
 c=$work/plugins/plugin_c.so
 echo "load $c" >&9
 check "plugin_c_starts" said 4 '^loaded '
