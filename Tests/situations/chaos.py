@@ -20,10 +20,10 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
 
 def run(program, seed):
     choice = random.Random(seed)
-    process = subprocess.Popen(
-        [program, "chaos", str(seed)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(  # not buffered, or communicate() overlooks what came with the first line
+        [program, "chaos", str(seed)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
     line = process.stdout.readline()
-    if line != "captured\n":
+    if line != b"captured\n":
         process.kill()
         return seed, [f"began with {line!r}"], "none", process.wait()
     for _ in range(choice.randrange(1, 8)):
@@ -47,6 +47,7 @@ def run(program, seed):
     if not ended:
         process.kill()
         output, _ = process.communicate()
+    output = output.decode()
     problems = [] if ended else ["did not end"]
     reports = re.findall(r"^REPORT (.*)$", output, re.M)
     status = process.returncode
