@@ -51,10 +51,7 @@ struct JobQueue {
         return attend()
     }
 
-    private mutating func attend() -> Bool {
-        defer { isAttended = true }
-        return !isAttended
-    }
+    private mutating func attend() -> Bool { !exchange(&isAttended, with: true) }
 
     /// Replaces the contents of `batch` by the next jobs, in order, and reuses its memory.
     mutating func take(atMost limit: Int, into batch: inout [UnownedJob]) {

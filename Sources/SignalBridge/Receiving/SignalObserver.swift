@@ -113,10 +113,7 @@ public final class SignalObserver: Sendable {
 
         func cancel(waits: Bool) {
             guard subscription.isInCreatingProcess else { return }
-            let (handler, thread) = state.withLock { state in
-                defer { state.handler = nil }
-                return (state.handler, state.thread)
-            }
+            let (handler, thread) = state.withLock { (exchange(&$0.handler, with: nil), $0.thread) }
             subscription.close()
             if waits, thread != 0, thread != currentThread() { running.wait() }
             withExtendedLifetime(handler) {}  // released here, outside of the lock

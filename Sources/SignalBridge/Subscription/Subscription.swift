@@ -47,10 +47,7 @@ final class Subscription: Sendable {
     /// Sets the closure that is called when there is something to take, or when no more events will come. It is called
     /// on any thread, under no lock.
     func onChange(_ action: @escaping @Sendable () -> Void) {
-        state.discard { state in
-            defer { state.onChange = action }
-            return state.onChange
-        }
+        state.discard { exchange(&$0.onChange, with: action) }
     }
 
     func wake() {

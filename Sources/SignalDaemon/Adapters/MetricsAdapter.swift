@@ -96,10 +96,7 @@
 
         private func enter(_ phase: DaemonPhase?) {
             let now = makeEnvironment().now  // in a simulation, its time
-            let ended = current.withLock { current in
-                defer { current = phase.map { ($0, now) } }
-                return current
-            }
+            let ended = current.withLock { exchange(&$0, with: phase.map { (phase: $0, since: now) }) }
             if let ended { record(now - ended.since, of: ended.phase) }
         }
 

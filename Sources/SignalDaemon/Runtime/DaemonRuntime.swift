@@ -301,11 +301,7 @@ final class DaemonRuntime: Sendable {
 
     /// Ends the process that ends with the daemon, unless another thread does that.
     func endProcess() {
-        let isFirst = state.withLock { state in
-            defer { state.isEndingProcess = true }
-            return !state.isEndingProcess
-        }
-        if !isFirst { return }
+        if state.withLock({ exchange(&$0.isEndingProcess, with: true) }) { return }
         let summary = summary
         withExtendedLifetime(self) { summary.exitStatus.end { Daemon.printErrors(of: summary) } }
     }
