@@ -1,5 +1,3 @@
-import SignalBridge
-
 /// The actions of ``Daemon/onReload(_:)``, in the order of registration. A plain value.
 struct ReloadActions: Sendable {
     typealias Action = @Sendable () async throws -> Void
