@@ -97,12 +97,8 @@ final class DaemonRuntime: Sendable {
     func runBlocking(_ body: () throws -> Void) {
         _ = launcher.begin()
         begin()
-        do {
-            try WorkContext.$current.withValue(context()) { try body() }
-            ended(0, nil)
-        } catch {
-            ended(0, error)
-        }
+        let result = Result { try WorkContext.$current.withValue(context()) { try body() } }
+        ended(0, result.failure)
         closed.wait()
     }
 
