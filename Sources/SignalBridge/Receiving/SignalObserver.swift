@@ -77,7 +77,8 @@ public final class SignalObserver: Sendable {
 
         private func schedule() {
             let submit = state.withLock { state in
-                guard !state.isScheduled, state.handler != nil, subscription.hasEvents else { return false }
+                // A finished subscription, which is ready too, has no handler.
+                guard !state.isScheduled, state.handler != nil, subscription.isReady else { return false }
                 state.isScheduled = true
                 return true
             }

@@ -147,8 +147,6 @@ final class Subscription: Sendable {
         }
     }
 
-    var hasEvents: Bool { state.withLock { !$0.queue.isEmpty } }
-
     /// Whether `take` would return something other than `.nothing`.
     var isReady: Bool { state.withLock { !$0.queue.isEmpty || $0.phase == .finished } }
 
