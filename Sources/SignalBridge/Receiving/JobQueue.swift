@@ -1,11 +1,9 @@
 /// The jobs of a loop, the thread that is inside it, and the decision when to wake it. A plain value: the loop calls it
 /// under a lock, and then acts. The invariants L1 to L5 are in SignalLoop.swift.
 struct JobQueue {
-    /// A reason for a thread to leave the loop.
+    /// A reason for a thread to leave the loop: a call of `stop()`, or the end of the body of `run(_:)`.
     enum End {
-        /// `stop()` was called.
         case stopped
-        /// The body of `run(_:)` has returned.
         case finished
     }
 
@@ -20,7 +18,6 @@ struct JobQueue {
     private var ends: [End] = []
     /// Whether a thread is going to look at the jobs: the thread inside, or one that is being woken (L1).
     private(set) var isAttended = false
-    /// Whether a thread is inside.
     private var isEntered = false
 
     var isEmpty: Bool { jobs.isEmpty }
@@ -51,10 +48,7 @@ struct JobQueue {
         return attend()
     }
 
-    private mutating func attend() -> Bool {
-        defer { isAttended = true }
-        return !isAttended
-    }
+    private mutating func attend() -> Bool { !exchange(&isAttended, with: true) }
 
     /// Replaces the contents of `batch` by the next jobs, in order, and reuses its memory.
     mutating func take(atMost limit: Int, into batch: inout [UnownedJob]) {

@@ -189,11 +189,7 @@ public struct SignalEvents: AsyncSequence, Sendable {
         }
 
         private func resumeAll() {
-            let tasks = waiting.withLock { state in
-                defer { state.tasks = [] }
-                return state.tasks
-            }
-            for task in tasks { task.continuation.resume() }
+            for task in waiting.withLock({ exchange(&$0.tasks, with: []) }) { task.continuation.resume() }
         }
     }
 }

@@ -77,7 +77,8 @@ public final class SignalObserver: Sendable {
 
         private func schedule() {
             let submit = state.withLock { state in
-                guard !state.isScheduled, state.handler != nil, subscription.hasEvents else { return false }
+                // A finished subscription, which is ready too, has no handler.
+                guard !state.isScheduled, state.handler != nil, subscription.isReady else { return false }
                 state.isScheduled = true
                 return true
             }
@@ -113,10 +114,7 @@ public final class SignalObserver: Sendable {
 
         func cancel(waits: Bool) {
             guard subscription.isInCreatingProcess else { return }
-            let (handler, thread) = state.withLock { state in
-                defer { state.handler = nil }
-                return (state.handler, state.thread)
-            }
+            let (handler, thread) = state.withLock { (exchange(&$0.handler, with: nil), $0.thread) }
             subscription.close()
             if waits, thread != 0, thread != currentThread() { running.wait() }
             withExtendedLifetime(handler) {}  // released here, outside of the lock

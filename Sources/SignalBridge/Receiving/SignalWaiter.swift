@@ -162,10 +162,7 @@ public final class SignalWaiter: Sendable {
 
     /// Sets the closure that is called when there is something to take, on any thread, under no lock of the library.
     package func onChange(_ action: @escaping @Sendable () -> Void) {
-        calls.discard { calls in
-            defer { calls.onChange = action }
-            return calls.onChange
-        }
+        calls.discard { exchange(&$0.onChange, with: action) }
     }
 
     // MARK: wake-ups

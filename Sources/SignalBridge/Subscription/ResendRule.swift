@@ -74,11 +74,9 @@ struct ResendRule {
     /// Discards the subscription, with unread events of these signals. Returns the signals to raise again.
     mutating func discard(_ subscription: Subscription, unread: [SignalNumber], chains: Bool) -> [SignalNumber] {
         var raised: [SignalNumber] = []
+        let id = ObjectIdentifier(subscription)
         for signal in holders.signals {
-            let id = ObjectIdentifier(subscription)
-            guard let index = holders[signal, default: []].firstIndex(where: { $0.subscription == id }) else {
-                continue
-            }
+            guard let index = holders[signal]?.firstIndex(where: { $0.subscription == id }) else { continue }
             let newest = holders[signal, default: []].remove(at: index).newest
             if chains, handledBefore.contains(signal) { consume(newest, of: signal) }  // S2
             let isHeld = holders[signal, default: []].contains { $0.holds(newest) }
@@ -92,10 +90,8 @@ struct ResendRule {
 
     private mutating func update(_ subscription: Subscription, _ signal: SignalNumber, _ change: (inout Holder) -> Void)
     {
-        guard let index = holders[signal]?.firstIndex(where: { $0.subscription == ObjectIdentifier(subscription) })
-        else {
-            return
-        }
+        let id = ObjectIdentifier(subscription)
+        guard let index = holders[signal]?.firstIndex(where: { $0.subscription == id }) else { return }
         change(&holders[signal, default: []][index])
     }
 }

@@ -47,10 +47,7 @@ final class Subscription: Sendable {
     /// Sets the closure that is called when there is something to take, or when no more events will come. It is called
     /// on any thread, under no lock.
     func onChange(_ action: @escaping @Sendable () -> Void) {
-        state.discard { state in
-            defer { state.onChange = action }
-            return state.onChange
-        }
+        state.discard { exchange(&$0.onChange, with: action) }
     }
 
     func wake() {
@@ -149,8 +146,6 @@ final class Subscription: Sendable {
             return .event(event)
         }
     }
-
-    var hasEvents: Bool { state.withLock { !$0.queue.isEmpty } }
 
     /// Whether `take` would return something other than `.nothing`.
     var isReady: Bool { state.withLock { !$0.queue.isEmpty || $0.phase == .finished } }

@@ -21,8 +21,7 @@ package final class Latch: Sendable {
     package func openDeferringWakeups() -> @Sendable () -> Void {
         let waiting = state.withLock { state in
             state.isOpen = true
-            defer { state.waiting = Numbered() }
-            return state.waiting.values
+            return exchange(&state.waiting, with: Numbered()).values
         }
         return { for wake in waiting { wake() } }
     }

@@ -6,7 +6,6 @@ struct Numbered<Value> {
 
     var values: [Value] { entries.map(\.value) }
 
-    /// Adds a value, and returns its number.
     mutating func add(_ value: Value) -> Int {
         lastID += 1
         entries.append((lastID, value))

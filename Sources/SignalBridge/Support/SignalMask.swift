@@ -4,13 +4,6 @@ import CSignalShim
 package struct SignalMask: @unchecked Sendable {
     private var set = sigset_t()
 
-    /// The mask of the calling thread.
-    package static var current: SignalMask {
-        var mask = SignalMask()
-        pthread_sigmask(SIG_SETMASK, nil, &mask.set)
-        return mask
-    }
-
     /// A mask that blocks every signal except these and the synchronous faults, because a blocked fault kills the
     /// process without the crash reporter.
     package static func all(but signals: Set<SignalNumber> = []) -> SignalMask {

@@ -8,10 +8,7 @@ final class Sleepers: Sendable {
 
     /// The returned closure removes the sleeper.
     func add(until isDue: Latch) -> () -> Void {
-        let (id, arrival) = state.withLock { state in
-            defer { state.arrival = Latch() }
-            return (state.sleeping.add(isDue), state.arrival)
-        }
+        let (id, arrival) = state.withLock { ($0.sleeping.add(isDue), exchange(&$0.arrival, with: Latch())) }
         arrival.open()
         return { [self] in _ = state.withLock { $0.sleeping.remove(id) } }
     }

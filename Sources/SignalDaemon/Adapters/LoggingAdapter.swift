@@ -17,14 +17,7 @@
     extension Logger.Level {
         /// Makes the level of swift-log with the same name. With the trait `Logging`.
         public init(_ level: DaemonTransition.Level) {
-            switch level {
-            case .debug: self = .debug
-            case .info: self = .info
-            case .notice: self = .notice
-            case .warning: self = .warning
-            case .error: self = .error
-            case .critical: self = .critical
-            }
+            self = Logger.Level(rawValue: level.rawValue)!
         }
     }
 #endif

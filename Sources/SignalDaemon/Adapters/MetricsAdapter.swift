@@ -8,14 +8,11 @@
     ///
     /// | name | kind | dimensions | what |
     /// |---|---|---|---|
-    /// | `daemon_signals_total` | counter | `signal`, `effect` | signals, by name and by effect, such as "beganReload"
-    /// |
+    /// | `daemon_signals_total` | counter | `signal`, `effect` | signals, by name and by effect, such as "beganReload" |
     /// | `daemon_reloads_total` | counter | `result` | reloads: "succeeded" or "failed" |
     /// | `daemon_work_total` | counter | `kind`, `outcome` | work that ended: "finished", "cancelled", "failed" or "abandoned" |
-    /// | `daemon_phase_duration` | timer | `phase` | the duration of "running", "draining", "cancelling" and
-    /// "cleaningUp", at their ends |
-    /// | `daemon_dropped_transitions_total` | counter | | transitions that were dropped, because `onTransition` was
-    /// behind |
+    /// | `daemon_phase_duration` | timer | `phase` | the duration of "running", "draining", "cancelling" and "cleaningUp", at their ends |
+    /// | `daemon_dropped_transitions_total` | counter | | transitions that were dropped, because `onTransition` was behind |
     /// | `daemon_exits_total` | counter | `status` | ends of a daemon: "exit code 0", "death by SIGINT", "forced" |
     ///
     /// Abandoned work has the kind "unknown", because the transition has only its names. Phases are measured when
@@ -84,22 +81,13 @@
         }
 
         private func record(_ task: DaemonTask) {
-            let outcome =
-                switch task.outcome {
-                case .finished: "finished"
-                case .cancelled: "cancelled"
-                case .failed: "failed"
-                case .abandoned: "abandoned"
-                }
+            let outcome = task.outcome.isFailure ? "failed" : "\(task.outcome)"
             count("work", [("kind", task.kind.rawValue), ("outcome", outcome)])
         }
 
         private func enter(_ phase: DaemonPhase?) {
             let now = makeEnvironment().now  // in a simulation, its time
-            let ended = current.withLock { current in
-                defer { current = phase.map { ($0, now) } }
-                return current
-            }
+            let ended = current.withLock { exchange(&$0, with: phase.map { (phase: $0, since: now) }) }
             if let ended { record(now - ended.since, of: ended.phase) }
         }
 
@@ -109,13 +97,7 @@
         }
 
         private func record(_ duration: Duration, of phase: DaemonPhase) {
-            let name =
-                switch phase {
-                case .running: "running"
-                case .draining: "draining"
-                case .cancelling: "cancelling"
-                case .cleaningUp: "cleaningUp"
-                }
+            let name = phase == .cleaningUp ? "cleaningUp" : "\(phase)"
             let timer = factory.makeTimer(label: "\(prefix)_phase_duration", dimensions: [("phase", name)])
             timer.recordNanoseconds(Int64(duration / .nanoseconds(1)))
         }

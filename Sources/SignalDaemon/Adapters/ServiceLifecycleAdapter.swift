@@ -103,7 +103,6 @@
     private struct Step: Service {
         let operation: @Sendable () async -> Void
 
-        init(_ operation: @escaping @Sendable () async -> Void) { self.operation = operation }
         func run() async { await operation() }
     }
 #endif

@@ -121,10 +121,7 @@ public final class Daemon: Sendable {
         let operation = Sent(operation)
         let id = try requests.addShield(name)
         let result = await Task { try await operation.closure() }.result  // the caller's cancellation does not reach it
-        switch result {
-        case .success: runtime.ended(id, nil)
-        case .failure(let error): runtime.ended(id, error)
-        }
+        runtime.ended(id, result.failure)
         return try result.get()
     }
 

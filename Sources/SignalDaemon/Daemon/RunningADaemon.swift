@@ -128,24 +128,17 @@ extension Daemon {
         body: sending @escaping (Daemon, Configuration) async throws -> Value
     ) async throws(SignalBridgeError) -> DaemonReport<Value> {
         let result = BodyResult<Value>()
-        let (loaded, used) = (SharedValue<Configuration>(), SharedValue<Configuration>())
+        let loaded = SharedValue<Configuration>()
         let (load, apply, body) = (Sent(load), Sent(apply), Sent(body))
         var program = DaemonProgram(early: early)
         program.onForcedExit = result.handler(Sent(onForcedExit).sendable())
         program.load = { loaded.current = try await load.closure() }
-        if apply.closure != nil {
-            program.apply = {
-                let configuration = loaded.current!
-                try await apply.closure!(configuration)
-                used.current = configuration
-            }
-        }
+        if apply.closure != nil { program.apply = { try await apply.closure!(loaded.current!) } }
         program.body = { daemon in
             try await result.keep {
-                let isFirst = used.current == nil
+                let isFirst = loaded.current == nil  // no reload begins before `finishLoading`
                 if isFirst { loaded.current = try await load.closure() }
                 let configuration = loaded.current!
-                used.current = configuration
                 if isFirst { try daemon.finishLoading() }
                 return try await body.closure(daemon, configuration)
             }

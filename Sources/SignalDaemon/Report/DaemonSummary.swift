@@ -58,10 +58,7 @@ struct DaemonSummary: Sendable {
     }
 
     /// The results that are no longer kept. Release them outside of every lock, because an error may have a `deinit`.
-    mutating func takeDropped() -> [any Sendable] {
-        defer { dropped = [] }
-        return dropped
-    }
+    mutating func takeDropped() -> [any Sendable] { exchange(&dropped, with: []) }
 
     /// The first error that counts as a failure.
     var failure: (any Error)? {

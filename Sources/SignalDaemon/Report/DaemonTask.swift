@@ -11,13 +11,6 @@ public struct DaemonTask: Sendable, CustomStringConvertible {
     /// Whether it counts as a failure, which turns a clean stop into exit code 1.
     var countsAsFailure = false
 
-    init(name: String, kind: Kind, outcome: Outcome, duration: Duration) {
-        self.name = name
-        self.kind = kind
-        self.outcome = outcome
-        self.duration = duration
-    }
-
     /// A kind of work.
     #if hasAttribute(nonexhaustive)
         @nonexhaustive

@@ -16,12 +16,9 @@ final class BodyResult<Value: Sendable>: Sendable {
     }
 
     func keepBlocking(_ body: () throws -> Value) throws {
-        do {
-            result.current = .success(try body())
-        } catch {
-            result.current = .failure(error)
-            throw error
-        }
+        let outcome = Result(catching: body)
+        result.current = outcome
+        _ = try outcome.get()
     }
 
     func report(_ summary: DaemonSummary) -> DaemonReport<Value> {
@@ -41,4 +38,9 @@ final class BodyResult<Value: Sendable>: Sendable {
         guard let onForcedExit else { return nil }
         return { summary in onForcedExit(self.report(summary)) }
     }
+}
+
+extension Result {
+    /// The error; `nil`: it succeeded.
+    var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
 }

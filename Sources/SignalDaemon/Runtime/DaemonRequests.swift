@@ -74,7 +74,6 @@ struct DaemonRequests: Sendable {
         }
     }
 
-    /// Removes work that the caller could not start.
     private func withdraw(_ id: Int) {
         runtime.process { state, now in
             runtime.workers.perform { [old = state.handles.remove(id)] in _ = old }

@@ -97,12 +97,8 @@ final class DaemonRuntime: Sendable {
     func runBlocking(_ body: () throws -> Void) {
         _ = launcher.begin()
         begin()
-        do {
-            try WorkContext.$current.withValue(context()) { try body() }
-            ended(0, nil)
-        } catch {
-            ended(0, error)
-        }
+        let result = Result { try WorkContext.$current.withValue(context()) { try body() } }
+        ended(0, result.failure)
         closed.wait()
     }
 
@@ -301,11 +297,7 @@ final class DaemonRuntime: Sendable {
 
     /// Ends the process that ends with the daemon, unless another thread does that.
     func endProcess() {
-        let isFirst = state.withLock { state in
-            defer { state.isEndingProcess = true }
-            return !state.isEndingProcess
-        }
-        if !isFirst { return }
+        if state.withLock({ exchange(&$0.isEndingProcess, with: true) }) { return }
         let summary = summary
         withExtendedLifetime(self) { summary.exitStatus.end { Daemon.printErrors(of: summary) } }
     }

@@ -33,7 +33,6 @@ final class DaemonWorkers: Sendable {
     func report(_ transition: DaemonTransition) { reporter.append(transition) }
     func perform(_ effect: @escaping @Sendable () -> Void) { effects.append(effect) }
 
-    /// The time at which `relieve` must be called.
     var deadline: Duration? { effects.deadline }
     func relieve(at now: Duration) { effects.relieve(at: now) }
 

@@ -1,5 +1,3 @@
-import SignalBridge
-
 /// The actions of ``Daemon/onReload(_:)``, in the order of registration. A plain value.
 struct ReloadActions: Sendable {
     typealias Action = @Sendable () async throws -> Void
@@ -18,8 +16,7 @@ struct ReloadActions: Sendable {
 
     /// Runs one reload: load, then the actions, then apply. The first error ends it.
     ///
-    /// - Parameter check: throws if the daemon is ending. Called between the steps, because a step may not notice that
-    ///   it was cancelled.
+    /// - Parameter check: throws if the daemon is ending.
     func work(of program: DaemonProgram, check: @escaping @Sendable () throws -> Void) -> Action {
         { [actions] in
             try await program.load?()

@@ -81,8 +81,7 @@ final class SerialWorker<Item: Sendable>: Sendable {
     private func releaseWhenDone() {
         state.discard { state -> (@Sendable (Item) -> Void)? in
             guard state.isStopped, state.items.isEmpty, state.batch.isEmpty, !state.isRunning else { return nil }
-            defer { state.handle = nil }
-            return state.handle
+            return exchange(&state.handle, with: nil)
         }
     }
 

@@ -8,12 +8,6 @@ final class SharedValue<Value: Sendable>: Sendable {
 
     var current: Value? {
         get { value.withLock { $0 } }
-        set {
-            let old = value.withLock { value in
-                defer { value = newValue }
-                return value
-            }
-            _ = old
-        }
+        set { value.discard { exchange(&$0, with: newValue) } }
     }
 }

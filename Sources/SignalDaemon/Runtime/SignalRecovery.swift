@@ -94,8 +94,7 @@ final class SignalRecovery: Sendable {
         let sources = state.withLock { state in
             state.hasEnded = true
             state.registered = []
-            defer { state.sources = [:] }
-            return state.sources
+            return exchange(&state.sources, with: [:])
         }
         for source in sources.values { source.cancel() }
     }

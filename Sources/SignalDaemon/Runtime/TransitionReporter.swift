@@ -43,9 +43,8 @@ final class TransitionReporter: Sendable {
                 backlog.dropped += 1
                 return (true, 0)
             }
-            defer { backlog.dropped = 0 }
             backlog.waiting += backlog.dropped > 0 ? 2 : 1
-            return (false, backlog.dropped)
+            return (false, exchange(&backlog.dropped, with: 0))
         }
         if isFull { return }
         if dropped > 0 { worker.append(.transition(.dropped(dropped))) }

@@ -58,12 +58,8 @@ final class WorkLauncher: Sendable {
         let token = StopToken(stop: stop, cancel: cancel)
         runtime.attach(id) { cancel.open() }
         try environment.startThread {
-            do {
-                try WorkContext.$current.withValue(context) { try operation(token) }
-                runtime.ended(id, nil)
-            } catch {
-                runtime.ended(id, error)
-            }
+            let result = Result { try WorkContext.$current.withValue(context) { try operation(token) } }
+            runtime.ended(id, result.failure)
         }
     }
 }

@@ -1,5 +1,3 @@
-import SignalBridge
-
 /// The state of a daemon's life, with the values that only this state has.
 enum ShutdownState {
     enum Purpose {

@@ -90,9 +90,8 @@ struct WorkTable {
 
     /// Starts the actions, which are registered for the shutdown.
     mutating func startActions(at now: Duration) -> [Int] {
-        defer { actions = [] }
         for id in actions { start(id, at: now) }
-        return actions
+        return exchange(&actions, with: [])
     }
 
     mutating func dropActions() {

@@ -77,8 +77,7 @@ struct NotificationSchedule {
     mutating func isCheckDue(at now: Duration) -> Bool {
         guard let due = nextWatchdog, due <= now, let watchdogInterval else { return false }
         nextWatchdog = now + watchdogInterval
-        defer { isCheckRunning = true }
-        return !isCheckRunning
+        return !exchange(&isCheckRunning, with: true)
     }
 
     mutating func checkEnded() { isCheckRunning = false }

@@ -35,18 +35,14 @@ final class SupervisorNotifier: Sendable {
             case .datagram(let text):
                 let isFirstReady = state.withLock { state in
                     state.waiting -= 1
-                    defer { state.hasReportedReady = state.hasReportedReady || text.hasPrefix("READY=1") }
-                    return !state.hasReportedReady && text.hasPrefix("READY=1")
+                    return text.hasPrefix("READY=1") && !exchange(&state.hasReportedReady, with: true)
                 }
                 var failure: SignalBridgeError?
                 do throws(SignalBridgeError) { try supervisor.send(text) } catch { failure = error }
                 if isFirstReady {
                     do throws(SignalBridgeError) { try supervisor.reportReady() } catch { failure = error }
                 }
-                let isNew = lastFailure.withLock { last in
-                    defer { last = failure }
-                    return failure != last
-                }
+                let isNew = lastFailure.withLock { exchange(&$0, with: failure) != failure }
                 if isNew, let failure { onFailure(failure) }  // once: a closure that hears of it may send again
             case .call(let call): call()
             }
@@ -91,10 +87,7 @@ final class SupervisorNotifier: Sendable {
 
     /// Returns the previous check, which the caller releases outside of its locks.
     func setCheck(_ check: (@Sendable () async -> Bool)?) -> (@Sendable () async -> Bool)? {
-        state.withLock { state in
-            defer { state.check = check }
-            return state.check
-        }
+        state.withLock { exchange(&$0.check, with: check) }
     }
 
     /// Calls the closure when every datagram so far was sent.
