@@ -76,6 +76,33 @@ import Testing
         #expect(other.simulator.forcedExit == .sigint)
     }
 
+    @Test("A part shares the period of a hard exit, so the daemon's own clean-ups run")
+    func part() async throws {
+        let (report, scene) = try await simulate { scene in
+            try await Daemon.run(policy: .nginx, onTransition: scene.watch) { daemon in
+                daemon.addCleanup("remove the PID file") { scene.step("removed") }
+                try daemon.addPart("part") { part in
+                    part.addCleanup("flush") {
+                        scene.step("flush")
+                        try await untilCancelled()
+                    }
+                    scene.step("up")
+                    try await untilCancelled()
+                }
+                try await untilCancelled()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "up")
+            try scene.send(.sigterm)
+            try await scene.wait(for: "flush")
+            scene.simulator.advance(seconds: 0.46)
+        }
+        #expect(scene.steps == ["up", "flush", "removed"])
+        #expect(report.forcedExit == nil)
+        #expect(report.part("part")?.outcomes == ["body": "cancelled", "flush": "cancelled"])
+        #expect(report.exitStatus == .signal(.sigterm))
+    }
+
     @Test("A hard exit cuts a graceful shutdown short")
     func hardExitWhileDraining() async throws {
         let blocker = Blocker()

@@ -39,7 +39,10 @@ import Testing
         var datagrams: [String] = []
         func isExpected(_ line: String) -> Bool { !line.hasPrefix("MONOTONIC_USEC=") }
         func report(_ transition: DaemonTransition) {
-            let datagram = schedule.datagram(for: transition, machine, at: .zero)
+            var datagram = schedule.datagram(for: transition, machine, at: .zero)
+            if case .reloadFailed(let error) = transition {
+                datagram = schedule.beginning(ofFailure: error, machine).map { "\($0)STATUS=reload failed: \(error)" }
+            }
             if let datagram { datagrams += datagram.split(separator: "\n").map(String.init).filter(isExpected) }
         }
         report(.started)
@@ -61,9 +64,8 @@ import Testing
         #expect(schedule.ready() == "READY=1")
         _ = machine.shutdown(.requested, exitCode: nil, at: .zero)
         #expect(machine.isShuttingDown)
-        #expect(schedule.datagram(for: .reloadFailed(CancellationError()), machine, at: .zero) == nil)
-        #expect(
-            schedule.datagram(for: .reloadFailed(Broken()), machine, at: .zero) == "STATUS=reload failed: Broken()")
+        #expect(schedule.beginning(ofFailure: CancellationError(), machine) == nil)
+        #expect(schedule.beginning(ofFailure: Broken(), machine) == "")
     }
 
     @Test("The same failure of the socket is reported once, so a closure that hears of it may send again")

@@ -21,6 +21,38 @@ import Testing
         }
     }
 
+    @Test("A forced exit does not release the errors of earlier parts, because their deinit may hang")
+    func keptErrors() async throws {
+        final class Noisy: Error {
+            let isReleased: Shared<Bool>
+            init(_ isReleased: Shared<Bool>) { self.isReleased = isReleased }
+            deinit { isReleased { $0 = true } }
+        }
+        try await withSimulatedSignals { _ in
+            let runtime = try DaemonRuntime(.server, .disabled, DaemonProgram(), nil)
+            func addPart(_ id: Int) throws {
+                let part = try runtime.makePart("part", of: Daemon(runtime, generation: 0), DaemonProgram())
+                part.begin()
+                #expect(runtime.parts.add(id, "part", part))
+            }
+            let isReleased = Shared(false)
+            try addPart(1)
+            try addPart(2)
+            func fail() throws {
+                let part = try runtime.makePart("part", of: Daemon(runtime, generation: 0), DaemonProgram())
+                part.begin()
+                #expect(runtime.parts.add(3, "part", part))
+                part.ended(0, Noisy(isReleased))
+                runtime.parts.end(3)
+            }
+            try fail()
+            #expect(!isReleased.now, "the report has it")
+            runtime.parts.abandon(.deadline(.draining))
+            #expect(!isReleased.now)
+            runtime.requestClose()
+        }
+    }
+
     @Test("The failure of a part ends the daemon, or is only reported", arguments: [FailureBehavior.shutDown, .report])
     func failure(behavior: FailureBehavior) async throws {
         let (report, scene) = try await simulate { scene in

@@ -71,6 +71,23 @@ private final class Pipe {
         #expect(inbox.count("READY=1") == (hasSocket ? 3 : 0))
     }
 
+    @Test("A file that got the number of the descriptor is neither written to nor closed")
+    func reused() async throws {
+        let (supervised, other) = (Pipe(), Pipe())
+        let number = supervised.output
+        let supervisor = Supervisor.disabled.withReadinessDescriptor(number)
+        dup2(other.output, number)  // closes it, and gives its number to the other pipe
+        let (_, scene) = try await simulate { scene in
+            try await Daemon.run(supervisor: supervisor, onTransition: scene.watch) { $0.notifyReady() }
+        } drive: { _ in
+        }
+        let errors = scene.transitions.compactMap { if case .notificationFailed(let error) = $0 { error } else { nil } }
+        #expect(errors.map(\.errnoCode) == [EBADF])
+        close(other.output)
+        #expect(other.read() == ("", false), "nothing came, and the number is still open")
+        close(number)
+    }
+
     @Test("A descriptor that cannot be written to is reported, and the daemon runs on")
     func refused() async throws {
         let (report, scene) = try await simulate { scene in

@@ -32,6 +32,33 @@ private struct Unreadable: Error, CustomStringConvertible { let description = "l
         #expect(inbox.count("READY=1") == (isReady ? 2 : 0))
     }
 
+    @Test("The description of a reload's error may use the daemon")
+    func description() async throws {
+        struct Overloaded: Error, CustomStringConvertible {
+            let daemon: Daemon
+            var description: String { "\(daemon.running.map(\.name))" }
+        }
+        let inbox = try Inbox()
+        for supervisor in [.disabled, Supervisor(socket: inbox.name)] {
+            let (report, _) = try await simulate { scene in
+                try await Daemon.run(supervisor: supervisor, onTransition: scene.watch) { daemon in
+                    try daemon.onReload { throw Overloaded(daemon: daemon) }
+                    scene.step("up")
+                    await daemon.shutdownRequested()
+                }
+            } drive: { scene in
+                try await scene.wait(for: "up")
+                try scene.send(.sighup)
+                try await scene.wait("for the failure") {
+                    scene.transitions.contains { if case .reloadFailed = $0 { true } else { false } }
+                }
+                if supervisor != .disabled { try await inbox.wait(for: "STATUS=reload failed: [\"body\"]") }
+                try scene.send(.sigterm)
+            }
+            #expect(report.failedReloads.count == 1)
+        }
+    }
+
     @Test("A reload that succeeds sets no status")
     func succeeded() async throws {
         let inbox = try Inbox()

@@ -281,6 +281,126 @@ import Testing
         #expect(report.exitStatus == .code(0))
     }
 
+    @Test("A restart waits for the work of a part, and a shutdown meanwhile does not", arguments: [false, true])
+    func part(isStuck: Bool) async throws {
+        let blocker = Blocker()
+        defer { blocker.release() }
+        let version = Shared(0)
+        let (report, scene) = try await simulate { scene in
+            let load: @Sendable () async throws -> Int = {
+                version { $0 += 1 }; return version.now
+            }
+            return try await Daemon.run(onTransition: scene.watch, load: load) { daemon, version in
+                if version == 1 {
+                    try daemon.addPart("part") { part in
+                        part.addCleanup("flush") { scene.step("flush") }
+                        try part.addTask("work", onShutdown: .complete) { await blocker.wait() }
+                        await part.shutdownRequested()
+                    }
+                }
+                scene.step("body \(version)")
+                await daemon.shutdownRequested()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "body 1")
+            try scene.send(.sighup)
+            try await scene.wait(forLine: "body: finished")
+            scene.simulator.advance(seconds: 1000)
+            try await scene.wait(forLine: "restart waits for part")
+            #expect(scene.steps == ["body 1"])
+            if isStuck {
+                try scene.send(.sigterm)
+                scene.simulator.advance(seconds: 2)  // half of the period, and the daemon is not forced to end
+                return
+            }
+            blocker.release()
+            try await scene.wait(for: "body 2")
+            try scene.send(.sigterm)
+        }
+        #expect(report.part("part")?.outcomes["work"] == (isStuck ? "abandoned" : "finished"))
+        #expect(scene.steps == ["body 1"] + (isStuck ? [] : ["flush", "body 2"]))
+        #expect(report.forcedExit == nil)
+        #expect(report.exitStatus == .code(isStuck ? 1 : 0))
+    }
+
+    @Test("A watchdog check ends with the body that set it")
+    func watchdogCheck() async throws {
+        let inbox = try Inbox()
+        let version = Shared(0)
+        _ = try await simulate { scene in
+            let load: @Sendable () async throws -> Int = {
+                version { $0 += 1 }; return version.now
+            }
+            let supervisor = Supervisor(socket: inbox.name, watchdog: .seconds(2))
+            return try await Daemon.run(supervisor: supervisor, onTransition: scene.watch, load: load) {
+                daemon, version in
+                if version == 1 { daemon.setWatchdogCheck { false } }
+                scene.step("body \(version)")
+                await daemon.shutdownRequested()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "body 1")
+            scene.simulator.advance(seconds: 1)
+            try scene.send(.sighup)
+            try await scene.wait(for: "body 2")
+            #expect(inbox.count("WATCHDOG=1") == 0)
+            scene.simulator.advance(seconds: 1)
+            try await inbox.wait(for: "WATCHDOG=1")
+            try scene.send(.sigterm)
+        }
+    }
+
+    @Test("A SIGINT that comes while no body has registered it has no effect, at the end either")
+    func interruptBetweenBodies() async throws {
+        let policy = try SignalPolicy(graceful: [.sigterm], reload: [.sighup])
+        let version = Shared(0)
+        let (report, scene) = try await simulate { scene in
+            let load: @Sendable () async throws -> Int = {
+                version { $0 += 1 }; return version.now
+            }
+            return try await Daemon.run(policy: policy, onTransition: scene.watch, load: load) { daemon, version in
+                if version != 2 { try daemon.onSignal(.sigint) { _ in scene.step("interrupted") } }
+                scene.step("body \(version)")
+                await daemon.shutdownRequested()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "body 1")
+            for body in 2...4 {
+                try scene.send(.sighup)
+                try await scene.wait(for: "body \(body)")
+                if body != 3 { try scene.send(.sigint) }
+            }
+            try await scene.wait(for: "interrupted")
+            try scene.send(.sighup)
+            try await scene.wait(for: "body 5")
+            try scene.send(.sigterm)
+        }
+        #expect(scene.steps == ["body 1", "body 2", "body 3", "body 4", "interrupted", "body 5"])
+        #expect(scene.simulator.forcedExit == nil, "the process would have died")
+        #expect(report.exitStatus == .code(0))
+
+        // It is not read between its coming and the end.
+        version { $0 = 0 }
+        let (_, last) = try await simulate { scene in
+            let load: @Sendable () async throws -> Int = {
+                version { $0 += 1 }; return version.now
+            }
+            return try await Daemon.run(policy: policy, onTransition: scene.watch, load: load) { daemon, version in
+                if version == 1 { try daemon.onSignal(.sigint) { _ in scene.step("interrupted") } }
+                scene.step("body \(version)")
+                await daemon.shutdownRequested()
+            }
+        } drive: { scene in
+            try await scene.wait(for: "body 1")
+            try scene.send(.sighup)
+            try await scene.wait(for: "body 2")
+            try scene.send(.sigint)
+            try scene.send(.sigterm)
+        }
+        #expect(last.steps == ["body 1", "body 2"])
+        #expect(last.simulator.forcedExit == nil, "the process would have died")
+    }
+
     @Test("A signal of onSignal is harmless while no body has registered it, and is restored at the end")
     func signalBetweenBodies() async throws {
         let bodies = Shared(0)

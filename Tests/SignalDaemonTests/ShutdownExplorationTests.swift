@@ -50,7 +50,9 @@ private struct Key: Hashable {
         hasReloads = !machine.reloads.isUnavailable
         waitingReloads = machine.reloads.requested.map { $0 - machine.reloads.last }
         running = Set(
-            machine.work.running.values.map { Item(name: $0.name, isCancelled: $0.isCancelled, isTold: $0.isTold) })
+            machine.work.running.map {
+                Item(name: $1.name, isCancelled: $1.isCancelled, isTold: machine.work.isTold($0))
+            })
         registered = [machine.work.actions.count, machine.work.cleanups.count]
         hasSignals = !machine.summary.signals.isEmpty
         hasHardExit = machine.summary.hardExit != nil

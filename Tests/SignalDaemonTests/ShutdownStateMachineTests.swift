@@ -396,18 +396,14 @@ private struct Failure: Error {}
         #expect(driver.machine.summary.exitStatus == .code(1))  // the failure is not forgotten
     }
 
-    @Test("The cost of a task's end does not grow with the number of tasks")
-    func costOfEnding() {
+    @Test("The cost of a task's end does not grow with the number of tasks", arguments: [false, true])
+    func costOfEnding(isDraining: Bool) {
         /// The shortest of many durations, so that other load does not count.
         func cost(beside count: Int) -> Duration {
             var driver = Driver()
-            for _ in 0..<count { _ = driver.add(onFailure: .report) }
-            return (0..<100).map { _ in
-                ContinuousClock().measure {
-                    let id = driver.add(onFailure: .report)!
-                    _ = driver.end(id)
-                }
-            }.min()!
+            let ids = (0..<count + 100).map { _ in driver.add(onFailure: .report)! }
+            if isDraining { _ = driver.receive(.sigterm) }
+            return ids.prefix(100).map { id in ContinuousClock().measure { _ = driver.end(id) } }.min()!
         }
         _ = cost(beside: 10)
         let (few, many) = (cost(beside: 10), cost(beside: 20_000))

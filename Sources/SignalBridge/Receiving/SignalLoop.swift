@@ -76,8 +76,8 @@ public final class SignalLoop: TaskExecutor, SerialExecutor, Sendable {
     /// The thread inside; 0: none. It is written by that thread only.
     private let thread = Atomic<UInt>(0)
 
-    /// Makes a loop with its own bridge and two descriptors, or four with ``Mechanism/signalfd``. A process has 64
-    /// bridges.
+    /// Makes a loop with its own bridge, of which a process has 64. It has one descriptor, or three with
+    /// ``Mechanism/signalfd``, and one more where `/proc` is missing.
     ///
     /// - Throws: ``SignalBridgeError``; ``SignalBridgeError/Code/unsupported`` where the system does not have the
     ///   mechanism; errno `ENOSPC`: more than 64 bridges; `EMFILE`: no descriptors left.

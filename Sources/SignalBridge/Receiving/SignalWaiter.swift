@@ -90,7 +90,7 @@ public final class SignalWaiter: Sendable {
         try subscription.insert(Array(signals), limit: escalateAfterUnread)
     }
 
-    /// The signals that the waiter is subscribed to, without ``signalsLeftIgnored``.
+    /// The signals that the waiter is, or was, subscribed to, without ``signalsLeftIgnored``.
     public var signals: Set<SignalNumber> { subscription.signals }
 
     /// The signals that `.keepIgnored` left ignored. They give no events.

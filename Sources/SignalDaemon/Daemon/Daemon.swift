@@ -14,7 +14,7 @@ public final class Daemon: Sendable {
         requests = DaemonRequests(runtime: runtime, generation: generation)
     }
 
-    private var runtime: DaemonRuntime { requests.runtime }
+    var runtime: DaemonRuntime { requests.runtime }
     func isOf(_ other: DaemonRuntime) -> Bool { runtime === other }
 
     /// The daemon whose work the calling task or thread is; `nil` outside of a daemon. Child tasks and `Task { }`
@@ -184,7 +184,7 @@ public final class Daemon: Sendable {
         StopToken(stop: requests.ownLatch, cancel: Latch()).wait(timeout: timeout)
     }
 
-    /// Runs `action` when a shutdown is requested, or at once if it was. Use it to close a listener, or to trigger a
+    /// Runs `action` when a shutdown is requested, or at once if it was. It does not run if the daemon has ended. Use it to close a listener, or to trigger a
     /// `ServiceGroup`.
     ///
     /// Actions run concurrently, as tasks that drain: the daemon waits for them, cancels them with the rest, and
@@ -322,7 +322,7 @@ public final class Daemon: Sendable {
     }
 
     /// Answers the supervisor's watchdog only while `check` returns `true`, within half of the watchdog's interval.
-    /// Without a check, the watchdog is answered while Swift's pool runs tasks.
+    /// Without a check, the watchdog is answered while Swift's pool runs tasks. A check ends with the body that set it.
     public func setWatchdogCheck(_ check: sending @escaping () async -> Bool) {
         if let outer { return outer.setWatchdogCheck(check) }
         let check = Sent(check)

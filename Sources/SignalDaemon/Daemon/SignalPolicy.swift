@@ -148,8 +148,10 @@ public struct SignalPolicy: Hashable, Sendable {
     /// The policy for a part of a daemon with this policy. A part gets no signals. Its clean-ups run while the outer
     /// daemon waits for cancelled work.
     var forPart: SignalPolicy {
-        SignalPolicy(
+        var policy = SignalPolicy(
             [], [], [], grace: gracePeriod, cancel: cancelPeriod / 2, cleanup: cancelPeriod / 2, second: secondSignal)
+        policy.hardExitPeriod = min(cancelPeriod, hardExitPeriod) / 2
+        return policy
     }
 
     /// Returns a copy with other periods and choices.

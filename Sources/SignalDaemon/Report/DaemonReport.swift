@@ -27,7 +27,7 @@ public struct DaemonReport<Value: Sendable>: Sendable {
     public var hardExit: SignalEvent? { summary.hardExit }
     /// The reason why the process was forced to end, if it was.
     public var forcedExit: ForcedExitReason? { summary.forcedExit }
-    /// The body, tasks, threads, actions and clean-ups, in the order in which they ended, and then the abandoned ones.
+    /// The body, tasks, threads, parts, actions and clean-ups, in the order in which they ended, and then the abandoned ones.
     ///
     /// Of work that ended before the shutdown began, only the last 1,000 are kept.
     public var tasks: [DaemonTask] { summary.tasks }

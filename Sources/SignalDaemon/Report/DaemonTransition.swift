@@ -20,7 +20,7 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
     case cleanupOverran(String)
     /// The time of the clean-up with this name is over: it was cancelled.
     case cleanupTimedOut(String)
-    /// The shutdown waits for this work. Reported every five seconds.
+    /// The shutdown, or a restart, waits for this work. Reported every five seconds.
     case waiting(for: [String])
     /// These signals were ignored when the process started, as under nohup(1), and stay ignored: see
     /// ``SignalPolicy/keepsIgnored``.
@@ -44,7 +44,7 @@ public enum DaemonTransition: Sendable, CustomStringConvertible {
     case notificationFailed(SignalBridgeError)
     /// This many transitions were dropped here, because `onTransition` was ten thousand behind.
     case dropped(Int)
-    /// The process is about to be forced to end, and this work is abandoned.
+    /// The process is about to be forced to end, and this work is abandoned. A reload that runs is among it.
     case forced(ForcedExitReason, abandoned: [String])
     /// Everything has ended.
     case finished(DaemonExitStatus)

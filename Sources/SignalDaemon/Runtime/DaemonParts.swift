@@ -8,6 +8,8 @@ final class DaemonParts: Sendable {
         /// The names of the ended parts, each once, in order.
         var names: [String] = []
         var isAbandoned = false
+        /// What a forced exit does not release, because an error's `deinit` may hang.
+        var kept: [any Sendable] = []
     }
     /// The limit of kept reports, because a daemon may run for years and name each part after a request.
     private static let maxReports = 1000
@@ -21,16 +23,19 @@ final class DaemonParts: Sendable {
         }
     }
 
-    func end(_ id: Int) {
+    func end(_ id: Int) { _ = remove(id) }
+
+    /// Returns what is no longer kept. The caller releases it outside of the lock, because errors are user values (R2).
+    private func remove(_ id: Int) -> [any Sendable] {
         let part = state.withLock { $0.running[id] }
-        guard let part else { return }
+        guard let part else { return [] }
         let summary = part.runtime.summary
-        state.discard { state in
-            let earlier = state.ended.updateValue(summary, forKey: part.name)  // its errors are user values (R2)
+        return state.withLock { state in
+            let earlier = state.ended.updateValue(summary, forKey: part.name)
             if earlier == nil { state.names.append(part.name) }
             let isFull = state.names.count > Self.maxReports
             let dropped = isFull ? state.ended.removeValue(forKey: state.names.removeFirst()) : nil
-            return (earlier, dropped, state.running.removeValue(forKey: id))
+            return [earlier, dropped, state.running.removeValue(forKey: id)?.runtime]
         }
     }
 
@@ -42,7 +47,8 @@ final class DaemonParts: Sendable {
         }
         for (id, part) in running {
             part.runtime.abandon(reason)
-            end(id)
+            let old = remove(id)
+            state.withLock { $0.kept += old }
         }
     }
 

@@ -62,7 +62,7 @@ struct DaemonRequests: Sendable {
     }
 
     private func add(_ item: WorkTable.Item) throws(SignalBridgeError) -> (id: Int, latch: Latch?) {
-        try runtime.withState { state throws(SignalBridgeError) in
+        try runtime.state.withLock { state throws(SignalBridgeError) in
             if state.machine.work.isCycle(item.name, after: item.after) {
                 throw SignalBridgeError(
                     .invalidArgument, nil, "\(item.name) after \(item.after ?? "") would wait for itself")
@@ -100,12 +100,12 @@ struct DaemonRequests: Sendable {
 
     /// Adds work that the caller runs, even during a shutdown; `ended` of the runtime follows.
     func addShield(_ name: String) throws(SignalBridgeError) -> Int {
-        let id = runtime.withState { $0.machine.addShield(name, at: runtime.environment.now) }
+        let id = runtime.state.withLock { $0.machine.addShield(name, at: runtime.environment.now) }
         guard let id else { throw Self.refusal }
         return id
     }
 
-    var running: [RunningWork] { runtime.withState { $0.machine.work.list(at: runtime.environment.now) } }
+    var running: [RunningWork] { runtime.state.withLock { $0.machine.work.list(at: runtime.environment.now) } }
 
     private func context(_ latch: Latch?) -> WorkContext {
         WorkContext(daemon: Daemon(runtime, generation: generation), latch: latch)
@@ -114,7 +114,7 @@ struct DaemonRequests: Sendable {
     // MARK: shutdown
 
     /// A latch that opens when a shutdown is requested.
-    var shutdownLatch: Latch { runtime.withState { $0.latch(of: generation) } }
+    var shutdownLatch: Latch { runtime.state.withLock { $0.latch(of: generation) } }
 
     /// A latch that opens when the shutdown reaches the calling work.
     var ownLatch: Latch {
@@ -135,13 +135,13 @@ struct DaemonRequests: Sendable {
             return actions
         }
         if let request { return request }
-        if runtime.withState({ $0.isEnding }) { throw Self.refusal }
+        if runtime.state.withLock({ $0.isEnding }) { throw Self.refusal }
         throw SignalBridgeError(.invalidArgument, nil, "the daemon has nothing to reload; call onReload first")
     }
 
     /// Subscribes to the reload signals, if no other call has. Two calls at once both return when that is done.
     func addReload(_ action: @escaping @Sendable () async throws -> Void) throws(SignalBridgeError) {
-        let (signals, id) = try runtime.withState { state throws(SignalBridgeError) in
+        let (signals, id) = try runtime.state.withLock { state throws(SignalBridgeError) in
             guard let signals = state.signals, state.machine.takesWork(of: generation) else { throw Self.refusal }
             try signals.checkReload()
             let id = state.reloadActions.add(action)
@@ -151,7 +151,7 @@ struct DaemonRequests: Sendable {
         do throws(SignalBridgeError) {
             try signals.subscribeToReload()
         } catch {
-            runtime.withState { state in
+            runtime.state.withLock { state in
                 state.reloadActions.remove(id)
                 state.machine.allowReloads(!state.reloadActions.isEmpty || state.program.load != nil)
             }
@@ -163,7 +163,7 @@ struct DaemonRequests: Sendable {
 
     /// Throws if the policy gives the signal a meaning.
     func checkIsFree(_ signal: SignalNumber) throws(SignalBridgeError) {
-        try runtime.withState { state throws(SignalBridgeError) in try state.signals?.checkIsFree(signal) }
+        try runtime.state.withLock { state throws(SignalBridgeError) in try state.signals?.checkIsFree(signal) }
     }
 
     /// Subscribes to a signal until the daemon or this body ends.
@@ -171,12 +171,12 @@ struct DaemonRequests: Sendable {
         _ signal: SignalNumber, _ action: @escaping @Sendable (SignalEvent) async -> Void
     ) throws(SignalBridgeError) {
         let added = try SignalAction(signal, action)
-        let (isKept, replaced): (Bool, SignalAction?) = runtime.withState { state in
+        let (isKept, replaced): (Bool, SignalAction?) = runtime.state.withLock { state in
             if state.isClosing || state.machine.generation != generation { return (false, added) }
             state.signalActions.append(added)
             return (true, state.silentActions.removeValue(forKey: signal))
         }
-        replaced?.end()
+        if isKept { replaced?.drop() } else { replaced?.end() }
         if !isKept { throw Self.refusal }
     }
 
@@ -190,7 +190,7 @@ struct DaemonRequests: Sendable {
 
     /// Notifies the supervisor, unless the daemon has ended.
     func notify(_ report: (SupervisorNotifier) -> Void) {
-        runtime.withState { state in
+        runtime.state.withLock { state in
             if state.machine.generation == generation, !state.isClosing { report(runtime.workers.supervisor) }
         }
         runtime.workers.runInline()

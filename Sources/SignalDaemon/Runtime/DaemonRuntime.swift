@@ -20,7 +20,7 @@ final class DaemonRuntime: Sendable {
     private let policy: SignalPolicy
     /// The daemon that this one is a part of.
     let outer: Daemon?
-    private let state: Lock<RuntimeState>
+    let state: Lock<RuntimeState>
     let workers: DaemonWorkers
     let launcher = WorkLauncher()
     let parts = DaemonParts()
@@ -44,12 +44,12 @@ final class DaemonRuntime: Sendable {
         let now = environment.now
         workers = try DaemonWorkers(
             onTransition, environment.resolve(supervisor), at: now, isInline: environment.isInline)
-        let machine = ShutdownStateMachine(
-            policy, loads: program.load != nil, restarts: program.restartsOnReload, at: now)
+        let loads = program.load != nil
+        let machine = ShutdownStateMachine(policy, loads: loads, restarts: program.restartsOnReload, at: now)
         state = Lock(RuntimeState(machine: machine, program: program, signals: signals))
         do throws(SignalBridgeError) {
             try signals.subscribeToEnd(hasBackstop: !environment.isInline)
-            if program.load != nil { try signals.subscribeToReload() }
+            if loads { try signals.subscribeToReload() }
             try environment.startMonitor(of: self)
         } catch {
             close()
@@ -68,8 +68,7 @@ final class DaemonRuntime: Sendable {
             workers.report(.part(name, transition))
             workers.runInline()
         }
-        return try DaemonRuntime(
-            policy.forPart, .disabled, program, report, in: environment.forPart(), outer: daemon)
+        return try DaemonRuntime(policy.forPart, .disabled, program, report, in: environment.forPart(), outer: daemon)
     }
 
     /// Runs the body as a task, and returns when everything has ended.
@@ -82,6 +81,8 @@ final class DaemonRuntime: Sendable {
         await withTaskCancellationHandler {
             await launching.value
         } onCancel: {
+            let isHard = outer?.runtime.state.withLock { $0.machine.isHardExit } ?? false
+            if isHard { state.withLock { $0.machine.beginHardExit() } }
             shutdown(.cancelled)
         }
     }
@@ -120,6 +121,8 @@ final class DaemonRuntime: Sendable {
     var waiter: SignalWaiter? { state.withLock { $0.signals?.waiter } }
     var isClosing: Bool { state.withLock { $0.isClosing } }
     var deadline: Duration? { state.withLock { deadline(of: $0) } }
+    /// Whether this daemon, or the one that it is a part of, waits for the old body of a restart.
+    var isRestarting: Bool { outer?.runtime.isRestarting ?? state.withLock { $0.isRestarting } }
     var leavesSignals: Bool { state.withLock { !$0.hasStarted || $0.machine.isOver } }
 
     private func deadline(of state: RuntimeState) -> Duration? {
@@ -127,10 +130,6 @@ final class DaemonRuntime: Sendable {
         let others = [workers.deadline, workers.supervisor.deadline, recovery.deadline]
         return (others + [state.deadline]).compactMap { $0 }.min()
     }
-
-    func withState<Result, Failure>(
-        _ body: (inout RuntimeState) throws(Failure) -> Result
-    ) throws(Failure) -> Result { try state.withLock(body) }
 
     var summary: DaemonSummary {
         var summary = state.withLock { $0.machine.summary }
@@ -141,13 +140,14 @@ final class DaemonRuntime: Sendable {
     /// Takes pending signals, and checks the clock.
     func poll(waits: Bool = false) {
         if !environment.isInline { takeBackDisplacedSignals() }
+        let restarts = outer?.runtime.isRestarting ?? false  // not under the lock: the outer one comes first
         process(waits: waits) { state, now in
             if !state.hasStarted { return [] }
             var actions: [Action] = []
             while !state.machine.isOver, let event = state.signals?.take() {
                 for _ in 0..<min(event.count, 3) { actions += state.machine.receive(event, at: now) }
             }
-            return actions + state.machine.tick(at: now)
+            return actions + state.machine.tick(at: now, isPartOfRestart: restarts)
         }
     }
 
@@ -184,7 +184,7 @@ final class DaemonRuntime: Sendable {
         switch action {
         case .announce(let transition):
             workers.report(transition)
-            workers.supervisor.report(transition, of: state.machine, at: now)
+            if let rest = workers.supervisor.report(transition, of: state.machine, at: now) { workers.perform(rest) }
         case .start(let id):
             guard let work = state.handles.takeRegistered(id) else { break }
             let context = context(state.machine.generation)
@@ -204,6 +204,7 @@ final class DaemonRuntime: Sendable {
             if let latch = state.handles.latch(of: id) { workers.perform(latch.openDeferringWakeups()) }
         case .startBody(let id):
             workers.perform { [old = state.takeGeneration()] in for action in old.signalActions { action.silence() } }
+            workers.perform { [check = workers.supervisor.setCheck(nil)] in _ = check }
             let generation = state.machine.generation
             workers.perform { [self] in
                 launcher.startTask(id, of: self, context(generation), body(generation: generation))
@@ -304,8 +305,7 @@ final class DaemonRuntime: Sendable {
 
     /// The actions of a forced exit on a thread that may be abandoned.
     func lastCall() -> (@Sendable (DaemonSummary) -> Void)? {
-        let onForcedExit = state.withLock { $0.program.onForcedExit }
-        return { [exitActions] summary in
+        return { [exitActions, onForcedExit = state.withLock { $0.program.onForcedExit }] summary in
             exitActions.run()
             onForcedExit?(summary)
         }
@@ -320,22 +320,29 @@ final class DaemonRuntime: Sendable {
     func close() {
         guard var rest = state.withLock({ $0.isClosed ? nil : $0.takeAll() }) else { return }
         recovery.end()
-        let (requests, actions) = (rest.reloadRequests.take(upTo: .max), rest.signalActions + rest.silentActions.values)
+        let requests = rest.reloadRequests.take(upTo: .max)
         if !rest.program.endsProcess {
             let late = rest.takeLateSignals(policy)
             rest.signals?.waiter.cancel()
             for signal in late { environment.raise(signal) }
-            for action in actions { action.unsubscribe() }
+        }
+        workers.perform { [self, rest] in  // not here, because a resumed task may wait for a thread (N1)
+            rest.unsubscribeActions()
+            if !environment.isInline { endRun() }
         }
         workers.perform { [workers, rest = consume rest] in
             rest.shutdownLatch.open()  // for callers that wait outside of the daemon's tasks
             for request in requests { request.finish(CancellationError()) }
-            if !rest.program.endsProcess { for action in actions { action.end() } }
+            rest.endActions()
             _ = workers.supervisor.setCheck(nil)
         }  // releases user code (R2)
         workers.runInline()
         workers.stop()
         environment.reportEnd()
+        if environment.isInline { endRun() }
+    }
+
+    private func endRun() {
         launcher.finish()
         closed.signal()
     }

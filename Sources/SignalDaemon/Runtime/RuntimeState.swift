@@ -27,6 +27,7 @@ struct RuntimeState: Sendable {
 
     var deadline: Duration? { [machine.deadline, reportDeadline, waitingDeadline].compactMap { $0 }.min() }
 
+    var isRestarting: Bool { machine.state.purpose?.isShutdown == false }
     /// Whether the daemon is ending, or has ended.
     var isEnding: Bool { machine.isShuttingDown || machine.isOver }
 
@@ -41,6 +42,20 @@ struct RuntimeState: Sendable {
             if !duplicates.isDuplicate(event, isHard: isHard) { late.insert(event.signal) }
         }
         return late.intersection([.sigint, .sigterm])
+    }
+
+    /// Restores the dispositions of `onSignal`. If the process ends with the daemon, they stay, so that a late signal does
+    /// not end it in another way.
+    func unsubscribeActions() {
+        if program.endsProcess { return }
+        for action in signalActions { action.unsubscribe() }
+        for action in silentActions.values { action.drop() }
+    }
+
+    /// Cancels them, too.
+    func endActions() {
+        unsubscribeActions()
+        if !program.endsProcess { for action in signalActions { action.end() } }
     }
 
     /// Removes and returns the state of one body, which the caller releases outside of the lock.

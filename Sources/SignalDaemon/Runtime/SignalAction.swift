@@ -22,6 +22,9 @@ final class SignalAction: Sendable {
     /// Restores the disposition. Runs no user code.
     func unsubscribe() { events.finish() }
 
+    /// Restores the disposition, after `silence`. What was not read has no effect.
+    func drop() { _ = events.finishAndTakeAll() }
+
     /// Restores the disposition. An action that runs is cancelled.
     func end() {
         unsubscribe()

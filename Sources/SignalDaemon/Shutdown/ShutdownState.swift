@@ -114,6 +114,14 @@ enum ShutdownState {
         }
     }
 
+    /// Returns the state with its deadline anew, for a part that waits with a restart around it.
+    func renewed(at now: Duration, to period: Duration) -> ShutdownState {
+        let deadline = now + max(period, .milliseconds(10))
+        guard case .cleaningUp(let purpose, var times) = self else { return .cancelling(purpose!, deadline: deadline) }
+        times.deadline = deadline
+        return .cleaningUp(purpose, times)
+    }
+
     /// A restart that waits without limit, because a new configuration never forces an exit.
     var overdue: ShutdownState {
         if case .cleaningUp(_, var times) = self {

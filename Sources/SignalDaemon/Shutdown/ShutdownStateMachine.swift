@@ -24,6 +24,8 @@ struct ShutdownStateMachine {
     private(set) var generation = 0
     private(set) var summary = DaemonSummary()
     private(set) var duplicates = DuplicateFilter()
+    /// Whether a hard exit has begun, here or in the daemon that this one is a part of.
+    private(set) var isHardExit = false
 
     /// Begins with the body, whose id is 0. If the body loads a configuration first, `loaded` follows.
     init(_ policy: SignalPolicy, loads: Bool = false, restarts: Bool = false, at now: Duration) {
@@ -120,7 +122,7 @@ struct ShutdownStateMachine {
         duplicates.accept(event, isHard: isHard, window: policy.duplicateWindow)
         summary.record(event)
         guard isShuttingDown else {
-            if isHard { summary.hardExit = event }
+            if isHard { (summary.hardExit, isHardExit) = (event, true) }
             return [.announce(.received(event, isHard ? .stoppedImmediately : .beganShutdown))]
                 + begin(.signal(event), at: now) + settle(at: now)
         }
@@ -129,7 +131,7 @@ struct ShutdownStateMachine {
         guard isFirst || escalates else {
             return [.announce(.received(event, .forcedExit))] + force(.signal(event), at: now)
         }
-        if isHard { summary.hardExit = event }
+        if isHard { (summary.hardExit, isHardExit) = (event, true) }
         if phase != .draining {  // its period is now that of the hard exit
             state = state.shortened(at: now, to: period(of: phase))
         }
@@ -143,6 +145,7 @@ struct ShutdownStateMachine {
         return event.signal != .sighup || isShuttingDown || (event.cause != .kernel && !reloads.isUnavailable)
     }
 
+    mutating func beginHardExit() { isHardExit = true }
     mutating func shutdown(_ reason: ShutdownReason, exitCode: UInt8? = nil, at now: Duration) -> [Action] {
         if isOver { return [] }
         summary.requestedExitCode = summary.requestedExitCode ?? exitCode
@@ -151,7 +154,8 @@ struct ShutdownStateMachine {
         return cancels ? enter(.cancelling, .shutdown, at: now) + settle(at: now) : []
     }
 
-    mutating func tick(at now: Duration) -> [Action] {
+    /// - Parameter isPartOfRestart: the daemon around this part restarts, so this part waits, and is not forced to end.
+    mutating func tick(at now: Duration, isPartOfRestart: Bool = false) -> [Action] {
         var actions: [Action] = []
         while let deadline, deadline <= now {
             switch state {
@@ -172,8 +176,8 @@ struct ShutdownStateMachine {
                 state = state.overdue
                 let names = work.running.values.map(\.name).sorted()
                 if !isOverdue { actions.append(.announce(.restartWaits(for: names))) }
-            default:
-                actions += force(.deadline(phase!), at: now)
+            case _ where isPartOfRestart: state = state.renewed(at: now, to: period(of: phase!))
+            default: actions += force(.deadline(phase!), at: now)
             }
         }
         return actions
@@ -196,7 +200,7 @@ struct ShutdownStateMachine {
         if isInterruptedRestart, let phase, phase != .draining {
             return actions + enter(phase, .shutdown, at: now)  // as far as it is, with the time of a shutdown
         }
-        let isImmediate = reason == .cancelled || summary.hardExit != nil
+        let isImmediate = reason == .cancelled || isHardExit
         return actions + enter(isImmediate ? .cancelling : .draining, .shutdown, at: now)
     }
 
@@ -215,7 +219,7 @@ struct ShutdownStateMachine {
         }
         for id in work.runningIDs where next == .cancelling || (next == .draining && wasLoading) {
             let item = work.running[id]!
-            if item.kind != nil, item.after != nil, !item.isTold { actions += tell(id) }
+            if item.after != nil, !work.isTold(id) { actions += tell(id) }
             if item.kind != .cleanup, item.onShutdown != .complete { actions += cancel(id) }  // M3
         }
         return actions
@@ -248,13 +252,9 @@ struct ShutdownStateMachine {
         return actions
     }
 
-    private func period(of phase: DaemonPhase) -> Duration {
-        policy.period(of: phase, isHardExit: summary.hardExit != nil)
-    }
+    private func period(of phase: DaemonPhase) -> Duration { policy.period(of: phase, isHardExit: isHardExit) }
 
-    private mutating func startActions(at now: Duration) -> [Action] {
-        work.startActions(at: now).map { .start($0) }
-    }
+    private mutating func startActions(at now: Duration) -> [Action] { work.startActions(at: now).map { .start($0) } }
 
     private mutating func cancel(_ id: Int) -> [Action] { work.cancel(id) ? [.cancel(id)] : [] }
 

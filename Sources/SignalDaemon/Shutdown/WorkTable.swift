@@ -13,16 +13,13 @@ struct WorkTable {
         /// The time for a clean-up; `nil`: its share of the period.
         var limit: Duration?
         fileprivate(set) var since = Duration.zero
-        private(set) var isCancelled = false
-        /// Whether the shutdown has reached the work.
-        private(set) var isTold = false
-
-        fileprivate mutating func cancel() { isCancelled = true }
-        fileprivate mutating func tell() { isTold = true }
+        fileprivate(set) var isCancelled = false
     }
 
     private(set) var running: [Int: Item] = [:]
     private var registered: [Int: Item] = [:]
+    /// The running work that a shutdown has not reached.
+    private var untold: Set<Int> = []
     /// The ids of registered work, in the order of registration.
     private(set) var actions: [Int] = []
     private(set) var cleanups: [Int] = []
@@ -48,13 +45,14 @@ struct WorkTable {
 
     /// The work that a shutdown can reach now, in the order of the ids.
     var toldNext: [Int] {
+        if untold.isEmpty { return [] }
         let names = Set(running.values.map(\.name))
-        return runningIDs.filter { id in
-            let item = running[id]!
-            return item.kind != nil && item.kind != .cleanup && !item.isTold
-                && !(item.after.map(names.contains) ?? false)
+        return untold.sorted().filter { id in
+            !(running[id]!.after.map(names.contains) ?? false)
         }
     }
+
+    func isTold(_ id: Int) -> Bool { !untold.contains(id) }
 
     /// Whether work of this name after work of the other name would wait for itself.
     func isCycle(_ name: String, after other: String?) -> Bool {
@@ -76,8 +74,7 @@ struct WorkTable {
     /// Adds work that its caller starts. The first, the body, has the id 0.
     mutating func add(_ item: Item, at now: Duration) -> Int {
         lastID += 1
-        running[lastID] = item
-        running[lastID]!.since = now
+        begin(lastID, item, at: now)
         return lastID
     }
 
@@ -107,22 +104,30 @@ struct WorkTable {
     }
 
     private mutating func start(_ id: Int, at now: Duration) {
-        running[id] = registered.removeValue(forKey: id)
+        begin(id, registered.removeValue(forKey: id)!, at: now)
+    }
+
+    private mutating func begin(_ id: Int, _ item: Item, at now: Duration) {
+        running[id] = item
         running[id]!.since = now
+        if let kind = item.kind, kind != .cleanup { untold.insert(id) }
     }
 
     /// Marks work as cancelled; `false` if it was cancelled already, or does not run.
     mutating func cancel(_ id: Int) -> Bool {
         guard running[id]?.isCancelled == false else { return false }
-        running[id]!.cancel()
+        running[id]!.isCancelled = true
         return true
     }
 
     /// Marks work as reached by the shutdown, and returns it.
     mutating func tell(_ id: Int) -> Item {
-        running[id]!.tell()
+        untold.remove(id)
         return running[id]!
     }
 
-    mutating func end(_ id: Int) -> Item? { running.removeValue(forKey: id) }
+    mutating func end(_ id: Int) -> Item? {
+        untold.remove(id)
+        return running.removeValue(forKey: id)
+    }
 }

@@ -49,11 +49,6 @@ struct NotificationSchedule {
             return "RELOADING=1\nMONOTONIC_USEC=\(seconds * 1_000_000 + attoseconds / 1_000_000_000_000)"
         case .reloaded where isReloading && !machine.restartsOnReload:
             return machine.isShuttingDown ? nil : ready()  // a new body says so itself
-        case .reloadFailed(let error) where machine.isShuttingDown && error is CancellationError:
-            return nil  // the shutdown cancelled it
-        case .reloadFailed(let error):
-            let status = "STATUS=" + "reload failed: \(error)".onOneLine
-            return isReloading && isBodyReady && !machine.isShuttingDown ? ready().map { "\($0)\n\(status)" } : status
         case .entered where (machine.isShuttingDown || machine.isOver) && !isStopping:  // over: nothing was left to do
             isStopping = true
             nextExtension = hasListener ? now : nil
@@ -64,6 +59,12 @@ struct NotificationSchedule {
         default:
             return nil
         }
+    }
+
+    /// The lines before the status of a reload that failed; `nil`: there is no status, because the shutdown cancelled it.
+    mutating func beginning(ofFailure error: any Error, _ machine: ShutdownStateMachine) -> String? {
+        if machine.isShuttingDown { return error is CancellationError ? nil : "" }
+        return isReloading && isBodyReady ? ready().map { "\($0)\n" } : ""
     }
 
     /// Whether more time must be asked for now.

@@ -16,7 +16,7 @@ public struct Supervisor: Hashable, Sendable {
     let socket: String?
     let watchdog: Duration?
     /// The descriptor that gets a line when the daemon is ready, as in s6.
-    private(set) var readinessDescriptor: Int32?
+    private var readinessDescriptor: FileDescriptor?
     private let environment: EnvironmentUse
 
     private enum EnvironmentUse {
@@ -54,10 +54,11 @@ public struct Supervisor: Hashable, Sendable {
     }
 
     /// Returns a copy that also writes a line to this descriptor when the daemon is ready, and closes it: the
-    /// `notification-fd` of s6.
+    /// `notification-fd` of s6. It must be open now. If the program closes it, nothing is written to a file that gets
+    /// its number.
     public func withReadinessDescriptor(_ descriptor: Int32) -> Supervisor {
         var supervisor = self
-        supervisor.readinessDescriptor = descriptor
+        supervisor.readinessDescriptor = FileDescriptor(descriptor)
         return supervisor
     }
 
@@ -97,7 +98,7 @@ public struct Supervisor: Hashable, Sendable {
     func reportReady() throws(SignalBridgeError) {
         guard let readinessDescriptor else { return }
         let failure = reportReadiness(on: readinessDescriptor)
-        if failure != 0 { throw .systemCall("write(\(readinessDescriptor))", nil, failure) }
+        if failure != 0 { throw .systemCall("write(\(readinessDescriptor.number))", nil, failure) }
     }
 
     func send(_ datagram: String) throws(SignalBridgeError) {

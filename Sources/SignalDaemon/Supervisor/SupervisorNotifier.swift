@@ -52,9 +52,22 @@ final class SupervisorNotifier: Sendable {
     /// The time at which `isCheckDue` must be called.
     var deadline: Duration? { state.withLock { $0.schedule.deadline } }
 
-    func report(_ transition: DaemonTransition, of machine: ShutdownStateMachine, at now: Duration) {
-        let datagram = state.withLock { $0.schedule.datagram(for: transition, machine, at: now) }
-        if let datagram { send(datagram) }
+    /// Returns what the caller does outside of its locks, because the description of an error is user code.
+    func report(
+        _ transition: DaemonTransition, of machine: ShutdownStateMachine, at now: Duration
+    ) -> (@Sendable () -> Void)? {
+        if !isEnabled { return nil }
+        if case .reloadFailed(let error) = transition {
+            guard let beginning = state.withLock({ $0.schedule.beginning(ofFailure: error, machine) }) else {
+                return nil
+            }
+            return { [self] in
+                send("\(beginning)STATUS=" + "reload failed: \(error)".onOneLine)
+                runInline()
+            }
+        }
+        if let datagram = state.withLock({ $0.schedule.datagram(for: transition, machine, at: now) }) { send(datagram) }
+        return nil
     }
 
     func reportReady() {
