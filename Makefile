@@ -29,7 +29,7 @@
 ##   make darwin             compiles for macOS, on Linux; darwin-tests: the tests too
 ##   make prove              an hour: each instruction, models, mutants, failing calls, soak
 ##   make prove-quick        the quick part of it
-##   make bench              9 minutes: this library and its peers, in tables; bench-peers installs these
+##   make bench              10 minutes: this library and its peers, in tables; bench-peers installs these
 ##   make bench-counts       a part of it: system calls and instructions for each signal
 ##   make bench-baseline     writes those counts of this library, which `make check` compares with
 ##   make footprint          the size of programs and the time of builds, against their budgets

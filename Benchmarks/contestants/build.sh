@@ -39,8 +39,9 @@ c sigwaitinfo
 c signalfd
 c selfpipe
 c threads -pthread
-c signalbridge -I"$shim/include" "$shim"/*.c -pthread
-c growth -I"$shim/include" "$shim"/*.c -pthread
+# This library as library.mk builds it: the last -O counts.
+c signalbridge -Os -I"$shim/include" "$shim"/*.c -pthread
+c growth -Os -I"$shim/include" "$shim"/*.c -pthread
 with libuv libuv1-dev libuv
 with libevent_core libevent-dev libevent
 with libsystemd libsystemd-dev sdevent

@@ -77,8 +77,11 @@ int bench_byte(int fd, int timeout_ms) {
 size_t bench_ping(pid_t pid, int fd, int signo, uint64_t *nanoseconds, size_t count, unsigned pause_us) {
     char byte;
     for (size_t i = 0; i < count; i++) {
-        if (pause_us > 0)
+        if (pause_us >= 1000)
             usleep(pause_us);
+        else
+            for (const uint64_t end = now() + pause_us * 1000ull; now() < end;)
+                sched_yield(); /* to the receiver on the same core, which does not become idle */
         const uint64_t start = now();
         if (kill(pid, signo) != 0 || read(fd, &byte, 1) != 1)
             return i;

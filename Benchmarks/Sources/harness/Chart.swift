@@ -1,13 +1,13 @@
 /// Horizontal bars as SVG: as wide as a phone can show with readable text, in the colours of a light or a dark page.
 func barChart(_ title: String, unit: String, _ bars: [(name: String, group: Contestant.Group, value: Double)]) -> String
 {
-    let (left, width, height) = (128.0, 480.0, 24.0)
+    let (left, width, height) = (124.0, 400.0, 24.0)
     let top = 62.0
     let most = bars.map(\.value).max() ?? 1
     let scale = (width - left - 78) / most
     let total = Int(top + height * Double(bars.count) + 10)
     var lines = [
-        ##"<svg xmlns="http://www.w3.org/2000/svg" width="480" height="\##(total)" viewBox="0 0 480 \##(total)" font-family="sans-serif" font-size="15">"##,
+        ##"<svg xmlns="http://www.w3.org/2000/svg" width="400" height="\##(total)" viewBox="0 0 400 \##(total)" font-family="sans-serif" font-size="15">"##,
         "<title>\(title)</title>",
         """
         <style>
@@ -31,7 +31,10 @@ func barChart(_ title: String, unit: String, _ bars: [(name: String, group: Cont
         let y = top + height * Double(index)
         let length = max(1, bar.value * scale)
         let weight = bar.group == .signalBridge ? " strong" : ""
-        let value = "\(fixed(bar.value, bar.value < 100 ? 1 : 0)) \(unit)"
+        // 99.9995 is not 100.
+        let rounded = unit == "%" ? (bar.value * 100).rounded(.down) / 100 : bar.value
+        let digits = unit == "%" && rounded > 99 ? 2 : 1
+        let value = "\(fixed(rounded, rounded < 100 ? digits : 0)) \(unit)"
         lines += [
             ##"<text class="text right\##(weight)" x="\##(fixed(left - 8, 0))" y="\##(fixed(y + 16, 0))">\##(bar.name)</text>"##,
             ##"<rect class="\##(colour(bar.group))" x="\##(fixed(left, 0))" y="\##(fixed(y + 2, 0))" width="\##(fixed(length, 1))" height="\##(fixed(height - 6, 0))"/>"##,

@@ -15,6 +15,8 @@ struct Footprint {
     }
 
     let idleSeconds: Double
+    /// Of this library: once a task has run, Dispatch looks after Swift's pool, four calls a second.
+    static let runTasks = ["events", "daemon"]
     private(set) var rows: [Row] = []
     private(set) var skipped: [String: String] = [:]
 

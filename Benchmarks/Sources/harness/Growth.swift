@@ -5,6 +5,9 @@ struct Growth {
         let counts: [Int]
         /// Medians over the rounds of p50, in microseconds, one for each count.
         let p50: [Double]
+        /// For each one more, from 1 to a number that callgrind and strace can run.
+        var systemCalls: Double?
+        var instructions: Int?
 
         /// Nanoseconds for each one more, from the first count to the last.
         var slope: Double { (p50[p50.count - 1] - p50[0]) * 1000 / Double(counts[counts.count - 1] - counts[0]) }
@@ -14,14 +17,41 @@ struct Growth {
     private(set) var lines: [Line] = []
     static let measured = 5
     private(set) var skipped: [String: String] = [:]
+    private var commands: [[String]] = []
+    /// Microseconds before each signal, in which the contestant goes back to sleep.
+    private static let pause: UInt32 = 100
 
-    init(_ programs: Programs, rounds: Int, pings: Int, most: Int) {
-        add("signals", [1, 2, 15, 30, 60], ["\(programs.built)/growth", "signals", "pingpong"], rounds, pings)
+    /// - Parameter counted: whether strace and callgrind count, too.
+    init(_ programs: Programs, rounds: Int, pings: Int, most: Int, counted: Bool) {
+        let growth = "\(programs.built)/growth", ours = "\(programs.swift)/ours"
         let bridges = [1, 2, 4, 16, 64], subscribers = [1, 10, 100, 1000, 10_000].filter { $0 <= most }
-        add("bridges", bridges, ["\(programs.built)/growth", "bridges", "pingpong"], rounds, pings)
-        add("pipes by hand", bridges, ["\(programs.built)/growth", "pipes", "pingpong"], rounds, pings)
-        add("subscribers", subscribers, ["\(programs.swift)/ours", "events", "pingpong"], rounds, pings)
-        add("AsyncStreams", subscribers, ["\(programs.swift)/ours", "streams", "pingpong"], rounds, pings)
+        add("signals", [1, 2, 15, 30, 60], [growth, "signals", "pingpong"], rounds, pings)
+        add("bridges", bridges, [growth, "bridges", "pingpong"], rounds, pings)
+        add("pipes by hand", bridges, [growth, "pipes", "pingpong"], rounds, pings)
+        add("subscribers", subscribers, [ours, "events", "pingpong"], rounds, pings)
+        add("AsyncStreams", subscribers, [ours, "streams", "pingpong"], rounds, pings)
+        guard counted else { return }
+        let counter = Counter()
+        defer { counter.removeFiles() }
+        for index in lines.indices.dropFirst() {
+            let most = index < 3 ? 64 : 100
+            do throws(Skipped) {
+                let command = commands[index]
+                let one = try (
+                    counter.systemCalls(command + ["1"], pings: 50),
+                    counter.instructions(command + ["1"], pings: 20, strip: true).whole
+                )
+                let many = try (
+                    counter.systemCalls(command + ["\(most)"], pings: 50),
+                    counter.instructions(command + ["\(most)"], pings: 20, strip: true).whole
+                )
+                lines[index].systemCalls = (many.0 - one.0) / Double(most - 1)
+                lines[index].instructions = (many.1 - one.1) / (most - 1)
+            } catch {
+                skipped["counts, \(lines[index].what)"] = error.description
+            }
+            progress("growth, counts: \(lines[index].what)")
+        }
     }
 
     subscript(what: String) -> Line? { lines.first { $0.what == what } }
@@ -33,13 +63,14 @@ struct Growth {
                 for (index, count) in counts.enumerated() {
                     let running = try Running(command + ["\(count)"])
                     let pings = max(10, min(pings, 200_000 / count))
-                    let sorted = try running.ping(pings, warmUp: max(3, pings / 5))
+                    let sorted = try running.ping(pings, warmUp: max(3, pings / 5), pause: Self.pause)
                     times[index].append(Double(sorted[sorted.count / 2]) / 1000)
                     running.end()
                 }
                 progress("growth: \(what)")
             }
             lines.append(Line(what: what, counts: counts, p50: times.map { $0.sorted()[$0.count / 2] }))
+            commands.append(command)
         } catch {
             skipped[what] = error.description
         }

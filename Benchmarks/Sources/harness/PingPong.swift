@@ -13,18 +13,24 @@ struct PingPong {
 
     private(set) var rows: [Row] = []
     private(set) var skipped: [String: String] = [:]
+    /// How often a contestant lost a signal, and its round began anew.
+    private(set) var repeated: [String: Int] = [:]
     private var failures: [String: String] = [:]
     /// uvloop loses a signal that comes just after it said that it is ready.
     private static let tries = 3
 
-    init(_ contestants: [Contestant], _ programs: Programs, rounds: Int, pings: Int, mode: String = "pingpong") {
+    /// - Parameter pause: microseconds before each signal, so that the contestant sleeps when it comes.
+    init(
+        _ contestants: [Contestant], _ programs: Programs, rounds: Int, pings: Int, pause: UInt32,
+        mode: String = "pingpong"
+    ) {
         rows = contestants.map { Row(name: $0.name, group: $0.group) }
         for round in 0..<rounds {
             for turn in contestants.indices {
                 let index = (turn + round * 5) % contestants.count
                 let contestant = contestants[index]
                 for _ in 0..<Self.tries where rows[index].p50.count == round && skipped[contestant.name] == nil {
-                    run(contestant, index, programs, pings: pings, mode: mode)
+                    run(contestant, index, programs, pings: pings, pause: pause, mode: mode)
                 }
                 if rows[index].p50.count == round, skipped[contestant.name] == nil {
                     skipped[contestant.name] = failures[contestant.name] ?? "gave nothing"
@@ -36,18 +42,19 @@ struct PingPong {
     }
 
     private mutating func run(
-        _ contestant: Contestant, _ index: Int, _ programs: Programs, pings: Int, mode: String
+        _ contestant: Contestant, _ index: Int, _ programs: Programs, pings: Int, pause: UInt32, mode: String
     ) {
         do throws(Skipped) {
             guard let command = programs.command(contestant, mode) else { throw .because("is not installed") }
             let running = try Running(command)
-            let times = try running.ping(pings, warmUp: pings / 5)
+            let times = try running.ping(pings, warmUp: pings / 5, pause: pause)
             rows[index].p50.append(Double(times[times.count / 2]) / 1000)
             rows[index].p99.append(Double(times[times.count * 99 / 100]) / 1000)
             rows[index].ready.append(running.secondsToReady * 1000)
             running.end()
         } catch {
             failures[contestant.name] = error.description
+            repeated[contestant.name, default: 0] += 1
         }
     }
 

@@ -2,6 +2,7 @@ import Foundation
 
 /// All that one run found, as it is printed and as it is written for machines.
 struct Results: Encodable {
+    private let start = Clock.now
     var machine = Machine()
     var pingPong: PingPong?
     var saturated: PingPong?
@@ -56,29 +57,34 @@ struct Results: Encodable {
         try container.encode(skipped, forKey: .skipped)
     }
 
-    /// Contestants that were left out of a part, and why.
+    /// Contestants that were left out of a part or had to begin again, and why.
     var skipped: [String: String] {
         var all: [String: String] = [:]
         let parts = [
-            ("ping-pong", pingPong?.skipped), ("saturated", saturated?.skipped),
-            ("storm", storm?.skipped),
+            ("ping-pong", pingPong?.skipped), ("saturated", saturated?.skipped), ("storm", storm?.skipped),
             ("footprint", footprint?.skipped), ("counts", counts?.skipped), ("growth", growth?.skipped),
         ]
         for (part, skipped) in parts {
             for (name, reason) in skipped ?? [:] { all["\(part), \(name)"] = reason }
         }
+        for (name, count) in pingPong?.repeated ?? [:] where pingPong?.skipped[name] == nil {
+            all["ping-pong, \(name)"] = "lost a signal; round begun again \(count) times"
+        }
         return all
     }
 
     var text: String {
-        var parts = ["\(machine.processor), \(machine.cores) cores, \(machine.kernel), \(machine.date)"]
-        if let pingPong { parts.append(latencyTable(pingPong, "one core")) }
+        let minutes = fixed((Clock.now - start) / 60, 1)
+        var parts = [
+            "\(machine.processor), \(machine.cores) cores, \(machine.kernel), \(machine.date), in \(minutes) minutes"
+        ]
+        if let pingPong { parts.append(latencyTable(pingPong, counts)) }
         if let saturated {
             parts.append("Every thread of Swift's cooperative pool at work (microseconds)\n" + shortTable(saturated))
         }
         if let storm { parts.append(stormTable(storm)) }
         if let footprint { parts.append(footprintTable(footprint)) }
-        if let counts { parts.append(countsTable(counts)) }
+        if let counts { parts.append(countsTable(counts, all: pingPong == nil)) }
         if let growth { parts.append(growthTable(growth)) }
         if !librarySize.isEmpty {
             let sizes = librarySize.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value / 1024) KiB" }
@@ -88,7 +94,7 @@ struct Results: Encodable {
         if !targets.isEmpty { parts.append(targetsTable(targets)) }
         if !skipped.isEmpty {
             parts.append(
-                "Left out\n"
+                "Left out, or begun again\n"
                     + skipped.sorted { $0.key < $1.key }.map { "  \($0.key): \($0.value)" }
                     .joined(separator: "\n"))
         }

@@ -19,20 +19,20 @@ extension Spread {
 
 private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
-func latencyTable(_ results: PingPong, _ cores: String) -> String {
-    let rows = results.rows.sorted { median($0.p50) < median($1.p50) }.map { row in
-        let peer = Contestant.named(row.name).peer
-        return [
-            row.name, row.group.rawValue, fixed(median(row.p50), 1), fixed(median(row.p99), 1),
-            results.ratio(of: row.name, to: "sigwaitinfo")?.text ?? "",
-            peer.flatMap { peer in results.ratio(of: row.name, to: peer).map { "\($0.text) \(peer)" } } ?? "",
-            fixed(median(row.ready), 1),
-        ]
+func latencyTable(_ results: PingPong, _ counts: Counts?) -> String {
+    let rows = results.rows.sorted { median($0.p50) < median($1.p50) }.map { row -> [String] in
+        let ratio = results.ratio(of: row.name, to: "sigwaitinfo")?.text ?? ""
+        var toPeer = ""
+        if let peer = Contestant.named(row.name).peer, let ratio = results.ratio(of: row.name, to: peer) {
+            toPeer = "\(ratio.text) \(peer)"
+        }
+        let times = [fixed(median(row.p50), 1), fixed(median(row.p99), 1)]
+        return [row.name, row.group.rawValue] + times + [ratio, toPeer] + countCells(counts?[row.name])
     }
     return
-        "kill -> one byte back, \(cores): medians of \(results.rows.first?.p50.count ?? 0) rounds (p50, p99: microseconds; "
-        + "ratios with their quartiles; ready: ms from the start)\n"
-        + table(["", "", "p50", "p99", "x sigwaitinfo", "x peer", "ready"], rows, leftColumns: 2)
+        "kill -> one byte back, one core: medians of \(results.rows.first?.p50.count ?? 0) rounds (p50, p99: microseconds; "
+        + "ratios with their quartiles; system calls and instructions in user space)\n"
+        + table(["", "", "p50", "p99", "x sigwaitinfo", "x peer", "calls", "instructions"], rows, leftColumns: 2)
 }
 
 func shortTable(_ results: PingPong) -> String {
@@ -52,7 +52,7 @@ func stormTable(_ storm: Storm) -> String {
     }
     return "Storm: \(storm.rows.first?.sent ?? 0) queued values from \(Storm.senders) processes "
         + "(rate: thousands a second taken; peak: MiB; "
-        + "five storms of who loses nothing, the median)\n"
+        + "three storms of who loses nothing, the median)\n"
         + table(
             ["", "", "lost", "no value", "disorder", "twice", "rate", "CPU s", "peak"], rows, leftColumns: 2)
 }
@@ -70,21 +70,27 @@ func footprintTable(_ footprint: Footprint) -> String {
         + table(["", "", "ms", "calls", "KiB", "fds", "threads", "idle"], rows, leftColumns: 2)
 }
 
-func countsTable(_ counts: Counts) -> String {
-    "For each signal, until the program sleeps again: system calls (strace), instructions in user space (callgrind)\n"
+private func countCells(_ row: Counts.Row?) -> [String] {
+    [row?.systemCalls.map { fixed($0, 1) } ?? "-", row?.instructions.map { "\($0)" } ?? "-"]
+}
+
+/// Of all contestants, or of those with Swift's runtime or a handler whose name is known.
+func countsTable(_ counts: Counts, all: Bool) -> String {
+    "For each signal: system calls (strace), instructions in user space (callgrind), and where these are\n"
         + table(
-            ["", "", "calls", "instructions", "in the handler"],
-            counts.rows.map { row in
-                [
-                    row.name, row.group.rawValue, row.systemCalls.map { fixed($0, 1) } ?? "-",
-                    row.instructions.map { "\($0)" } ?? "-", row.inHandler.map { "\($0)" } ?? "",
-                ]
+            ["", "", "calls", "instructions", "Swift", "Dispatch", "libc", "program", "in the handler"],
+            counts.rows.filter { all || $0.group == .swift || $0.group == .signalBridge || $0.inHandler != nil }.map {
+                row in
+                let places = Counter.Place.allCases.map { place in row.places[place].map { "\($0)" } ?? "-" }
+                return [row.name, row.group.rawValue] + countCells(row) + places + [row.inHandler.map { "\($0)" } ?? ""]
             }, leftColumns: 2)
 }
 
 func growthTable(_ growth: Growth) -> String {
     growth.lines.map { line in
-        "Growth with \(line.what): \(fixed(line.slope, 0)) ns for each one more\n"
+        let counted = line.systemCalls.map { ", \(fixed($0, 1)) system calls" } ?? ""
+        let instructions = line.instructions.map { ", \($0) instructions" } ?? ""
+        return "Growth with \(line.what): \(fixed(line.slope, 0)) ns\(counted)\(instructions) for each one more\n"
             + table([line.what] + line.counts.map { "\($0)" }, [["p50, us"] + line.p50.map { fixed($0, 1) }])
     }.joined(separator: "\n")
 }

@@ -17,7 +17,7 @@
 
 enum { PING = SIGUSR1, COUNTED = 40, END = SIGUSR2, SENDERS = 4, NUMBERS = 1 << 24 };
 
-static unsigned long received, disorder, duplicates;
+static unsigned long received, merged, disorder, duplicates;
 
 /* The signals to listen to, and a 0. */
 static inline const int *start(int argc, char **argv, const char *name) {
@@ -75,10 +75,16 @@ static inline void account(uint32_t value) {
     seen[at / 8] |= 1u << at % 8;
 }
 
+/* Deliveries that came as a count, without their values. */
+static inline void account_merged(unsigned long count) {
+    received += count;
+    merged += count;
+}
+
 enum { NO_VALUES, VALUES };
 static inline _Noreturn void report(int values) {
     if (values == VALUES)
-        printf("received=%lu disorder=%lu duplicates=%lu\n", received, disorder, duplicates);
+        printf("received=%lu disorder=%lu duplicates=%lu merged=%lu\n", received, disorder, duplicates, merged);
     else
         printf("received=%lu disorder=- duplicates=-\n", received);
     exit(fflush(stdout) == 0 ? 0 : 1);

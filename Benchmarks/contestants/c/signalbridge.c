@@ -20,7 +20,7 @@ static bool drain(csigshim_bridge *bridge) /* true: END was there */
             else if (event->signo == END)
                 ended = true;
             else if (event->flags & CSIGSHIM_DETAILS_DROPPED)
-                received += event->count;
+                account_merged(event->count);
             else
                 account((uint32_t)event->value);
     } while (count == BATCH);

@@ -69,8 +69,9 @@ public final class Daemon: Sendable {
     ///
     /// A shutdown of this daemon shuts the part down too, and cancels it with the rest. The part's clean-ups run when
     /// its own work has ended; this daemon's clean-ups run after that. The part has the periods of this daemon's
-    /// policy, except that its cancel and clean-up periods share this daemon's cancel period. Reloads, status and
-    /// watchdog belong to this daemon. So do the part's final actions and adopted children, which outlive it.
+    /// policy, except that its cancel and clean-up periods share this daemon's cancel period. A restart by a reload
+    /// waits for it. Reloads, status and watchdog belong to this daemon. So do the part's final actions and adopted
+    /// children, which outlive it.
     ///
     /// - Parameters:
     ///   - name: the name in the report, which has the part's report: ``DaemonReport/part(_:)``.

@@ -2,8 +2,8 @@
 //
 // R1  One lock holds the state machine and what runs. Every input (a signal, a deadline, ended work, a user's call)
 //     goes into the machine under it, and the resulting actions happen in their order.
-// R2  No user code runs or is released under the lock, or on the monitor thread. Cancelling a task, opening a latch and
-//     releasing a closure may run user code. The effects worker does that, on its own thread (StuckCodeTests).
+// R2  No user code runs or is released under the lock, or on the monitor thread. Cancelling a task, opening a latch,
+//     describing an error and releasing a closure may run user code. The effects worker does that (StuckCodeTests).
 // R3  Effects may run late, and tolerate it: work that was cancelled before it was attached is cancelled when it is.
 // R4  The daemon closes once. Dispositions are restored, and user code is released, although the user may keep the
 //     `Daemon`.
