@@ -67,7 +67,7 @@ enum Bench {
         if wanted("footprint") {
             results.footprint = Footprint(
                 (only == nil ? Contestant.onlyIdle : []) + contestants, programs, starts: smoke ? 1 : 9,
-                settleSeconds: smoke ? 0.5 : 7, idleSeconds: smoke ? 0.5 : 10)
+                settleSeconds: smoke ? 2 : 7, idleSeconds: smoke ? 0.5 : 10)
         }
         if wanted("counts") {
             results.counts = Counts(
