@@ -16,7 +16,7 @@ public struct Supervisor: Hashable, Sendable {
     let socket: String?
     let watchdog: Duration?
     /// The descriptor that gets a line when the daemon is ready, as in s6.
-    private var readinessDescriptor: FileDescriptor?
+    private var readinessDescriptor: ReadinessDescriptor?
     private let environment: EnvironmentUse
 
     private enum EnvironmentUse {
@@ -58,7 +58,7 @@ public struct Supervisor: Hashable, Sendable {
     /// its number.
     public func withReadinessDescriptor(_ descriptor: Int32) -> Supervisor {
         var supervisor = self
-        supervisor.readinessDescriptor = FileDescriptor(descriptor)
+        supervisor.readinessDescriptor = ReadinessDescriptor(descriptor)
         return supervisor
     }
 
@@ -97,7 +97,7 @@ public struct Supervisor: Hashable, Sendable {
     /// Writes the line that says that the daemon is ready.
     func reportReady() throws(SignalBridgeError) {
         guard let readinessDescriptor else { return }
-        let failure = reportReadiness(on: readinessDescriptor)
+        let failure = readinessDescriptor.report()
         if failure != 0 { throw .systemCall("write(\(readinessDescriptor.number))", nil, failure) }
     }
 

@@ -21,6 +21,9 @@ func lastError() -> Int32 { errno }
 /// The errno(3) with which `csigshim_run_init_if_needed` refuses a process with threads.
 let hasThreads = EBUSY
 
+/// The errno(3) of a descriptor that is not open.
+let isNotOpen = EBADF
+
 /// `exit(3)`.
 func exitProcess(_ code: Int32) -> Never { exit(code) }
 
@@ -55,31 +58,16 @@ func isUnreapedChild(_ process: Int32) -> Bool {
 /// Kills a child that was not waited for, or its process group, if it leads one.
 func killChild(_ process: Int32) { kill(getpgid(process) == process ? -process : process, SIGKILL) }
 
-/// A descriptor, and the file that it had when this value was made.
-struct FileDescriptor: Hashable, Sendable {
-    let number: Int32
-    /// Device and inode; `nil`: the descriptor was not open.
-    private let file: [UInt64]?
-
-    init(_ number: Int32) {
-        self.number = number
-        file = Self.file(of: number)
-    }
-
-    var isUnchanged: Bool { file != nil && Self.file(of: number) == file }
-
-    private static func file(of number: Int32) -> [UInt64]? {
-        var status = stat()
-        guard fstat(number, &status) == 0 else { return nil }
-        return [UInt64(truncatingIfNeeded: status.st_dev), UInt64(truncatingIfNeeded: status.st_ino)]
-    }
+/// The device and the inode of an open file; `nil`: the descriptor is not open.
+func fileIdentity(of descriptor: Int32) -> [UInt64]? {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { return nil }
+    return [UInt64(truncatingIfNeeded: status.st_dev), UInt64(truncatingIfNeeded: status.st_ino)]
 }
 
 /// Notifies a supervisor such as s6 that the program is ready, by a line on the descriptor, which is then closed.
-/// Returns errno or 0. EBADF: the program has closed the descriptor, and its number may be another file's.
-func reportReadiness(on file: FileDescriptor) -> Int32 {
-    if !file.isUnchanged { return EBADF }
-    let descriptor = file.number
+/// Returns errno or 0.
+func reportReadiness(on descriptor: Int32) -> Int32 {
     var (line, result): (UInt8, Int) = (UInt8(ascii: "\n"), 0)
     repeat {
         result = write(descriptor, &line, 1)
