@@ -185,8 +185,8 @@ public final class Daemon: Sendable {
         StopToken(stop: requests.ownLatch, cancel: Latch()).wait(timeout: timeout)
     }
 
-    /// Runs `action` when a shutdown is requested, or at once if it was. It does not run if the daemon has ended. Use it to close a listener, or to trigger a
-    /// `ServiceGroup`.
+    /// Runs `action` when a shutdown is requested, or at once if it was. It does not run if the daemon has ended. Use it
+    /// to close a listener, or to trigger a `ServiceGroup`.
     ///
     /// Actions run concurrently, as tasks that drain: the daemon waits for them, cancels them with the rest, and
     /// reports them. None runs if all work ends by itself before a shutdown is requested. An action is kept until then,

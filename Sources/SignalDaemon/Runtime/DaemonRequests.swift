@@ -171,13 +171,15 @@ struct DaemonRequests: Sendable {
         _ signal: SignalNumber, _ action: @escaping @Sendable (SignalEvent) async -> Void
     ) throws(SignalBridgeError) {
         let added = try SignalAction(signal, action)
-        let (isKept, replaced): (Bool, SignalAction?) = runtime.state.withLock { state in
-            if state.isClosing || state.machine.generation != generation { return (false, added) }
+        let (isKept, silent): (Bool, SignalAction?) = runtime.state.withLock { state in
+            if state.isClosing || state.machine.generation != generation { return (false, nil) }
             state.signalActions.append(added)
             return (true, state.silentActions.removeValue(forKey: signal))
         }
-        if isKept { replaced?.drop() } else { replaced?.end() }
-        if !isKept { throw Self.refusal }
+        silent?.drop()
+        if isKept { return }
+        added.end()
+        throw Self.refusal
     }
 
     // MARK: supervisor

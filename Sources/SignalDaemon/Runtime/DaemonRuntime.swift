@@ -82,7 +82,7 @@ final class DaemonRuntime: Sendable {
             await launching.value
         } onCancel: {
             let isHard = outer?.runtime.state.withLock { $0.machine.isHardExit } ?? false
-            if isHard { state.withLock { $0.machine.beginHardExit() } }
+            if isHard { state.withLock { $0.machine.beginHardExit() } }  // this part has less time, too
             shutdown(.cancelled)
         }
     }
@@ -333,7 +333,7 @@ final class DaemonRuntime: Sendable {
         workers.perform { [workers, rest = consume rest] in
             rest.shutdownLatch.open()  // for callers that wait outside of the daemon's tasks
             for request in requests { request.finish(CancellationError()) }
-            rest.endActions()
+            if !rest.program.endsProcess { for action in rest.signalActions { action.silence() } }
             _ = workers.supervisor.setCheck(nil)
         }  // releases user code (R2)
         workers.runInline()

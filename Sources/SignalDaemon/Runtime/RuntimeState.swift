@@ -52,12 +52,6 @@ struct RuntimeState: Sendable {
         for action in silentActions.values { action.drop() }
     }
 
-    /// Cancels them, too.
-    func endActions() {
-        unsubscribeActions()
-        if !program.endsProcess { for action in signalActions { action.end() } }
-    }
-
     /// Removes and returns the state of one body, which the caller releases outside of the lock.
     mutating func takeGeneration() -> RuntimeState {
         defer {

@@ -116,7 +116,7 @@ enum ShutdownState {
 
     /// Returns the state with its deadline anew, for a part that waits with a restart around it.
     func renewed(at now: Duration, to period: Duration) -> ShutdownState {
-        let deadline = now + max(period, .milliseconds(10))
+        let deadline = now + max(period, .milliseconds(10))  // later than now, or `tick` would not return
         guard case .cleaningUp(let purpose, var times) = self else { return .cancelling(purpose!, deadline: deadline) }
         times.deadline = deadline
         return .cleaningUp(purpose, times)
