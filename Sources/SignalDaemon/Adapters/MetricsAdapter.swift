@@ -81,7 +81,13 @@
         }
 
         private func record(_ task: DaemonTask) {
-            let outcome = task.outcome.isFailure ? "failed" : "\(task.outcome)"
+            let outcome =
+                switch task.outcome {
+                case .finished: "finished"
+                case .cancelled: "cancelled"
+                case .failed: "failed"
+                case .abandoned: "abandoned"
+                }
             count("work", [("kind", task.kind.rawValue), ("outcome", outcome)])
         }
 
@@ -97,7 +103,13 @@
         }
 
         private func record(_ duration: Duration, of phase: DaemonPhase) {
-            let name = phase == .cleaningUp ? "cleaningUp" : "\(phase)"
+            let name =
+                switch phase {
+                case .running: "running"
+                case .draining: "draining"
+                case .cancelling: "cancelling"
+                case .cleaningUp: "cleaningUp"
+                }
             let timer = factory.makeTimer(label: "\(prefix)_phase_duration", dimensions: [("phase", name)])
             timer.recordNanoseconds(Int64(duration / .nanoseconds(1)))
         }
