@@ -5,6 +5,17 @@ import SignalDaemon
 import TestSupport
 import Testing
 
+/// A `load` whose values are 1, 2, 3 and so on.
+private func numbers() -> @Sendable () async throws -> Int {
+    let last = Shared(0)
+    return {
+        last { last in
+            last += 1
+            return last
+        }
+    }
+}
+
 @Suite("Restarts by a reload") struct RestartTests {
     @Test("The old body, its tasks and its clean-ups have ended before the new body starts")
     func order() async throws {
@@ -54,15 +65,8 @@ import Testing
     @Test("A restart cancels after the grace period, then waits, and forces nothing")
     func waits() async throws {
         let blocker = Blocker()
-        let calls = Shared(0)
         let (report, scene) = try await simulate { scene in
-            let load: @Sendable () async throws -> Int = {
-                calls { calls in
-                    calls += 1
-                    return calls
-                }
-            }
-            return try await Daemon.run(onTransition: scene.watch, load: load) { daemon, version in
+            try await Daemon.run(onTransition: scene.watch, load: numbers()) { daemon, version in
                 if version == 1 {
                     try daemon.addTask("stuck") {
                         await blocker.wait()
@@ -101,16 +105,10 @@ import Testing
 
     @Test("The actions of onReload run before the restart, and belong to the body that registered them")
     func actionBeforeRestart() async throws {
-        let calls = Shared(0)
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(
                 onTransition: scene.watch,
-                load: {
-                    calls { calls in
-                        calls += 1
-                        return calls
-                    }
-                }
+                load: numbers()
             ) { daemon, version in
                 try daemon.onReload { scene.step("action \(version)") }
                 daemon.addCleanup("flush") { scene.step("cleanup \(version)") }
@@ -135,16 +133,10 @@ import Testing
     @Test("HUPs while a restart waits lead to exactly one more")
     func reloadWhileWaiting() async throws {
         let blocker = Blocker()
-        let calls = Shared(0)
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(
                 onTransition: scene.watch,
-                load: {
-                    calls { calls in
-                        calls += 1
-                        return calls
-                    }
-                }
+                load: numbers()
             ) { daemon, version in
                 daemon.onGracefulShutdown { scene.step("asked \(version)") }
                 scene.step("body \(version)")
@@ -170,16 +162,10 @@ import Testing
     @Test("The daemon of an old body has no effect on the new body's work", arguments: [false, true])
     func oldDaemon(asks: Bool) async throws {
         let old = Shared<Daemon?>(nil)
-        let calls = Shared(0)
         let (report, scene) = try await simulate { scene in
             try await Daemon.run(
                 onTransition: scene.watch,
-                load: {
-                    calls { calls in
-                        calls += 1
-                        return calls
-                    }
-                }
+                load: numbers()
             ) { daemon, version in
                 old { $0 = $0 ?? daemon }
                 scene.step("body \(version)")
@@ -285,12 +271,8 @@ import Testing
     func part(isStuck: Bool) async throws {
         let blocker = Blocker()
         defer { blocker.release() }
-        let version = Shared(0)
         let (report, scene) = try await simulate { scene in
-            let load: @Sendable () async throws -> Int = {
-                version { $0 += 1 }; return version.now
-            }
-            return try await Daemon.run(onTransition: scene.watch, load: load) { daemon, version in
+            try await Daemon.run(onTransition: scene.watch, load: numbers()) { daemon, version in
                 if version == 1 {
                     try daemon.addPart("part") { part in
                         part.addCleanup("flush") { scene.step("flush") }
@@ -326,13 +308,9 @@ import Testing
     @Test("A watchdog check ends with the body that set it")
     func watchdogCheck() async throws {
         let inbox = try Inbox()
-        let version = Shared(0)
+        let supervisor = Supervisor(socket: inbox.name, watchdog: .seconds(2))
         _ = try await simulate { scene in
-            let load: @Sendable () async throws -> Int = {
-                version { $0 += 1 }; return version.now
-            }
-            let supervisor = Supervisor(socket: inbox.name, watchdog: .seconds(2))
-            return try await Daemon.run(supervisor: supervisor, onTransition: scene.watch, load: load) {
+            try await Daemon.run(supervisor: supervisor, onTransition: scene.watch, load: numbers()) {
                 daemon, version in
                 if version == 1 { daemon.setWatchdogCheck { false } }
                 scene.step("body \(version)")
@@ -350,43 +328,14 @@ import Testing
         }
     }
 
-    @Test("A SIGINT that comes while no body has registered it has no effect, at the end either")
-    func interruptBetweenBodies() async throws {
+    @Test(
+        "A SIGINT that comes while no body has registered it has no effect, at the end either",
+        arguments: [false, true])
+    func interruptBetweenBodies(isRegisteredAgain: Bool) async throws {
         let policy = try SignalPolicy(graceful: [.sigterm], reload: [.sighup])
-        let version = Shared(0)
         let (report, scene) = try await simulate { scene in
-            let load: @Sendable () async throws -> Int = {
-                version { $0 += 1 }; return version.now
-            }
-            return try await Daemon.run(policy: policy, onTransition: scene.watch, load: load) { daemon, version in
-                if version != 2 { try daemon.onSignal(.sigint) { _ in scene.step("interrupted") } }
-                scene.step("body \(version)")
-                await daemon.shutdownRequested()
-            }
-        } drive: { scene in
-            try await scene.wait(for: "body 1")
-            for body in 2...4 {
-                try scene.send(.sighup)
-                try await scene.wait(for: "body \(body)")
-                if body != 3 { try scene.send(.sigint) }
-            }
-            try await scene.wait(for: "interrupted")
-            try scene.send(.sighup)
-            try await scene.wait(for: "body 5")
-            try scene.send(.sigterm)
-        }
-        #expect(scene.steps == ["body 1", "body 2", "body 3", "body 4", "interrupted", "body 5"])
-        #expect(scene.simulator.forcedExit == nil, "the process would have died")
-        #expect(report.exitStatus == .code(0))
-
-        // It is not read between its coming and the end.
-        version { $0 = 0 }
-        let (_, last) = try await simulate { scene in
-            let load: @Sendable () async throws -> Int = {
-                version { $0 += 1 }; return version.now
-            }
-            return try await Daemon.run(policy: policy, onTransition: scene.watch, load: load) { daemon, version in
-                if version == 1 { try daemon.onSignal(.sigint) { _ in scene.step("interrupted") } }
+            try await Daemon.run(policy: policy, onTransition: scene.watch, load: numbers()) { daemon, version in
+                if version != 2 { try daemon.onSignal(.sigint) { _ in scene.step("heard by \(version)") } }
                 scene.step("body \(version)")
                 await daemon.shutdownRequested()
             }
@@ -395,10 +344,17 @@ import Testing
             try scene.send(.sighup)
             try await scene.wait(for: "body 2")
             try scene.send(.sigint)
+            if isRegisteredAgain {
+                try scene.send(.sighup)
+                try await scene.wait(for: "body 3")
+                try scene.send(.sigint)
+                try await scene.wait(for: "heard by 3")
+            }
             try scene.send(.sigterm)
         }
-        #expect(last.steps == ["body 1", "body 2"])
-        #expect(last.simulator.forcedExit == nil, "the process would have died")
+        #expect(scene.steps == ["body 1", "body 2"] + (isRegisteredAgain ? ["body 3", "heard by 3"] : []))
+        #expect(scene.simulator.forcedExit == nil, "the process would have died")
+        #expect(report.exitStatus == .code(0))
     }
 
     @Test("A signal of onSignal is harmless while no body has registered it, and is restored at the end")
