@@ -110,13 +110,12 @@ enum Bench {
                 "latency.svg",
                 barChart("From kill to the answer, one core, median", unit: "µs", bars.sorted { $0.2 < $1.2 }))
         }
-        if let storm = results.storm {
+        if let storm = results.storm, let first = storm.rows.first {
             let bars = storm.rows.map { ($0.name, $0.group, 100 * Double($0.lost) / Double($0.sent)) }
+            let sent = first.sent.formatted(.number.locale(Locale(identifier: "en_US")))
             try write(
                 "storm.svg",
-                barChart(
-                    "Deliveries lost of a million queued signals", unit: "%",
-                    bars.sorted { $0.2 < $1.2 }))
+                barChart("Deliveries lost of \(sent) queued signals", unit: "%", bars.sorted { $0.2 < $1.2 }))
         }
     }
 

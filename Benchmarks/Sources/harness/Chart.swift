@@ -31,7 +31,7 @@ func barChart(_ title: String, unit: String, _ bars: [(name: String, group: Cont
         let y = top + height * Double(index)
         let length = max(1, bar.value * scale)
         let weight = bar.group == .signalBridge ? " strong" : ""
-        // 99.9995 is not 100.
+        // Rounded down, so that 99.9995 % does not read as 100 %.
         let rounded = unit == "%" ? (bar.value * 100).rounded(.down) / 100 : bar.value
         let digits = unit == "%" && rounded > 99 ? 2 : 1
         let value = "\(fixed(rounded, rounded < 100 ? digits : 0)) \(unit)"

@@ -5,7 +5,7 @@ struct Growth {
         let counts: [Int]
         /// Medians over the rounds of p50, in microseconds, one for each count.
         let p50: [Double]
-        /// For each one more, from 1 to a number that callgrind and strace can run.
+        /// For each one more, from 1 to the largest count that is not above 100.
         var systemCalls: Double?
         var instructions: Int?
 
@@ -17,6 +17,7 @@ struct Growth {
     private(set) var lines: [Line] = []
     static let measured = 5
     private(set) var skipped: [String: String] = [:]
+    /// Of each line, without its last argument, the count.
     private var commands: [[String]] = []
     /// Microseconds before each signal, in which the contestant goes back to sleep.
     private static let pause: UInt32 = 100
@@ -33,20 +34,19 @@ struct Growth {
         guard counted else { return }
         let counter = Counter()
         defer { counter.removeFiles() }
-        for index in lines.indices.dropFirst() {
-            let most = index < 3 ? 64 : 100
+        for (index, command) in commands.enumerated() {
+            let most = lines[index].counts.last { $0 <= 100 }!
+            func count(_ number: Int) throws(Skipped) -> (systemCalls: Double, instructions: Int) {
+                let command = command + ["\(number)"]
+                return (
+                    try counter.systemCalls(command, pings: 50),
+                    try counter.instructions(command, pings: 20, strip: true).whole
+                )
+            }
             do throws(Skipped) {
-                let command = commands[index]
-                let one = try (
-                    counter.systemCalls(command + ["1"], pings: 50),
-                    counter.instructions(command + ["1"], pings: 20, strip: true).whole
-                )
-                let many = try (
-                    counter.systemCalls(command + ["\(most)"], pings: 50),
-                    counter.instructions(command + ["\(most)"], pings: 20, strip: true).whole
-                )
-                lines[index].systemCalls = (many.0 - one.0) / Double(most - 1)
-                lines[index].instructions = (many.1 - one.1) / (most - 1)
+                let one = try count(1), many = try count(most)
+                lines[index].systemCalls = (many.systemCalls - one.systemCalls) / Double(most - 1)
+                lines[index].instructions = (many.instructions - one.instructions) / (most - 1)
             } catch {
                 skipped["counts, \(lines[index].what)"] = error.description
             }
