@@ -205,6 +205,35 @@ import Testing
         }
     }
 
+    @Test("An unread SIGTERM is raised exactly once, although it comes while a subscription to many signals ends")
+    func slowEnding() async {
+        await #expect(processExitsWith: .success) {
+            limit()
+            install(countingHandler, for: .sigterm)
+            let others = SignalNumber.catchable.filter { $0 != .sigterm }
+            let rounds = flood(1500)
+            for round in 0..<rounds {
+                let leavesUnread = try Kept("events")
+                // Its bridge no longer captures SIGTERM while the others are removed.
+                let endsSlowly = try SignalWaiter([.sigterm] + others)
+                let isEnding = Shared(false)
+                async let ended: Void = onThread {
+                    isEnding { $0 = true }
+                    endsSlowly.cancel()
+                }
+                await onThread {
+                    while !isEnding.now {}
+                    for _ in 0..<round % 50 * 4 { _ = getppid() }
+                    raise(SIGTERM)
+                    leavesUnread.end()
+                }
+                await ended
+                let once = await eventually { handledCount == round + 1 }
+                try #require(once, "round \(round): \(handledCount)")
+            }
+        }
+    }
+
     @Test("In a simulation an early subscription's unread SIGTERM goes to the later one")
     func simulatedLaterSubscription() async throws {
         try await withSimulatedSignals { simulator in

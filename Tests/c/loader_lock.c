@@ -201,7 +201,8 @@ static int visit(struct dl_phdr_info *info, size_t size, void *seen) {
     (void)info, (void)size;
     if (atomic_fetch_add((_Atomic int *)seen, 1) == 0) {
         pause_ms(200);
-        open_and_close();
+        csigshim_bridge *bridge = opened_on(for_second_bridge(SIGUSR1), 0);
+        CHECK(csigshim_close(bridge) == 0);
     }
     return 0;
 }
