@@ -132,7 +132,7 @@ import Testing
     @Test("A signal that comes while a task goes to sleep is not missed")
     func sleepRace() async throws {
         try await withSimulatedSignals { simulator in
-            let rounds = flood(100_000)
+            let rounds = flood(underAddressSanitizer ? 20_000 : 100_000)
             let received = Shared(0)
             let events = try SignalEvents(.sigusr1)
             let task = Task { for await event in events { received { $0 += event.count } } }
