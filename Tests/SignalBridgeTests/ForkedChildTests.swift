@@ -109,6 +109,35 @@ import Testing
         }
 
         @Test(
+            "Waking a waiter in a forked child waits for no lock of the parent's threads",
+            .enabled(if: !underThreadSanitizer))
+        func wakingWhileForking() async {
+            await #expect(processExitsWith: .success) {
+                limit()
+                let waiter = try SignalWaiter(.sighup)
+                let (stop, rounds) = (Shared(false), Shared(0))
+                startThread {
+                    while !stop.now {
+                        for _ in 0..<100 { _ = waiter.next(timeout: .zero) }
+                        rounds { $0 += 1 }
+                    }
+                }
+                #expect(await eventually { rounds.now > 100 })
+                await onThread {
+                    for _ in 0..<500 {
+                        let result = forked {
+                            waiter.wake()
+                            return 7
+                        }
+                        #expect(result == 7)
+                        if result != 7 { break }
+                    }
+                }
+                stop { $0 = true }
+            }
+        }
+
+        @Test(
             "Ending a subscription in a forked child waits for no lock of the parent's threads",
             .enabled(if: !underThreadSanitizer))
         func consumingWhileForking() async {
